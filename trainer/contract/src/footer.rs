@@ -1,0 +1,223 @@
+//! The footer: the closing block of a run's log, as dfresearch prints it.
+//!
+//! ```text
+//! ---
+//! model:            r3d-18
+//! sn34_score:       0.723456        the four scores are official: the daemon computes them
+//! accuracy:         0.856000
+//! mcc:              0.712000
+//! brier:            0.134500
+//! training_seconds: 600.1           everything else is claimed by the trainer
+//! total_seconds:    615.3
+//! peak_vram_mb:     12340.0
+//! num_steps:        1500
+//! num_params_M:     33.2
+//! num_epochs:       5
+//! num_frames:       16              video only
+//! batch_size:       4
+//! learning_rate:    0.0003
+//! augment_level:    1               image and video only
+//! ```
+//! A trainer prints its [`Claims`] (the block without the four scores); the [`Footer`] is complete.
+//! Labels are padded to 18 columns. Further lines may follow the last one and are kept in order.
+//! Reading takes the last block in which every required key stands with a readable value, whatever
+//! noise is around it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::Scores;
+
+const SCORES: [&str; 4] = ["sn34_score", "accuracy", "mcc", "brier"];
+const RULE: &str = "---";
+
+/// What a trainer says about its own run. Claimed, never official.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Claims {
+    /// Model name.
+    pub model: String,
+    /// Seconds between the first step and the end of training.
+    pub training_seconds: f64,
+    /// Seconds of training and evaluation; start-up excluded.
+    pub total_seconds: f64,
+    /// Peak allocated device memory in MiB; 0 on a CPU.
+    pub peak_vram_mb: f64,
+    /// Batches seen.
+    pub num_steps: u64,
+    /// Parameters in millions, frozen ones included.
+    pub num_params_m: f64,
+    /// Epochs begun.
+    pub num_epochs: u64,
+    /// Frames fed per clip (video only).
+    pub num_frames: Option<u64>,
+    /// Samples per batch.
+    pub batch_size: u64,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Strength of augmentation, 0 to 3 (image and video only).
+    pub augment_level: Option<u64>,
+    /// Lines after the last one, in order.
+    pub extra: Vec<(String, String)>,
+}
+
+/// The complete footer: claims and official scores. Its text is what [`fmt::Display`] prints.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Footer {
+    /// What the trainer said.
+    pub claims: Claims,
+    /// sn34_score, accuracy, mcc and brier, in this order.
+    pub scores: [f64; 4],
+}
+
+impl Footer {
+    /// Joins claims with official scores. `predict_seconds` is added to the total; both definitions
+    /// of the competition's score are told, the second as an extra line.
+    pub fn complete(mut claims: Claims, scores: &Scores, predict_seconds: f64) -> Self {
+        claims.total_seconds += predict_seconds;
+        claims.extra.retain(|(key, _)| key != "sn34_competition");
+        let competition = format!("{:.6}", scores.sn34_competition);
+        claims.extra.push(("sn34_competition".to_owned(), competition));
+        let Scores { sn34_score, accuracy, mcc, brier, .. } = *scores;
+        Self { claims, scores: [sn34_score, accuracy, mcc, brier] }
+    }
+
+    /// The last complete footer in a log.
+    pub fn parse(log: &str) -> Option<Self> {
+        last_block(log, |block| {
+            let mut scores = [0.0; 4];
+            for (score, key) in scores.iter_mut().zip(SCORES) {
+                *score = block.take(key)?;
+            }
+            Some(Self { claims: Claims::from_block(block)?, scores })
+        })
+    }
+}
+
+impl Claims {
+    /// The last complete block of claims in a log. Scores that a trainer prints are ignored: a
+    /// score that a candidate's own process writes is worth nothing.
+    pub fn parse(log: &str) -> Option<Self> {
+        last_block(log, |block| {
+            block.0.retain(|(key, _)| !SCORES.contains(&key.as_str()));
+            Self::from_block(block)
+        })
+    }
+
+    fn from_block(block: &mut Block) -> Option<Self> {
+        Some(Self {
+            model: block.take("model")?,
+            training_seconds: block.take_finite("training_seconds")?,
+            total_seconds: block.take_finite("total_seconds")?,
+            peak_vram_mb: block.take_finite("peak_vram_mb")?,
+            num_steps: block.take("num_steps")?,
+            num_params_m: block.take_finite("num_params_M")?,
+            num_epochs: block.take("num_epochs")?,
+            num_frames: block.take_optional("num_frames")?,
+            batch_size: block.take("batch_size")?,
+            learning_rate: block.take_finite("learning_rate")?,
+            augment_level: block.take_optional("augment_level")?,
+            extra: std::mem::take(&mut block.0),
+        })
+    }
+
+    fn lines(&self) -> Vec<(&str, String)> {
+        let mut lines = vec![
+            ("training_seconds", format!("{:.1}", self.training_seconds)),
+            ("total_seconds", format!("{:.1}", self.total_seconds)),
+            ("peak_vram_mb", format!("{:.1}", self.peak_vram_mb)),
+            ("num_steps", self.num_steps.to_string()),
+            ("num_params_M", format!("{:.1}", self.num_params_m)),
+            ("num_epochs", self.num_epochs.to_string()),
+        ];
+        lines.extend(self.num_frames.map(|n| ("num_frames", n.to_string())));
+        lines.push(("batch_size", self.batch_size.to_string()));
+        lines.push(("learning_rate", python_float(self.learning_rate)));
+        lines.extend(self.augment_level.map(|n| ("augment_level", n.to_string())));
+        lines.extend(self.extra.iter().map(|(key, value)| (key.as_str(), value.clone())));
+        lines
+    }
+}
+
+impl fmt::Display for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_block(f, &self.model, &[], &self.lines())
+    }
+}
+
+impl fmt::Display for Footer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scores: Vec<_> =
+            SCORES.into_iter().zip(self.scores.map(|score| format!("{score:.6}"))).collect();
+        write_block(f, &self.claims.model, &scores, &self.claims.lines())
+    }
+}
+
+fn write_block(
+    f: &mut fmt::Formatter<'_>,
+    model: &str,
+    scores: &[(&str, String)],
+    rest: &[(&str, String)],
+) -> fmt::Result {
+    writeln!(f, "{RULE}")?;
+    let model = [("model", model.to_owned())];
+    for (key, value) in model.iter().chain(scores).chain(rest) {
+        writeln!(f, "{:<17} {value}", format!("{key}:"))?;
+    }
+    Ok(())
+}
+
+/// Prints a float as Python's `repr` does: the shortest digits that read back, `1e-05` below 1e-4.
+pub fn python_float(value: f64) -> String {
+    let magnitude = value.abs();
+    if magnitude != 0.0 && !(1e-4..1e16).contains(&magnitude) && value.is_finite() {
+        let text = format!("{value:e}");
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let (sign, exponent) =
+            exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
+        return format!("{digits}e{sign}{exponent:0>2}");
+    }
+    if value.fract() == 0.0 { format!("{value:.1}") } else { value.to_string() }
+}
+
+struct Block(Vec<(String, String)>);
+
+impl Block {
+    fn take<T: FromStr>(&mut self, key: &str) -> Option<T> {
+        let at = self.0.iter().position(|(k, _)| k == key)?;
+        self.0.remove(at).1.parse().ok()
+    }
+
+    fn take_finite(&mut self, key: &str) -> Option<f64> {
+        self.take(key).filter(|value: &f64| value.is_finite())
+    }
+
+    /// `None` when the key stands there but cannot be read; `Some(None)` when it is absent.
+    fn take_optional<T: FromStr>(&mut self, key: &str) -> Option<Option<T>> {
+        if self.0.iter().any(|(k, _)| k == key) { self.take(key).map(Some) } else { Some(None) }
+    }
+}
+
+fn last_block<T>(log: &str, read: impl Fn(&mut Block) -> Option<T>) -> Option<T> {
+    let mut lines: Vec<&str> = log.lines().collect();
+    while let Some(rule) = lines.iter().rposition(|line| line.trim() == RULE) {
+        let mut block = Block(lines[rule + 1..].iter().map_while(|line| key_value(line)).collect());
+        if let Some(read) = read(&mut block) {
+            return Some(read);
+        }
+        lines.truncate(rule);
+    }
+    None
+}
+
+fn key_value(line: &str) -> Option<(String, String)> {
+    let (key, value) = line.split_once(':')?;
+    let is_key = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let valid = !key.is_empty() && key.chars().all(is_key) && !value.trim().is_empty();
+    valid.then(|| (key.to_owned(), value.trim().to_owned()))
+}
+
+#[cfg(test)]
+#[path = "footer_tests.rs"]
+mod tests;
