@@ -1,0 +1,103 @@
+//! How a run ended, which phase an experiment is in, and how urgently a human wants to stop.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How one execution of a program ended. Data, never an error of the daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "outcome")]
+pub enum RunOutcome {
+    /// Exit status 0.
+    Finished,
+    /// Any other exit.
+    Crashed {
+        /// Exit code, when it exited by itself.
+        code: Option<i32>,
+        /// Signal number, when a signal ended it.
+        signal: Option<i32>,
+    },
+    /// Ended by the daemon at its deadline.
+    TimedOut,
+    /// Ended by the daemon because a human wanted to stop.
+    Cancelled,
+}
+
+impl fmt::Display for RunOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Finished => f.write_str("finished"),
+            Self::Crashed { code: Some(code), .. } => write!(f, "exit code {code}"),
+            Self::Crashed { signal: Some(signal), .. } => write!(f, "ended by signal {signal}"),
+            Self::Crashed { .. } => f.write_str("crashed"),
+            Self::TimedOut => f.write_str("timed out"),
+            Self::Cancelled => f.write_str("cancelled"),
+        }
+    }
+}
+
+/// Where the time of an experiment goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Asking the proposer, repairs included.
+    Propose,
+    /// Building and the smoke step.
+    Build,
+    /// From the trainer's start to its first step.
+    Start,
+    /// The budgeted training.
+    Train,
+    /// Predicting the validation part.
+    Predict,
+    /// Computing the official score.
+    Score,
+    /// Everything the daemon writes: ledger, branch, notebook.
+    Record,
+}
+
+impl Phase {
+    /// In the order of an experiment.
+    pub const ALL: [Self; 7] = [
+        Self::Propose,
+        Self::Build,
+        Self::Start,
+        Self::Train,
+        Self::Predict,
+        Self::Score,
+        Self::Record,
+    ];
+
+    /// The word in logs and tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Propose => "propose",
+            Self::Build => "build",
+            Self::Start => "start",
+            Self::Train => "train",
+            Self::Predict => "predict",
+            Self::Score => "score",
+            Self::Record => "record",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// How urgently a human wants the loop to stop. Only a stronger request replaces a weaker one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StopLevel {
+    /// Nobody asked.
+    #[default]
+    Continue,
+    /// Finish the experiment in hand, then stop.
+    AfterExperiment,
+    /// End the run in hand, put the branch back, stop.
+    AbandonRun,
+    /// Stop at once; the next start puts things right.
+    Now,
+}

@@ -1,0 +1,97 @@
+//! Who has the ideas. Every proposer answers with the same text format, read by `patch`.
+
+use std::collections::BTreeMap;
+
+use futures::future::BoxFuture;
+
+use crate::experiment::{History, Stage, Usage};
+use crate::task::Task;
+
+/// What a proposer may look at.
+pub struct Context<'a> {
+    /// The task at hand.
+    pub task: &'a Task,
+    /// The human's instructions.
+    pub program: &'a str,
+    /// STATE.md as it stands.
+    pub state: &'a str,
+    /// Everything decided so far.
+    pub history: &'a History,
+    /// The incumbent's editable files: path relative to the repository, content.
+    pub files: &'a BTreeMap<String, String>,
+    /// Training budget of one experiment in seconds.
+    pub budget_s: u64,
+    /// What was wrong with the last answer of this experiment.
+    pub repair: Option<Repair<'a>>,
+}
+
+/// A repair turn: the last answer failed, and this is the message.
+#[derive(Clone, Copy, Debug)]
+pub struct Repair<'a> {
+    /// Where it failed.
+    pub stage: Stage,
+    /// The answer that failed, as it was given.
+    pub reply: &'a str,
+    /// Precisely what is wrong, with the line and what would have been valid.
+    pub problem: &'a str,
+    /// Repair turns left after this one.
+    pub turns_left: u32,
+}
+
+/// An answer, not yet understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The text.
+    pub text: String,
+    /// What it cost.
+    pub usage: Usage,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ProposerError {
+    /// The endpoint cannot be reached or failed; it may work later.
+    #[error("{endpoint} does not answer: {reason}")]
+    Unavailable {
+        /// Base address.
+        endpoint: String,
+        /// What the connection or the server said.
+        reason: String,
+        /// The least time to wait, when the server named one.
+        retry_after_s: Option<u64>,
+    },
+    /// The key is missing, wrong or without rights.
+    #[error("{endpoint} refuses the key: {reason}")]
+    Unauthorized {
+        /// Base address.
+        endpoint: String,
+        /// What the server said.
+        reason: String,
+    },
+    /// The request itself is refused, e.g. an unknown model.
+    #[error("{endpoint} refuses the request: {reason}")]
+    Refused {
+        /// Base address.
+        endpoint: String,
+        /// What the server said.
+        reason: String,
+    },
+    /// A scripted proposer has said everything.
+    #[error("the script has no more replies")]
+    Exhausted,
+}
+
+/// A source of ideas.
+pub trait Proposer: Send {
+    /// How rows name it: `playbook`, `scripted`, `llm:<model>`.
+    fn name(&self) -> String;
+
+    /// Checks once, before anything is created, that proposals can be had at all.
+    fn check(&mut self) -> BoxFuture<'_, Result<(), ProposerError>>;
+
+    /// One answer.
+    fn propose<'a>(
+        &'a mut self,
+        context: &'a Context<'a>,
+    ) -> BoxFuture<'a, Result<Reply, ProposerError>>;
+}

@@ -1,0 +1,192 @@
+//! A task as data: what is compared, what may be edited, how a candidate is built, run and scored.
+//!
+//! Nothing about any modality is written into the loop; a task file says it all. Built-in tasks
+//! come from the contract, others from a TOML file of the same form.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use dfr_contract::input::{InputSpec, Source};
+use dfr_contract::modality::Modality;
+use dfr_contract::pack::file;
+use dfr_contract::tasks;
+use serde::Deserialize;
+
+mod command;
+
+pub use command::{Command, Places, expand, expand_paths};
+
+/// Everything the loop knows about what it optimises.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// Name, also in the ledger.
+    pub name: String,
+    /// Kind of media.
+    pub modality: Modality,
+    /// The recipe preset that the trainer runs.
+    pub preset: String,
+    /// The records that every experiment of a session starts from.
+    pub input: InputSpec,
+    /// What a proposal may change.
+    pub edit: Edit,
+    /// Limits of the phases.
+    pub budget: Budget,
+    /// Command lines, with placeholders.
+    pub commands: Commands,
+    /// Environment variables that hold a path.
+    #[serde(default)]
+    pub paths: BTreeMap<String, String>,
+    /// How predictions become a score.
+    pub score: Scoring,
+}
+
+/// The editable room.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edit {
+    /// Globs relative to the repository; `**` crosses directories.
+    pub paths: Vec<String>,
+    /// The file whose constants are tuned first.
+    pub recipe: String,
+}
+
+/// Limits in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// Training time, from the first step.
+    pub train_s: u64,
+    /// Building.
+    pub build_s: u64,
+    /// The smoke step.
+    pub smoke_s: u64,
+    /// Prediction, start-up included.
+    pub predict_s: u64,
+}
+
+impl Budget {
+    /// The training budget.
+    pub fn train(&self) -> Duration {
+        Duration::from_secs(self.train_s)
+    }
+}
+
+/// Argument vectors; the first element is the program.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Commands {
+    /// Makes the trainer from the exported tree.
+    pub build: Command,
+    /// One forward and backward step.
+    pub smoke: Command,
+    /// Trains for the budget.
+    pub train: Command,
+    /// Writes the predictions.
+    pub predict: Command,
+}
+
+/// From predictions to a row.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scoring {
+    /// Label file, with placeholders; only the daemon reads it.
+    pub labels: String,
+    /// The score that decides; higher is better.
+    pub objective: String,
+    /// Columns of results.tsv between `commit` and `memory_gb`.
+    pub columns: Vec<String>,
+}
+
+/// Why there is no task.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    /// A built-in name that is not there yet.
+    #[error("no recipe for task {name:?} yet; tasks with one: {known}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// The file cannot be read.
+    #[error("cannot read task file {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The text is not a task.
+    #[error("task {name}: {source}")]
+    Parse {
+        /// Name or path.
+        name: String,
+        /// Where and what.
+        source: Box<toml::de::Error>,
+    },
+}
+
+impl Task {
+    /// A built-in task by name, or the task in a file when the name ends in `.toml`.
+    ///
+    /// # Errors
+    /// An unknown name, an unreadable file, a text that is not a task.
+    pub fn load(name: &str) -> Result<Self, TaskError> {
+        if !name.ends_with(".toml") {
+            let unknown = || TaskError::Unknown {
+                name: name.to_owned(),
+                known: tasks::BUILT_IN.map(|(known, _)| known).join(", "),
+            };
+            return Self::parse(name, tasks::built_in(name).ok_or_else(unknown)?);
+        }
+        let path = PathBuf::from(name);
+        let text = std::fs::read_to_string(&path)
+            .map_err(|source| TaskError::Read { path: path.clone(), source })?;
+        Self::parse(name, &text)
+    }
+
+    fn parse(name: &str, text: &str) -> Result<Self, TaskError> {
+        toml::from_str(text)
+            .map_err(|source| TaskError::Parse { name: name.to_owned(), source: Box::new(source) })
+    }
+
+    /// The link to the newest pack of this task's input, below the cache root.
+    pub fn pack_link(&self, cache: &Path) -> PathBuf {
+        let root = match self.input.source {
+            Source::Downloaded => cache.to_owned(),
+            Source::Sample => cache.join("sample"),
+        };
+        root.join("packs").join(self.modality.as_str()).join(self.input.name()).join(file::CURRENT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_task_is_whole() {
+        for (name, _) in tasks::BUILT_IN {
+            let task = Task::load(name).unwrap();
+            assert_eq!(task.name, name);
+            let splits = task.input.splits;
+            assert_eq!(splits.train + splits.validation + splits.holdout, 100, "{name}");
+            assert_eq!(task.score.columns[0], task.score.objective, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_task_that_is_not_there_names_those_that_are() {
+        let message = Task::load("audio").unwrap_err().to_string();
+        assert!(message.contains("\"audio\"") && message.contains("video-sample"), "{message}");
+    }
+
+    #[test]
+    fn a_misspelt_key_is_named_with_its_line() {
+        let text = tasks::BUILT_IN[0].1.replace("train_s", "train_sec");
+        let message = Task::parse("x", &text).unwrap_err().to_string();
+        assert!(message.contains("train_sec") && message.contains("line"), "{message}");
+    }
+}
