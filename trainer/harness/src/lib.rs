@@ -1,1 +1,24 @@
+//! The training harness. A recipe (in the lab) says how a detector is made and trained; the harness
+//! owns what makes experiments comparable: data, clock, seeds, prediction and files.
+//!
+//! Suggested reading order: `recipe`, `train`, `predict`, then the rooms they use.
 
+pub mod batches;
+pub mod canary;
+pub mod checkpoint;
+pub mod clock;
+pub mod device;
+pub mod loss;
+pub mod optimizer;
+pub mod pack;
+pub mod predict;
+pub mod probe;
+pub mod recipe;
+pub mod report;
+pub mod schedule;
+pub mod seed;
+pub mod shim;
+pub mod smoke;
+#[cfg(test)]
+mod testing;
+pub mod train;

@@ -1,0 +1,71 @@
+use super::*;
+use crate::testing::{PackSpec, write_part};
+
+fn part() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    write_part(dir.path(), &PackSpec { records: 4, shape: [2, 3, 2, 2] });
+    dir
+}
+
+/// Breaks one file of a good part and compares the message.
+fn check(name: &str, contents: Option<&[u8]>, message: &str) {
+    let dir = part();
+    let path = dir.path().join(name);
+    match contents {
+        Some(contents) => fs::write(&path, contents).unwrap(),
+        None => fs::remove_file(&path).unwrap(),
+    }
+    let Err(error) = Part::open(dir.path()) else { panic!("accepted {name} = {contents:?}") };
+    let error = error.to_string();
+    assert!(error.contains(path.to_str().unwrap()), "{error}");
+    assert!(error.contains(message), "{error}");
+    assert!(error.ends_with("run `dfr prepare`"), "{error}");
+}
+
+fn header(version: u32, records: u64, shape: &str) -> Vec<u8> {
+    format!(r#"{{"version":{version},"modality":"video","records":{records},"shape":{shape}}}"#)
+        .into_bytes()
+}
+
+#[test]
+fn reads_what_was_written() {
+    let dir = part();
+    let part = Part::open(dir.path()).unwrap();
+    assert_eq!((part.len(), part.shape()), (4, [2, 3, 2, 2]));
+    assert_eq!(part.labels().unwrap(), [0, 1, 0, 1]);
+    let all = fs::read(dir.path().join(file::RECORDS)).unwrap();
+    assert_eq!(part.record(1), &all[24..48]);
+}
+
+#[test]
+fn refuses_a_broken_part() {
+    check(file::PART, None, "cannot read");
+    check(file::PART, Some(b"{"), "is no part header");
+    check(file::PART, Some(&header(2, 4, "[2,3,2,2]")), "layout version 2");
+    check(file::PART, Some(&header(1, 0, "[2,3,2,2]")), "0 records");
+    check(file::PART, Some(&header(1, 4, "[2,1,2,2]")), "shape [2, 1, 2, 2]");
+    check(file::PART, Some(&header(1, 4, "[2,3,2,99999]")), "shape [2, 3, 2, 99999]");
+}
+
+#[test]
+fn a_size_past_all_numbers_is_a_wrong_size() {
+    let dir = part();
+    fs::write(dir.path().join(file::PART), header(1, u64::MAX, "[9999,3,9999,9999]")).unwrap();
+    assert!(matches!(Part::open(dir.path()), Err(PackError::Size { expected: u64::MAX, .. })));
+}
+
+#[test]
+fn refuses_broken_records_and_labels() {
+    check(file::RECORDS, None, "cannot read");
+    check(file::RECORDS, Some(&[0; 95]), "has 95 bytes and its header says 96");
+    check(file::LABELS, Some(&[0, 1, 0]), "has 3 bytes and its header says 4");
+    check(file::LABELS, Some(&[0, 1, 2, 1]), "label 2 for record 2");
+}
+
+#[test]
+fn a_part_without_labels_opens_but_cannot_be_trained_on() {
+    let dir = part();
+    fs::remove_file(dir.path().join(file::LABELS)).unwrap();
+    let error = Part::open(dir.path()).unwrap().labels().unwrap_err().to_string();
+    assert!(error.contains("holds no labels: train on the pack's train part"), "{error}");
+}

@@ -1,0 +1,98 @@
+// What tch does not bind: autocast to bfloat16, the fused AdamW kernel, peak device memory.
+//
+// Every function returns 0, or -1 with its reason in dfr_last_error (per thread): no C++ exception
+// crosses into Rust. Tensors are borrowed; none is created or freed here.
+
+#include <ATen/autocast_mode.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/_fused_adamw.h>
+#include <c10/core/CachingDeviceAllocator.h>
+#include <c10/core/GradMode.h>
+#include <c10/util/Exception.h>
+
+#include <cstdint>
+#include <exception>
+#include <string>
+#include <vector>
+
+static thread_local std::string last_error;
+
+template <typename Body>
+static int guarded(Body body) {
+  try {
+    body();
+    return 0;
+  } catch (const std::exception& error) {
+    last_error = error.what();
+    return -1;
+  }
+}
+
+static std::vector<at::Tensor> copy_list(at::Tensor* const* tensors, size_t count) {
+  std::vector<at::Tensor> list;
+  list.reserve(count);
+  for (size_t i = 0; i < count; ++i) list.push_back(*tensors[i]);
+  return list;
+}
+
+// The kernel trusts that its lists fit together and walks raw memory: this is checked here.
+static void require_alike(const at::Tensor& parameter, const at::Tensor& other) {
+  TORCH_CHECK(other.sizes() == parameter.sizes(), "a state of shape ", other.sizes(),
+              " belongs to a weight of shape ", parameter.sizes());
+  TORCH_CHECK(other.scalar_type() == parameter.scalar_type() && other.device() == parameter.device(),
+              "a weight and its state differ in kind or device");
+  TORCH_CHECK(other.is_contiguous(), "a weight or its state is not contiguous");
+}
+
+extern "C" {
+
+const char* dfr_last_error() { return last_error.c_str(); }
+
+int dfr_autocast_begin(int is_cuda) {
+  return guarded([&] {
+    auto device = is_cuda ? at::kCUDA : at::kCPU;
+    at::autocast::set_autocast_dtype(device, at::kBFloat16);
+    at::autocast::set_autocast_enabled(device, true);
+    at::autocast::increment_nesting();
+  });
+}
+
+int dfr_autocast_end(int is_cuda) {
+  return guarded([&] {
+    // The cast copies of the weights are cached; they are stale after the optimiser's step.
+    if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+    at::autocast::set_autocast_enabled(is_cuda ? at::kCUDA : at::kCPU, false);
+  });
+}
+
+struct dfr_adamw {
+  double learning_rate, beta1, beta2, weight_decay, epsilon;
+};
+
+int dfr_fused_adamw(at::Tensor* const* parameters, at::Tensor* const* gradients,
+                    at::Tensor* const* first_moments, at::Tensor* const* second_moments,
+                    at::Tensor* const* steps, size_t count, const dfr_adamw* rule) {
+  return guarded([&] {
+    c10::NoGradGuard no_grad;
+    auto parameter_list = copy_list(parameters, count), gradient_list = copy_list(gradients, count);
+    auto first_list = copy_list(first_moments, count), second_list = copy_list(second_moments, count);
+    auto step_list = copy_list(steps, count);
+    for (size_t i = 0; i < count; ++i) {
+      gradient_list[i] = gradient_list[i].contiguous();
+      for (const auto* list : {&parameter_list, &gradient_list, &first_list, &second_list})
+        require_alike(parameter_list[i], (*list)[i]);
+    }
+    for (auto& step : step_list) step.add_(1);
+    at::_fused_adamw_(parameter_list, gradient_list, first_list, second_list,
+                      /*max_exp_avg_sqs=*/{}, step_list, rule->learning_rate, rule->beta1,
+                      rule->beta2, rule->weight_decay, rule->epsilon,
+                      /*amsgrad=*/false, /*maximize=*/false);
+  });
+}
+
+int dfr_cuda_peak_bytes(int index, int64_t* bytes) {
+  return guarded([&] {
+    *bytes = at::getDeviceAllocator(at::kCUDA)->getDeviceStats(index).allocated_bytes[0].peak;
+  });
+}
+}

@@ -1,0 +1,186 @@
+//! The safe face of `shim.cpp`: what libtorch can do and tch does not bind.
+
+use std::ffi::{CStr, c_char, c_int};
+use std::marker::PhantomData;
+use std::rc::Rc;
+
+use tch::{Device, Tensor};
+use torch_sys::C_tensor;
+
+/// libtorch refused.
+#[derive(Debug, thiserror::Error)]
+#[error("libtorch refused {operation}: {reason}")]
+pub struct ShimError {
+    operation: &'static str,
+    reason: String,
+}
+
+/// The numbers of one AdamW update.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct AdamWRule {
+    /// Step size.
+    pub learning_rate: f64,
+    /// Decay of the mean of gradients.
+    pub beta1: f64,
+    /// Decay of the mean of squared gradients.
+    pub beta2: f64,
+    /// Decoupled weight decay, multiplied by the learning rate.
+    pub weight_decay: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+}
+
+/// One parameter with its gradient and AdamW state; all of one shape, `step` a float scalar.
+pub struct AdamWSlot {
+    /// Updated in place.
+    pub parameter: Tensor,
+    /// Its gradient.
+    pub gradient: Tensor,
+    /// Running mean of gradients.
+    pub first_moment: Tensor,
+    /// Running mean of squared gradients.
+    pub second_moment: Tensor,
+    /// Updates so far; counted up here.
+    pub step: Tensor,
+}
+
+unsafe extern "C" {
+    fn dfr_last_error() -> *const c_char;
+    fn dfr_autocast_begin(is_cuda: c_int) -> c_int;
+    fn dfr_autocast_end(is_cuda: c_int) -> c_int;
+    fn dfr_fused_adamw(
+        parameters: *const *const C_tensor,
+        gradients: *const *const C_tensor,
+        first_moments: *const *const C_tensor,
+        second_moments: *const *const C_tensor,
+        steps: *const *const C_tensor,
+        count: usize,
+        rule: *const AdamWRule,
+    ) -> c_int;
+    fn dfr_cuda_peak_bytes(index: c_int, bytes: *mut i64) -> c_int;
+}
+
+fn checked(operation: &'static str, status: c_int) -> Result<(), ShimError> {
+    if status == 0 {
+        return Ok(());
+    }
+    // SAFETY: the pointer is to this thread's own string, which lives until its next shim call.
+    let reason = unsafe { CStr::from_ptr(dfr_last_error()) };
+    Err(ShimError { operation, reason: reason.to_string_lossy().into_owned() })
+}
+
+/// Mixed precision in bfloat16 on this thread, until dropped.
+///
+/// # Source
+/// `torch.autocast(device, dtype=torch.bfloat16)`. dfresearch uses float16 with a gradient scaler;
+/// bfloat16 has float32's range and needs none.
+pub struct Autocast {
+    is_cuda: bool,
+    // libtorch keeps this state per thread.
+    _this_thread: PhantomData<Rc<()>>,
+}
+
+impl Autocast {
+    /// Begins it for operations on `device`.
+    ///
+    /// # Errors
+    /// If libtorch has no autocast for `device`.
+    pub fn begin(device: Device) -> Result<Self, ShimError> {
+        let is_cuda = device.is_cuda();
+        // SAFETY: takes a number only.
+        checked("autocast", unsafe { dfr_autocast_begin(c_int::from(is_cuda)) })?;
+        Ok(Self { is_cuda, _this_thread: PhantomData })
+    }
+}
+
+impl Drop for Autocast {
+    fn drop(&mut self) {
+        // SAFETY: takes a number only. It fails for a device that `begin` would have refused.
+        unsafe { dfr_autocast_end(c_int::from(self.is_cuda)) };
+    }
+}
+
+/// One AdamW update of many parameters in one pass, the step counters included.
+///
+/// # Errors
+/// If a slot's tensors differ in shape, kind or device, or are not contiguous.
+pub fn fused_adamw(slots: &[AdamWSlot], rule: AdamWRule) -> Result<(), ShimError> {
+    let pointers = |of: fn(&AdamWSlot) -> &Tensor| -> Vec<*const C_tensor> {
+        slots.iter().map(|slot| of(slot).as_ptr()).collect()
+    };
+    let parameters = pointers(|slot| &slot.parameter);
+    let gradients = pointers(|slot| &slot.gradient);
+    let first_moments = pointers(|slot| &slot.first_moment);
+    let second_moments = pointers(|slot| &slot.second_moment);
+    let steps = pointers(|slot| &slot.step);
+    // SAFETY: five arrays of `slots.len()` tensors that `slots` keeps alive for the call.
+    let status = unsafe {
+        dfr_fused_adamw(
+            parameters.as_ptr(),
+            gradients.as_ptr(),
+            first_moments.as_ptr(),
+            second_moments.as_ptr(),
+            steps.as_ptr(),
+            slots.len(),
+            &raw const rule,
+        )
+    };
+    checked("the fused AdamW step", status)
+}
+
+/// Peak allocated memory of `device` since the start, in bytes; 0 on a CPU.
+///
+/// # Errors
+/// If libtorch keeps no statistics of `device`.
+pub fn peak_allocated_bytes(device: Device) -> Result<u64, ShimError> {
+    let Device::Cuda(index) = device else { return Ok(0) };
+    let mut bytes = 0;
+    // SAFETY: `bytes` outlives the call. A device index is small.
+    let status = unsafe { dfr_cuda_peak_bytes(index as c_int, &raw mut bytes) };
+    checked("to report its peak memory", status)?;
+    Ok(u64::try_from(bytes).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::Kind;
+
+    #[test]
+    fn autocast_computes_in_bfloat16_until_dropped() {
+        let square = Tensor::ones([4, 4], (Kind::Float, Device::Cpu));
+        let guard = Autocast::begin(Device::Cpu).unwrap();
+        assert_eq!(square.matmul(&square).kind(), Kind::BFloat16);
+        drop(guard);
+        assert_eq!(square.matmul(&square).kind(), Kind::Float);
+    }
+
+    #[test]
+    fn a_refusal_carries_the_reason() {
+        let tensor = |n| Tensor::ones([n], (Kind::Float, Device::Cpu));
+        let step = Tensor::zeros([0i64; 0], (Kind::Float, Device::Cpu));
+        let slot = AdamWSlot {
+            parameter: tensor(2),
+            gradient: tensor(3),
+            first_moment: tensor(2),
+            second_moment: tensor(2),
+            step,
+        };
+        let rule = AdamWRule {
+            learning_rate: 0.1,
+            beta1: 0.9,
+            beta2: 0.999,
+            weight_decay: 0.0,
+            epsilon: 1e-8,
+        };
+        let error = fused_adamw(&[slot], rule).unwrap_err().to_string();
+        assert!(error.starts_with("libtorch refused the fused AdamW step: "), "{error}");
+        assert!(error.contains("a state of shape [3] belongs to a weight of shape [2]"), "{error}");
+    }
+
+    #[test]
+    fn a_cpu_has_no_device_memory() {
+        assert_eq!(peak_allocated_bytes(Device::Cpu).unwrap(), 0);
+    }
+}

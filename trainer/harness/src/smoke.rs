@@ -1,0 +1,51 @@
+//! The smoke step: one step and one answer on two records, to find what cannot work before a budget
+//! is spent on it.
+
+use tch::Device;
+
+use crate::checkpoint::{self, CheckpointError};
+use crate::pack::{PackError, Part};
+use crate::predict::{PredictError, answer};
+use crate::recipe::{Progress, Recipe};
+use crate::train::Training;
+
+/// What a smoke step found.
+#[derive(Debug, thiserror::Error)]
+pub enum SmokeError {
+    /// The data cannot be trained on.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// The model could not be saved.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The model's answer is unusable.
+    #[error(transparent)]
+    Predict(#[from] PredictError),
+    /// The first loss is NaN or infinite.
+    #[error("the loss of the first step is {0}")]
+    NotFinite(f64),
+}
+
+/// Makes the model, trains one step that updates the weights, and predicts; returns the loss.
+///
+/// # Errors
+/// What was found.
+///
+/// # Panics
+/// If the recipe does, or libtorch refuses what it computes.
+pub fn smoke(recipe: &dyn Recipe, part: &Part, device: Device) -> Result<f64, SmokeError> {
+    let mut training = Training::new(recipe, part, 0, device)?;
+    checkpoint::refuse_duplicates(&training.variables)?;
+    let labels = part.labels()?;
+    let mut indices: Vec<usize> =
+        [0, 1].iter().filter_map(|class| labels.iter().position(|label| label == class)).collect();
+    indices.sort_unstable();
+    // The last batch of an accumulated group: the one that updates the weights.
+    let progress = Progress { step: recipe.accumulation().max(1) - 1, budget: 0.0 };
+    let loss = training.step(&indices, progress).double_value(&[]);
+    if !loss.is_finite() {
+        return Err(SmokeError::NotFinite(loss));
+    }
+    tch::no_grad(|| answer(&*training.detector, part, &indices, device))?;
+    Ok(loss)
+}

@@ -1,0 +1,253 @@
+//! The training loop: it owns clock, data and bookkeeping, and asks the recipe for the rest.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use dfr_contract::CLOCK_STARTED;
+use dfr_contract::footer::Claims;
+use rand_chacha::ChaCha8Rng;
+use tch::nn::VarStore;
+use tch::{Device, Kind, Tensor};
+
+use crate::batches::{OrderError, cut, gather, gather_labels};
+use crate::clock::{BudgetClock, RunningClock};
+use crate::optimizer::Optimizer;
+use crate::pack::{PackError, Part};
+use crate::recipe::{Detector, Progress, Recipe, Step};
+use crate::report::{self, Totals};
+use crate::seed::{self, Purpose};
+use crate::shim::{ShimError, peak_allocated_bytes};
+
+/// Batches between two looks at the loss. Each look makes the host wait for a GPU.
+const CHECK_EVERY_STEPS: u64 = 32;
+
+/// Why a training failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The data cannot be trained on.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// The recipe's order cannot be followed.
+    #[error(transparent)]
+    Order(#[from] OrderError),
+    /// The loss became NaN or infinite.
+    #[error("the loss is {loss} after step {step}: lower the learning rate or clip the gradients")]
+    NotFinite {
+        /// Batches seen; the loss went bad in the last 32 of them.
+        step: u64,
+        /// NaN or infinite.
+        loss: f64,
+    },
+    /// Progress could not be printed.
+    #[error("cannot print progress: {0}")]
+    Output(#[from] io::Error),
+    /// libtorch refused a question of the harness.
+    #[error(transparent)]
+    Shim(#[from] ShimError),
+}
+
+/// What a training is given besides recipe and data.
+pub struct TrainOptions {
+    /// The time budget, not yet running.
+    pub clock: BudgetClock,
+    /// Seed of every draw.
+    pub seed: u64,
+    /// Where to compute.
+    pub device: Device,
+}
+
+/// What a training leaves.
+pub struct Trained {
+    /// The weights.
+    pub variables: VarStore,
+    /// What is told about the run.
+    pub claims: Claims,
+}
+
+/// Trains until the budget is used up, and prints progress to `out`.
+///
+/// # Errors
+/// If the data cannot be used, the loss goes bad, or progress cannot be printed.
+///
+/// # Panics
+/// If the recipe does, or libtorch refuses what it computes.
+pub fn train(
+    recipe: &dyn Recipe,
+    part: &Part,
+    options: TrainOptions,
+    out: &mut dyn Write,
+) -> Result<Trained, TrainError> {
+    let mut training = Training::new(recipe, part, options.seed, options.device)?;
+    training.announce(out)?;
+    let mut order_rng = seed::generator(options.seed, Purpose::Order);
+    writeln!(out, "{CLOCK_STARTED}")?;
+    out.flush()?;
+    let clock = options.clock.start();
+    let mut totals = Totals::default();
+    while !clock.is_over() {
+        let order = recipe.batch_order(training.labels, &mut order_rng);
+        training.epoch(order, &clock, &mut totals)?;
+        if training.loss.batches > 0 {
+            training.report_epoch(&clock, &totals, out)?;
+        }
+    }
+    totals.seconds = clock.elapsed();
+    totals.peak_device_bytes = peak_allocated_bytes(options.device)?;
+    let claims = report::claims(recipe.facts(), &totals, &training.variables);
+    Ok(Trained { variables: training.variables, claims })
+}
+
+/// A model in training.
+pub(crate) struct Training<'a> {
+    recipe: &'a dyn Recipe,
+    part: &'a Part,
+    labels: &'a [u8],
+    device: Device,
+    pub(crate) variables: VarStore,
+    pub(crate) detector: Box<dyn Detector>,
+    optimizer: Box<dyn Optimizer>,
+    rng: ChaCha8Rng,
+    loss: LossMeter,
+}
+
+impl<'a> Training<'a> {
+    pub(crate) fn new(
+        recipe: &'a dyn Recipe,
+        part: &'a Part,
+        seed: u64,
+        device: Device,
+    ) -> Result<Self, PackError> {
+        let labels = part.labels()?;
+        seed::torch(seed);
+        let variables = VarStore::new(device);
+        let detector = recipe.model(&variables.root(), part.shape());
+        let optimizer = recipe.optimizer(&variables);
+        let rng = seed::generator(seed, Purpose::Step);
+        let loss = LossMeter::default();
+        Ok(Self { recipe, part, labels, device, variables, detector, optimizer, rng, loss })
+    }
+
+    /// One step of the recipe on the records `indices`; its loss.
+    pub(crate) fn step(&mut self, indices: &[usize], progress: Progress) -> Tensor {
+        let mut step = Step {
+            detector: &*self.detector,
+            optimizer: &mut *self.optimizer,
+            device: self.device,
+            input: gather(self.part, indices, self.device),
+            labels: gather_labels(self.labels, indices, self.device),
+            progress,
+            rng: &mut self.rng,
+        };
+        self.recipe.step(&mut step)
+    }
+
+    fn epoch(
+        &mut self,
+        order: Vec<usize>,
+        clock: &RunningClock,
+        totals: &mut Totals,
+    ) -> Result<(), TrainError> {
+        self.loss = LossMeter::default();
+        for indices in cut(order, self.recipe.facts().batch_size, self.part.len())? {
+            if clock.is_over() {
+                break;
+            }
+            totals.epochs += u64::from(self.loss.batches == 0);
+            let progress = Progress { step: totals.steps, budget: clock.progress() };
+            let loss = self.step(&indices, progress);
+            totals.steps += 1;
+            self.loss.add(&loss);
+            if totals.steps.is_multiple_of(CHECK_EVERY_STEPS) {
+                self.loss.finite_mean(totals.steps)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn announce(&self, out: &mut dyn Write) -> Result<(), TrainError> {
+        let facts = self.recipe.facts();
+        let parameters = self.variables.trainable_variables();
+        let trainable = parameters.iter().filter(|parameter| parameter.requires_grad());
+        let millions = report::count(trainable) as f64 / 1e6;
+        let all = report::count(&parameters) as f64 / 1e6;
+        writeln!(out, "Device: {}", crate::device::name(self.device))?;
+        writeln!(out, "Model: {} ({all:.1}M params, {millions:.1}M trainable)", facts.model)?;
+        let records = self.part.len();
+        writeln!(out, "Train records: {records}, batches of {}", facts.batch_size)?;
+        Ok(())
+    }
+
+    fn report_epoch(
+        &self,
+        clock: &RunningClock,
+        totals: &Totals,
+        out: &mut dyn Write,
+    ) -> Result<(), TrainError> {
+        let loss = self.loss.finite_mean(totals.steps)?;
+        let last = Progress { step: totals.steps - 1, budget: clock.progress() };
+        let line = EpochLine {
+            epoch: totals.epochs,
+            loss,
+            learning_rate: self.recipe.learning_rate(last),
+            step: totals.steps,
+            elapsed: clock.elapsed(),
+            budget: clock.budget(),
+        };
+        writeln!(out, "{line}")?;
+        out.flush()?;
+        Ok(())
+    }
+}
+
+/// The sum of an epoch's losses, kept on the device so that the host need not wait for each.
+#[derive(Default)]
+struct LossMeter {
+    sum: Option<Tensor>,
+    batches: u64,
+}
+
+impl LossMeter {
+    fn add(&mut self, loss: &Tensor) {
+        let loss = loss.detach().to_kind(Kind::Double);
+        self.sum = Some(match self.sum.take() {
+            Some(sum) => sum + loss,
+            None => loss,
+        });
+        self.batches += 1;
+    }
+
+    /// NaN and infinity stay in a sum, so that looking now and then misses none.
+    fn finite_mean(&self, step: u64) -> Result<f64, TrainError> {
+        let sum = self.sum.as_ref().map_or(0.0, |sum| sum.double_value(&[]));
+        if sum.is_finite() {
+            Ok(sum / self.batches.max(1) as f64)
+        } else {
+            Err(TrainError::NotFinite { step, loss: sum })
+        }
+    }
+}
+
+struct EpochLine {
+    epoch: u64,
+    loss: f64,
+    learning_rate: f64,
+    step: u64,
+    elapsed: Duration,
+    budget: Duration,
+}
+
+impl std::fmt::Display for EpochLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { epoch, loss, step, .. } = self;
+        let rate = report::scientific(self.learning_rate);
+        let (elapsed, budget) = (self.elapsed.as_secs_f64(), self.budget.as_secs());
+        write!(
+            f,
+            "Epoch {epoch:<4} | loss={loss:.4} | lr={rate} | step={step} | {elapsed:.0}s/{budget}s"
+        )
+    }
+}
+
+#[cfg(test)]
+#[path = "train_tests.rs"]
+mod tests;

@@ -1,0 +1,209 @@
+//! R3D: a residual network of 3-D convolutions over a clip.
+//!
+//! # Source
+//! Tran et al., A Closer Look at Spatiotemporal Convolutions, <https://arxiv.org/abs/1711.11248>, as in
+//! torchvision's `r3d_18`, whose state names [`R3dConfig::r3d_18`] has.
+
+use dfr_harness::recipe::Detector;
+use tch::nn::Path;
+use tch::{Kind, Tensor};
+
+use super::layers::{BatchNorm, Conv3d, Linear, Window};
+
+// Colour statistics of Kinetics-400, in 0..=1.
+const MEAN: [f32; 3] = [0.43216, 0.394666, 0.37645];
+const STD: [f32; 3] = [0.22803, 0.22145, 0.216989];
+
+/// Shape of the network. Kernels and strides are `[T, H, W]`.
+#[derive(Clone, Copy, Debug)]
+pub struct R3dConfig {
+    /// First convolution, from colours to `width` channels.
+    pub stem: Window,
+    /// Start the stem's kernels with sum zero: deaf to brightness, open to fine texture.
+    pub high_pass_stem: bool,
+    /// Channels of the stem and of the first stage; every later stage doubles them.
+    pub width: i64,
+    /// Residual blocks per stage.
+    pub blocks: &'static [usize],
+    /// Kernel of all later convolutions.
+    pub kernel: [i64; 3],
+    /// Spatial stride of the first stage; the later ones have 2.
+    pub first_stride: i64,
+    /// Temporal stride of every stage but the first.
+    pub temporal_stride: i64,
+    /// Frames looked at, spread evenly over the clip.
+    pub frames: i64,
+    /// Dropout before the last layer.
+    pub dropout: f64,
+}
+
+impl R3dConfig {
+    /// torchvision's `r3d_18` with two classes: 33.2 M parameters.
+    pub fn r3d_18() -> Self {
+        Self {
+            stem: Window { kernel: [3, 7, 7], stride: [1, 2, 2] },
+            high_pass_stem: false,
+            width: 64,
+            blocks: &[2, 2, 2, 2],
+            kernel: [3, 3, 3],
+            first_stride: 1,
+            temporal_stride: 2,
+            frames: 16,
+            dropout: 0.3,
+        }
+    }
+
+    /// The same network, narrow and short, for a CPU. Its stem sees every pixel (no stride), because
+    /// traces of upsampling have periods of 2 to 4 pixels and do not survive an early stride.
+    pub fn r3d_tiny() -> Self {
+        Self {
+            stem: Window { kernel: [1, 3, 3], stride: [1, 1, 1] },
+            high_pass_stem: true,
+            width: 8,
+            blocks: &[1, 1, 1],
+            kernel: [1, 3, 3],
+            first_stride: 2,
+            temporal_stride: 1,
+            frames: 4,
+            dropout: 0.1,
+        }
+    }
+}
+
+/// The network.
+pub struct R3d {
+    mean: Tensor,
+    std: Tensor,
+    stem: Unit,
+    blocks: Vec<Block>,
+    head: Linear,
+    config: R3dConfig,
+}
+
+impl R3d {
+    /// Makes the network below `root`, with fresh weights.
+    pub fn new(root: &Path, config: R3dConfig) -> Self {
+        let colours = |values: [f32; 3]| {
+            Tensor::from_slice(&values).view([1, 1, 3, 1, 1]).to_device(root.device())
+        };
+        let backbone = root / "backbone";
+        let stem = Unit::new(&(&backbone / "stem"), [3, config.width], config.stem);
+        if config.high_pass_stem {
+            stem.subtract_mean();
+        }
+        let blocks = stages(&backbone, &config);
+        let channels = config.width << (config.blocks.len() - 1);
+        Self {
+            mean: root.add("mean", colours(MEAN), false),
+            std: root.add("std", colours(STD), false),
+            stem,
+            blocks,
+            head: Linear::new(&(root / "head" / 1), channels, 2),
+            config,
+        }
+    }
+}
+
+fn stages(backbone: &Path, config: &R3dConfig) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut inputs = config.width;
+    for (stage, &count) in config.blocks.iter().enumerate() {
+        let path = backbone / format!("layer{}", stage + 1);
+        let outputs = config.width << stage;
+        let first = config.first_stride;
+        let mut stride =
+            if stage == 0 { [1, first, first] } else { [config.temporal_stride, 2, 2] };
+        for index in 0..count {
+            let window = Window { kernel: config.kernel, stride };
+            blocks.push(Block::new(&(&path / index), [inputs, outputs], window));
+            inputs = outputs;
+            stride = [1, 1, 1];
+        }
+    }
+    blocks
+}
+
+impl Detector for R3d {
+    /// # Shapes
+    /// `[B,T,3,H,W]` uint8 to `[B,2]`.
+    fn forward(&self, input: &Tensor, train: bool) -> Tensor {
+        let clip = spread_frames(input, self.config.frames).to_kind(Kind::Float) / 255.0;
+        let normal = (clip - &self.mean) / &self.std;
+        let mut x = normal.permute([0, 2, 1, 3, 4]).contiguous();
+        x = self.stem.forward(&x, train).relu();
+        for block in &self.blocks {
+            x = block.forward(&x, train);
+        }
+        let features = x.mean_dim(&[2i64, 3, 4][..], false, x.kind());
+        self.head.forward(&features.dropout(self.config.dropout, train))
+    }
+}
+
+/// `count` of the clip's frames, spread from first to last; all of them if there are no more.
+fn spread_frames(clip: &Tensor, count: i64) -> Tensor {
+    let frames = clip.size()[1];
+    if count >= frames {
+        return clip.shallow_clone();
+    }
+    let last = (count - 1).max(1);
+    let indices: Vec<i64> = (0..count).map(|i| i * (frames - 1) / last).collect();
+    clip.index_select(1, &Tensor::from_slice(&indices).to_device(clip.device()))
+}
+
+/// A convolution and its batch norm, named `0` and `1`.
+struct Unit {
+    conv: Conv3d,
+    norm: BatchNorm,
+}
+
+impl Unit {
+    fn new(path: &Path, channels: [i64; 2], window: Window) -> Self {
+        let conv = Conv3d::new(&(path / 0), channels, window);
+        Self { conv, norm: BatchNorm::new(&(path / 1), channels[1]) }
+    }
+
+    fn forward(&self, x: &Tensor, train: bool) -> Tensor {
+        self.norm.forward(&self.conv.forward(x), train)
+    }
+
+    fn subtract_mean(&self) {
+        tch::no_grad(|| {
+            let mut weight = self.conv.weight.shallow_clone();
+            let _ = weight.g_sub_(&weight.mean_dim(&[2i64, 3, 4][..], true, Kind::Float));
+        });
+    }
+}
+
+/// `relu(conv2(relu(conv1(x))) + shortcut(x))`.
+struct Block {
+    conv1: Unit,
+    conv2: Unit,
+    shortcut: Option<Unit>,
+}
+
+impl Block {
+    fn new(path: &Path, [inputs, outputs]: [i64; 2], window: Window) -> Self {
+        let still = Window { stride: [1, 1, 1], ..window };
+        let point = Window { kernel: [1, 1, 1], ..window };
+        let reshapes = inputs != outputs || window.stride != [1, 1, 1];
+        Self {
+            conv1: Unit::new(&(path / "conv1"), [inputs, outputs], window),
+            conv2: Unit::new(&(path / "conv2"), [outputs, outputs], still),
+            shortcut: reshapes.then(|| Unit::new(&(path / "downsample"), [inputs, outputs], point)),
+        }
+    }
+
+    fn forward(&self, x: &Tensor, train: bool) -> Tensor {
+        let inner = self.conv1.forward(x, train).relu();
+        let residual = self.conv2.forward(&inner, train);
+        let shortcut = match &self.shortcut {
+            Some(unit) => unit.forward(x, train),
+            None => x.shallow_clone(),
+        };
+        (residual + shortcut).relu()
+    }
+}
+
+#[cfg(test)]
+#[path = "r3d_tests.rs"]
+mod tests;

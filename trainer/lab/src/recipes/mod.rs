@@ -1,0 +1,5 @@
+//! Recipes: how each preset is trained. The constants to tune are in the file named after the preset.
+
+pub mod video;
+pub mod video_r3d_18;
+pub mod video_r3d_tiny;

@@ -1,0 +1,3 @@
+//! Augmentations of training batches, on the device.
+
+pub mod video;

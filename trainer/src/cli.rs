@@ -1,0 +1,76 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// One experiment's training, prediction and checks.
+///
+/// Exit codes: 0 done, 2 usage, 3 missing or corrupt data, 4 the world outside failed, 6 the loss is not
+/// finite, 7 the canary died, 8 the recipe's own code failed.
+#[derive(Debug, Parser)]
+#[command(name = "dfr-train", version)]
+pub struct Cli {
+    /// Threads for computing on the CPU [default: all cores]
+    #[arg(long, global = true, value_parser = clap::value_parser!(i32).range(1..))]
+    pub threads: Option<i32>,
+    #[command(subcommand)]
+    pub phase: Phase,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Phase {
+    /// Train for a time budget; write model.safetensors and claims.json
+    Train(TrainArgs),
+    /// Ask a trained model about every record; write predictions.tsv
+    Predict(PredictArgs),
+    /// Train one step and predict on two records, to find what cannot work
+    Smoke(SmokeArgs),
+    /// Compute something with a known answer on the device
+    Canary,
+}
+
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// Recipe to train
+    #[arg(long)]
+    pub preset: String,
+    /// Part of a pack, with labels
+    #[arg(long, value_name = "PARTDIR")]
+    pub data: PathBuf,
+    /// Directory for the results; made if missing
+    #[arg(long, value_name = "RUNDIR")]
+    pub out: PathBuf,
+    /// Time for training, from the first step on
+    #[arg(long, value_name = "SECONDS")]
+    pub budget_s: u64,
+    /// Seed of every random draw
+    #[arg(long)]
+    pub seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct PredictArgs {
+    /// Recipe that trained the model
+    #[arg(long)]
+    pub preset: String,
+    /// Part of a pack
+    #[arg(long, value_name = "PARTDIR")]
+    pub inputs: PathBuf,
+    /// Directory that holds model.safetensors
+    #[arg(long, value_name = "RUNDIR")]
+    pub model: PathBuf,
+    /// Directory for predictions.tsv; made if missing
+    #[arg(long, value_name = "RUNDIR")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct SmokeArgs {
+    /// Recipe to try
+    #[arg(long)]
+    pub preset: String,
+    /// Part of a pack, with labels
+    #[arg(long, value_name = "PARTDIR")]
+    pub data: PathBuf,
+}

@@ -1,0 +1,90 @@
+//! The phases: each opens what it is given, lets the harness work, and writes the results.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use dfr_contract::footer::Claims;
+use dfr_harness::clock::BudgetClock;
+use dfr_harness::pack::Part;
+use dfr_harness::train::{TrainOptions, train};
+use dfr_harness::{canary, checkpoint, device, predict, smoke};
+use tch::Device;
+
+use crate::cli::{Cli, Phase, PredictArgs, SmokeArgs, TrainArgs};
+use crate::failure::Failure;
+
+/// File name of the claims inside a run directory.
+const CLAIMS_FILE: &str = "claims.json";
+
+/// Runs the phase that was asked for.
+pub fn run(cli: &Cli) -> Result<(), Failure> {
+    if let Some(threads) = cli.threads {
+        tch::set_num_threads(threads);
+    }
+    let device = device::choose();
+    match &cli.phase {
+        Phase::Train(args) => run_train(args, device),
+        Phase::Predict(args) => run_predict(args, device),
+        Phase::Smoke(args) => run_smoke(args, device),
+        Phase::Canary => {
+            canary::canary(device)?;
+            say(&format!("canary: sound on {}", device::name(device)))
+        }
+    }
+}
+
+fn run_train(args: &TrainArgs, device: Device) -> Result<(), Failure> {
+    let recipe = dfr_lab::recipe(&args.preset)?;
+    let part = Part::open(&args.data)?;
+    make_dir(&args.out)?;
+    let process_start = Instant::now();
+    let clock = BudgetClock::new(
+        Duration::from_secs(args.budget_s),
+        Box::new(move || process_start.elapsed()),
+    );
+    let options = TrainOptions { clock, seed: args.seed, device };
+    let trained = train(&*recipe, &part, options, &mut io::stdout().lock())?;
+    checkpoint::save(&trained.variables, &args.out.join(checkpoint::FILE))?;
+    write_claims(&trained.claims, &args.out)?;
+    say(&format!("\n{}\n{}", "=".repeat(60), trained.claims))
+}
+
+fn run_predict(args: &PredictArgs, device: Device) -> Result<(), Failure> {
+    let recipe = dfr_lab::recipe(&args.preset)?;
+    let part = Part::open(&args.inputs)?;
+    let weights = args.model.join(checkpoint::FILE);
+    if !weights.exists() {
+        return Err(Failure::Untrained(weights));
+    }
+    make_dir(&args.out)?;
+    let p_synthetic = predict::predict(&*recipe, &part, &weights, device)?;
+    let path = predict::write(&p_synthetic, &args.out)?;
+    say(&format!("{} predictions: {}", p_synthetic.len(), path.display()))
+}
+
+fn run_smoke(args: &SmokeArgs, device: Device) -> Result<(), Failure> {
+    let recipe = dfr_lab::recipe(&args.preset)?;
+    let part = Part::open(&args.data)?;
+    let loss = smoke::smoke(&*recipe, &part, device)?;
+    say(&format!("smoke: first loss {loss:.4}"))
+}
+
+fn make_dir(path: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(path).map_err(|source| Failure::Write { path: path.to_owned(), source })
+}
+
+fn write_claims(claims: &Claims, dir: &Path) -> Result<(), Failure> {
+    let path = dir.join(CLAIMS_FILE);
+    let partial = path.with_extension("json.partial");
+    let text = serde_json::to_vec_pretty(claims).expect("claims are plain numbers and strings");
+    fs::write(&partial, text)
+        .and_then(|()| fs::rename(&partial, &path))
+        .map_err(|source| Failure::Write { path, source })
+}
+
+fn say(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(Failure::Output)
+}

@@ -1,0 +1,96 @@
+//! The real binary through its phases, on a tiny pack of bright and dark clips.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up may panic")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use dfr_contract::footer::Claims;
+use dfr_contract::{CLOCK_STARTED, exit, metrics, pack, predictions};
+
+#[path = "../harness/src/testing.rs"]
+mod testing;
+
+const RECORDS: usize = 24;
+
+fn part(dir: &Path) -> String {
+    let part = dir.join("train");
+    testing::write_part(&part, &testing::PackSpec { records: RECORDS, shape: [8, 3, 24, 24] });
+    part.to_str().unwrap().to_owned()
+}
+
+fn dfr_train(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_dfr-train"))
+        .env_clear()
+        .args(args)
+        .args(["--threads", "1"])
+        .output()
+        .unwrap()
+}
+
+fn train(part: &str, run: &str) -> Output {
+    let fixed = ["--preset", "r3d-tiny", "--budget-s", "2", "--seed", "1"];
+    dfr_train(&[&["train", "--data", part, "--out", run], &fixed[..]].concat())
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn check_refused(output: &Output, code: u8, message: &str) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(i32::from(code)), "{stderr}");
+    assert!(stderr.contains(message), "{stderr}");
+}
+
+#[test]
+fn trains_and_predicts_what_can_be_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (part, run) = (part(dir.path()), dir.path().join("run"));
+    let log = stdout(&train(&part, run.to_str().unwrap()));
+    assert_eq!(log.lines().filter(|line| *line == CLOCK_STARTED).count(), 1, "{log}");
+    let claims = Claims::parse(&log).unwrap();
+    let saved = fs::read_to_string(run.join("claims.json")).unwrap();
+    let saved: Claims = serde_json::from_str(&saved).unwrap();
+    assert_eq!((claims.model.as_str(), claims.num_frames), ("r3d-tiny", Some(4)));
+    assert_eq!((saved.num_steps, saved.batch_size), (claims.num_steps, claims.batch_size));
+    assert!(claims.num_steps > 0 && claims.training_seconds >= 2.0, "{log}");
+
+    let run = run.to_str().unwrap();
+    let args = ["--preset", "r3d-tiny", "--inputs", &part, "--model", run, "--out", run];
+    stdout(&dfr_train(&[&["predict"], &args[..]].concat()));
+    let text = fs::read_to_string(Path::new(run).join(predictions::FILE)).unwrap();
+    let p_synthetic = predictions::parse(&text, RECORDS).unwrap();
+    let labels = fs::read(Path::new(&part).join(pack::file::LABELS)).unwrap();
+    let scores = metrics::score(&labels, &p_synthetic).unwrap();
+    assert!(scores.accuracy > 0.9, "{scores:?}");
+}
+
+#[test]
+fn smoke_and_canary_pass() {
+    let dir = tempfile::tempdir().unwrap();
+    let part = part(dir.path());
+    let smoke = dfr_train(&["smoke", "--preset", "r3d-tiny", "--data", &part]);
+    assert!(stdout(&smoke).starts_with("smoke: first loss 0."));
+    assert!(stdout(&dfr_train(&["canary"])).starts_with("canary: sound on "));
+}
+
+#[test]
+fn refuses_what_it_cannot_work_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let part = part(dir.path());
+    let out = dir.path().join("run").to_str().unwrap().to_owned();
+    let smoke = |preset, data| dfr_train(&["smoke", "--preset", preset, "--data", data]);
+    check_refused(&smoke("r3d-99", &part), exit::USAGE, "choose one of r3d-18, r3d-tiny");
+    check_refused(&dfr_train(&["juggle"]), exit::USAGE, "juggle");
+    check_refused(&smoke("r3d-tiny", "/nowhere"), exit::CONFIGURATION, "run `dfr prepare`");
+    let untrained =
+        ["predict", "--preset", "r3d-tiny", "--inputs", &part, "--model", &out, "--out", &out];
+    check_refused(&dfr_train(&untrained), exit::CONFIGURATION, "train first");
+
+    let records = Path::new(&part).join(pack::file::RECORDS);
+    fs::write(&records, [0; 10]).unwrap();
+    check_refused(&train(&part, &out), exit::CONFIGURATION, "has 10 bytes");
+    assert!(!Path::new(&out).exists(), "nothing is created for a broken pack");
+}
