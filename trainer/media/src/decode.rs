@@ -1,0 +1,156 @@
+//! A file to one record, through the ffmpeg program.
+
+use std::path::Path;
+use std::time::Duration;
+
+use dfr_contract::input::{InputSpec, Preprocessing};
+
+use crate::ffmpeg::{Ffmpeg, FfmpegError};
+use crate::frames;
+use crate::resize::{Picture, to_size};
+
+/// Time that ffmpeg may take for one file, for each of its two passes.
+pub const LIMIT: Duration = Duration::from_secs(10);
+
+/// Why a file gave no record.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// ffmpeg found no video stream, or failed on it.
+    #[error("cannot decode: {0}")]
+    Ffmpeg(#[from] FfmpegError),
+    /// There is a video stream, but nothing in it.
+    #[error("no frame in it")]
+    NoFrame,
+    /// ffmpeg's own output could not be read.
+    #[error("unreadable picture from ffmpeg")]
+    Picture,
+}
+
+/// Decodes files into records of one input.
+pub struct Decoder<'a> {
+    /// The program.
+    pub ffmpeg: &'a Ffmpeg,
+    /// What a record holds.
+    pub input: &'a InputSpec,
+    /// Per pass; normally [`LIMIT`].
+    pub limit: Duration,
+}
+
+impl Decoder<'_> {
+    /// Decodes one file to `T C H W` bytes. Clips shorter than `T` repeat their last frame.
+    ///
+    /// # Errors
+    /// Empty, corrupt, without video, or not decoded in time; the message is the reason.
+    pub fn decode(&self, file: &Path) -> Result<Vec<u8>, DecodeError> {
+        let InputSpec { frames: wanted, height, width, preprocessing, .. } = *self.input;
+        let total = match preprocessing {
+            Preprocessing::Original => self.count_frames(file)?,
+            Preprocessing::Benchmark => u64::from(wanted),
+        };
+        let indices = frames::indices(total, wanted, preprocessing);
+        let pictures = read_pictures(&self.extract(file, &indices)?).ok_or(DecodeError::Picture)?;
+        let planes =
+            pictures.into_iter().map(|p| planar(&to_size(p, width, height, preprocessing)));
+        repeat_last(planes.collect(), wanted).ok_or(DecodeError::NoFrame)
+    }
+
+    /// Counts frames without decoding them: one line per packet.
+    fn count_frames(&self, file: &Path) -> Result<u64, DecodeError> {
+        let mut arguments = input_arguments(file);
+        arguments.extend(["-c", "copy", "-f", "framecrc", "-"].map(Into::into));
+        let listing = self.ffmpeg.run(arguments, &[], self.limit)?;
+        let is_packet = |line: &&[u8]| !line.is_empty() && line[0] != b'#';
+        let packets = listing.split(|b| *b == b'\n').filter(is_packet).count() as u64;
+        if packets == 0 { Err(DecodeError::NoFrame) } else { Ok(packets) }
+    }
+
+    /// The chosen frames, as a row of PPM pictures: each tells its own size.
+    fn extract(&self, file: &Path, indices: &[u64]) -> Result<Vec<u8>, DecodeError> {
+        let chosen: Vec<String> = indices.iter().map(|i| format!("eq(n\\,{i})")).collect();
+        let select = format!("select={}", chosen.join("+"));
+        let count = indices.len().to_string();
+        let mut arguments = input_arguments(file);
+        arguments.extend(["-vf", &select, "-fps_mode", "passthrough"].map(Into::into));
+        arguments
+            .extend(["-frames:v", &count, "-sws_flags", "bilinear+accurate_rnd"].map(Into::into));
+        arguments
+            .extend(["-c:v", "ppm", "-pix_fmt", "rgb24", "-f", "image2pipe", "-"].map(Into::into));
+        Ok(self.ffmpeg.run(arguments, &[], self.limit)?)
+    }
+}
+
+/// `file:` keeps a name with a colon from being read as a protocol. One thread: files are decoded
+/// in parallel.
+fn input_arguments(file: &Path) -> Vec<std::ffi::OsString> {
+    let mut url = std::ffi::OsString::from("file:");
+    url.push(file);
+    let before = ["-threads", "1", "-i"].map(Into::into);
+    before.into_iter().chain([url]).chain(["-map", "0:v:0"].map(Into::into)).collect()
+}
+
+/// Reads binary PPM pictures, back to back.
+fn read_pictures(mut bytes: &[u8]) -> Option<Vec<Picture>> {
+    let mut pictures = Vec::new();
+    while !bytes.is_empty() {
+        let (picture, rest) = read_picture(bytes)?;
+        pictures.push(picture);
+        bytes = rest;
+    }
+    Some(pictures)
+}
+
+/// `P6\n<width> <height>\n255\n` and `width * height * 3` bytes.
+fn read_picture(bytes: &[u8]) -> Option<(Picture, &[u8])> {
+    let mut lines = bytes.splitn(4, |b| *b == b'\n');
+    let (magic, size) = (lines.next()?, std::str::from_utf8(lines.next()?).ok()?);
+    let (depth, rest) = (lines.next()?, lines.next()?);
+    let (width, height) = size.split_once(' ')?;
+    let (width, height): (u32, u32) = (width.parse().ok()?, height.parse().ok()?);
+    if magic != b"P6" || depth != b"255" || width == 0 || height == 0 {
+        return None;
+    }
+    let (rgb, rest) = rest.split_at_checked(width as usize * height as usize * 3)?;
+    Some((Picture { width, height, rgb: rgb.to_vec() }, rest))
+}
+
+/// `H W C` to `C H W`.
+fn planar(picture: &Picture) -> Vec<u8> {
+    (0..3).flat_map(|c| picture.rgb.iter().skip(c).step_by(3).copied()).collect()
+}
+
+fn repeat_last(mut planes: Vec<Vec<u8>>, wanted: u32) -> Option<Vec<u8>> {
+    let last = planes.last()?.clone();
+    planes.resize(wanted as usize, last);
+    Some(planes.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_are_read_back_to_back() {
+        let pictures = read_pictures(b"P6\n1 2\n255\nabcdefP6\n1 1\n255\n\n\n\n").unwrap();
+        let first = Picture { width: 1, height: 2, rgb: b"abcdef".to_vec() };
+        assert_eq!(pictures, [first, Picture { width: 1, height: 1, rgb: b"\n\n\n".to_vec() }]);
+    }
+
+    #[test]
+    fn what_is_no_picture_is_refused() {
+        for bytes in ["P6\n1 2\n255\nabcde", "P5\n1 1\n255\nabc", "P6\n0 1\n255\n", "P6\n1", "x"] {
+            assert_eq!(read_pictures(bytes.as_bytes()), None, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn short_clips_repeat_their_last_frame_and_empty_ones_fail() {
+        assert_eq!(repeat_last(vec![vec![1], vec![2]], 4), Some(vec![1, 2, 2, 2]));
+        assert_eq!(repeat_last(Vec::new(), 4), None);
+    }
+
+    #[test]
+    fn planes_follow_each_other() {
+        let picture = Picture { width: 2, height: 1, rgb: vec![1, 2, 3, 4, 5, 6] };
+        assert_eq!(planar(&picture), [1, 4, 2, 5, 3, 6]);
+    }
+}

@@ -1,0 +1,57 @@
+use super::*;
+
+#[derive(serde::Deserialize)]
+struct Case {
+    from: [u32; 2],
+    to: [u32; 2],
+    pixels: Vec<u8>,
+    original: Vec<u8>,
+    benchmark: Vec<u8>,
+}
+
+fn cases() -> Vec<Case> {
+    serde_json::from_str(include_str!("../tests/data/resize_vectors.json")).unwrap()
+}
+
+fn check(expected: impl Fn(&Case) -> &[u8], style: Preprocessing, tolerance: u8) {
+    for case in cases() {
+        let [width, height] = case.from;
+        let picture = Picture { width, height, rgb: case.pixels.clone() };
+        let resized = to_size(picture, case.to[0], case.to[1], style);
+        let differences = resized.rgb.iter().zip(expected(&case)).map(|(a, b)| a.abs_diff(*b));
+        assert_eq!(resized.rgb.len(), expected(&case).len());
+        let worst = differences.max().unwrap();
+        assert!(worst <= tolerance, "{:?} to {:?}: {worst}", case.from, case.to);
+    }
+}
+
+/// The filter's weights are rounded to 15 bits, PIL's to 22: one grey level at most.
+#[test]
+fn original_equals_pil_bilinear() {
+    check(|case| &case.original, Preprocessing::Original, 1);
+}
+
+/// OpenCV rounds its weights to 11 bits: one grey level of difference is its own.
+#[test]
+fn benchmark_equals_a_centre_crop_and_opencv_inter_linear() {
+    check(|case| &case.benchmark, Preprocessing::Benchmark, 1);
+}
+
+#[test]
+fn a_picture_of_the_right_size_is_untouched() {
+    let picture = Picture { width: 2, height: 1, rgb: vec![1, 2, 3, 4, 5, 6] };
+    for style in [Preprocessing::Original, Preprocessing::Benchmark] {
+        assert_eq!(to_size(picture.clone(), 2, 1, style), picture);
+    }
+}
+
+#[test]
+fn the_crop_rounds_halves_to_even() {
+    let crop = |w, h, to_w, to_h| {
+        centre_crop(&Picture { width: w, height: h, rgb: Vec::new() }, to_w, to_h)
+    };
+    // scale 1.25: 1.25 * 2 = 2.5 goes to 2, 1.25 * 4 = 5.
+    assert_eq!(crop(10, 5, 2, 4), (4, 0, 2, 5));
+    assert_eq!(crop(96, 96, 96, 96), (0, 0, 96, 96));
+    assert_eq!(crop(640, 360, 224, 224), (140, 0, 360, 360));
+}

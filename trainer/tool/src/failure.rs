@@ -1,0 +1,62 @@
+//! Whatever stops `dfr`, and its exit code.
+
+use dfr_contract::exit;
+use dfr_media::catalogue::CatalogueError;
+use dfr_media::ffmpeg::FfmpegError;
+use dfr_media::files::FileError;
+use dfr_media::pack::write::PackError;
+use dfr_media::sample::write::SampleError;
+
+use crate::task::TaskError;
+
+/// An error with its way out.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    #[error(transparent)]
+    Ffmpeg(#[from] FfmpegError),
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Sample(#[from] SampleError),
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    #[error("{source}{}", catalogue_hint(.source))]
+    Catalogue {
+        #[from]
+        source: CatalogueError,
+    },
+    #[error("cannot start {0} workers: {1}")]
+    Workers(usize, rayon::ThreadPoolBuildError),
+}
+
+fn catalogue_hint(error: &CatalogueError) -> &'static str {
+    match error {
+        CatalogueError::NoData { .. } => {
+            "\n  put data there (an existing download of dfresearch is used as it is), or try\n  \
+             dfr prepare --sample --modality video"
+        }
+        _ => "",
+    }
+}
+
+impl Failure {
+    /// The documented code of this kind of failure.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Task(TaskError::NotThereYet(_)) => exit::CONFIGURATION,
+            Self::Task(_) => exit::USAGE,
+            Self::Ffmpeg(FfmpegError::Missing | FfmpegError::NotExecutable(_)) => {
+                exit::CONFIGURATION
+            }
+            Self::Catalogue { source: CatalogueError::File(_) } => exit::OUTSIDE,
+            Self::Catalogue { .. } | Self::Pack(PackError::Empty { .. }) => exit::CONFIGURATION,
+            Self::Ffmpeg(_)
+            | Self::File(_)
+            | Self::Sample(_)
+            | Self::Pack(_)
+            | Self::Workers(..) => exit::OUTSIDE,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What `dfr` needs of a task: its input, its preset and its limits.
+
+use std::time::Duration;
+
+use dfr_contract::input::{InputSpec, Source};
+use dfr_contract::modality::Modality;
+use dfr_contract::tasks;
+use serde::Deserialize;
+
+/// The sections that are read here; the daemon reads the others.
+#[derive(Debug, Deserialize)]
+pub struct Task {
+    /// Its name.
+    pub name: String,
+    /// Kind of media.
+    pub modality: Modality,
+    /// Default preset of `dfr-train`.
+    pub preset: String,
+    /// What a record holds.
+    pub input: InputSpec,
+    /// Limits of the phases.
+    pub budget: Budget,
+}
+
+/// Limits of the phases, in seconds.
+#[derive(Debug, Deserialize)]
+pub struct Budget {
+    /// Default time budget of training.
+    pub train_s: u64,
+    /// Limit of prediction.
+    pub predict_s: u64,
+}
+
+impl Budget {
+    /// Limit of prediction.
+    pub fn predict(&self) -> Duration {
+        Duration::from_secs(self.predict_s)
+    }
+}
+
+/// Why a task cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    /// No such task.
+    #[error("unknown task {name:?}: choose {}", names())]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
+    /// Planned, but nothing is there.
+    #[error("{0} is not there yet: choose --modality video")]
+    NotThereYet(Modality),
+    /// A task of another modality.
+    #[error("task {task} is about {found}, not {asked}")]
+    Modality {
+        /// The task.
+        task: String,
+        /// Its modality.
+        found: Modality,
+        /// The one on the command line.
+        asked: Modality,
+    },
+    /// A task of other data.
+    #[error("task {task} is not about {wanted} data: leave --task out, or change --sample")]
+    Source {
+        /// The task.
+        task: String,
+        /// What the command line asked for.
+        wanted: &'static str,
+    },
+}
+
+fn names() -> String {
+    tasks::BUILT_IN.map(|(name, _)| name).join(", ")
+}
+
+impl Task {
+    /// The task of that name, or the modality's default one.
+    ///
+    /// # Errors
+    /// Unknown, of another modality, or not there yet.
+    pub fn find(name: Option<&str>, modality: Modality, source: Source) -> Result<Self, TaskError> {
+        let default = match source {
+            Source::Downloaded => modality.to_string(),
+            Source::Sample => format!("{modality}-sample"),
+        };
+        let text = match name {
+            None => tasks::built_in(&default).ok_or(TaskError::NotThereYet(modality))?,
+            Some(name) => {
+                tasks::built_in(name).ok_or_else(|| TaskError::Unknown { name: name.to_owned() })?
+            }
+        };
+        let task: Self = toml::from_str(text).expect("built-in tasks are valid: tested");
+        if task.modality != modality {
+            let (task, found) = (task.name, task.modality);
+            return Err(TaskError::Modality { task, found, asked: modality });
+        }
+        Ok(task)
+    }
+
+    /// Refuses a task whose records come from other data than the command line asked for.
+    ///
+    /// # Errors
+    /// Names the task.
+    pub fn require_source(self, source: Source) -> Result<Self, TaskError> {
+        if self.input.source == source {
+            return Ok(self);
+        }
+        let wanted = match source {
+            Source::Downloaded => "downloaded",
+            Source::Sample => "sample",
+        };
+        Err(TaskError::Source { task: self.name, wanted })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_task_is_found_by_its_name_and_its_shares_add_up() {
+        for (name, text) in tasks::BUILT_IN {
+            let task: Task = toml::from_str(text).unwrap();
+            let shares = task.input.splits;
+            assert_eq!(task.name, name);
+            assert_eq!(shares.train + shares.validation + shares.holdout, 100, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_default_follows_modality_and_source() {
+        let name = |source| Task::find(None, Modality::Video, source).unwrap().name;
+        assert_eq!(name(Source::Downloaded), "video");
+        assert_eq!(name(Source::Sample), "video-sample");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_the_choices() {
+        let find = |name, modality| Task::find(name, modality, Source::Sample).unwrap_err();
+        assert_eq!(
+            find(Some("vidoe"), Modality::Video).to_string(),
+            "unknown task \"vidoe\": choose video, video-sample"
+        );
+        assert!(matches!(find(None, Modality::Audio), TaskError::NotThereYet(Modality::Audio)));
+        assert!(matches!(find(Some("video"), Modality::Image), TaskError::Modality { .. }));
+        let task = Task::find(Some("video"), Modality::Video, Source::Sample).unwrap();
+        assert!(task.require_source(Source::Sample).is_err());
+    }
+}
