@@ -3,5 +3,6 @@
 pub mod clock;
 pub mod experiment;
 pub mod patch;
+pub mod prompt;
 pub mod proposer;
 pub mod task;

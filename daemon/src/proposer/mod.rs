@@ -5,7 +5,17 @@ use std::collections::BTreeMap;
 use futures::future::BoxFuture;
 
 use crate::experiment::{History, Stage, Usage};
+use crate::prompt::PromptError;
 use crate::task::Task;
+
+mod knobs;
+mod llm;
+mod playbook;
+mod scripted;
+
+pub use llm::{Llm, LlmSettings};
+pub use playbook::Playbook;
+pub use scripted::{ScriptError, Scripted};
 
 /// What a proposer may look at.
 pub struct Context<'a> {
@@ -75,6 +85,30 @@ pub enum ProposerError {
         endpoint: String,
         /// What the server said.
         reason: String,
+    },
+    /// The answer was cut off by its own length; a shorter one may be asked for.
+    #[error("the answer was cut off after {} tokens: a shorter one is needed", usage.completion_tokens)]
+    Truncated {
+        /// What it cost.
+        usage: Usage,
+    },
+    /// An answer without text.
+    #[error("the answer holds no text")]
+    Empty {
+        /// What it cost.
+        usage: Usage,
+    },
+    /// The question could not be put.
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+    /// The playbook has nothing to turn.
+    #[error(
+        "{path} holds no knob: end the line of a constant with two or more values worth trying, \
+         as in `learning_rate: 3e-3, // knob: 1e-3 | 3e-3 | 1e-2`"
+    )]
+    NoKnobs {
+        /// The recipe.
+        path: String,
     },
     /// A scripted proposer has said everything.
     #[error("the script has no more replies")]

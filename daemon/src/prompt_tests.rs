@@ -1,0 +1,166 @@
+use std::collections::BTreeMap;
+
+use insta::assert_snapshot;
+
+use super::*;
+use crate::experiment::{Entry, Notes, RunOutcome, Stage, Usage, Verdict};
+use crate::proposer::Repair;
+
+struct Fixture {
+    task: Task,
+    program: String,
+    state: String,
+    history: History,
+    files: BTreeMap<String, String>,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let task = Task::load("video-sample").unwrap();
+        let files = BTreeMap::from([
+            ("trainer/lab/src/lib.rs".to_owned(), "pub mod recipes;\n".to_owned()),
+            (task.edit.recipe.clone(), "learning_rate: 3e-3, // knob: 1e-3 | 3e-3\n".to_owned()),
+        ]);
+        let history = history(2);
+        let [program, state] = ["The program.\n", "The state: {{not}} <b>a</b> template.\n"];
+        Self { task, program: program.to_owned(), state: state.to_owned(), history, files }
+    }
+
+    fn messages(&self, repair: Option<Repair<'_>>) -> Vec<Message> {
+        let context = Context {
+            task: &self.task,
+            program: &self.program,
+            state: &self.state,
+            history: &self.history,
+            files: &self.files,
+            budget_s: 20,
+            repair,
+        };
+        messages(&context).unwrap()
+    }
+}
+
+fn row(experiment: u32) -> Row {
+    let score = 0.5 + f64::from(experiment) / 1e5;
+    Row {
+        experiment,
+        commit: format!("{experiment:040x}"),
+        parent: "base".to_owned(),
+        metrics: BTreeMap::from([("sn34_score".to_owned(), score)]),
+        peak_vram_mb: 0.0,
+        verdict: Verdict::Discard,
+        reason: format!("sn34_score {score:.6} <= 0.700000"),
+        hypothesis: "a | b\nmay help".to_owned(),
+        description: format!("idea {experiment}"),
+        proposer: "llm:m".to_owned(),
+        notes: Notes::default(),
+        usage: Usage::default(),
+        phase_seconds: BTreeMap::new(),
+        decided_at_ms: 0,
+    }
+}
+
+/// A kept baseline and discarded rows after it.
+fn history(rows: u32) -> History {
+    let mut history = History::default();
+    let metrics = BTreeMap::from([("sn34_score".to_owned(), 0.7), ("accuracy".to_owned(), 0.75)]);
+    let (notes, usage, run) = (Notes::default(), Usage::default(), RunOutcome::Finished);
+    let [hypothesis, description] = ["as it is", "baseline"].map(str::to_owned);
+    for entry in [
+        Entry::Opened { parent: "base".to_owned(), proposer: "baseline".to_owned() },
+        Entry::Proposed { hypothesis, description, notes, usage },
+        Entry::Committed { commit: "c0".to_owned() },
+        Entry::Built,
+        Entry::Ran { run: run.clone() },
+        Entry::Predicted { run },
+        Entry::Scored { metrics, peak_vram_mb: 0.0 },
+        Entry::Decided { verdict: Verdict::Keep, reason: "baseline".to_owned() },
+        Entry::Settled { phase_seconds: BTreeMap::new() },
+    ] {
+        history.apply(0, &entry, 0).unwrap();
+    }
+    history.rows.extend((1..rows).map(row));
+    history
+}
+
+fn text(messages: &[Message]) -> String {
+    let one = |m: &Message| format!("##### {:?}\n{}\n", m.role, m.content);
+    messages.iter().map(one).collect()
+}
+
+#[test]
+fn a_question() {
+    assert_snapshot!(text(&Fixture::new().messages(None)));
+}
+
+#[test]
+fn a_question_before_anything_was_decided() {
+    let fixture = Fixture { history: History::default(), ..Fixture::new() };
+    let question = &fixture.messages(None)[1].content;
+    assert!(question.contains("There is no incumbent yet."), "{question}");
+    assert!(question.contains("None yet."), "{question}");
+}
+
+#[test]
+fn a_repair_turn_and_the_last_one() {
+    let fixture = Fixture::new();
+    let repair = |turns_left| {
+        let problem = "error[E0425]: cannot find value `x`\n --> recipe.rs:3";
+        let reply = "HYPOTHESIS: h";
+        let messages =
+            fixture.messages(Some(Repair { stage: Stage::Build, reply, problem, turns_left }));
+        assert_eq!(messages.len(), 4);
+        text(&messages[2..])
+    };
+    assert_snapshot!(repair(1));
+    assert_snapshot!(repair(0));
+}
+
+#[test]
+fn everything_is_bounded() {
+    let mut fixture = Fixture::new();
+    let huge = "é".repeat(300_000);
+    fixture.history = history(10_000);
+    for row in &mut fixture.history.rows {
+        for text in [&mut row.hypothesis, &mut row.description, &mut row.reason] {
+            *text = "words ".repeat(200);
+        }
+    }
+    fixture.files.insert(fixture.task.edit.recipe.clone(), huge.clone());
+    for n in 0..3000 {
+        fixture.files.insert(format!("trainer/lab/src/models/m{n}.rs"), "x\n".repeat(9000));
+    }
+    (fixture.program, fixture.state) = (huge.clone(), huge.clone());
+    let repair = Repair { stage: Stage::Patch, reply: &huge, problem: &huge, turns_left: 0 };
+    let messages = fixture.messages(Some(repair));
+    let chars: usize = messages.iter().map(|message| message.content.chars().count()).sum();
+    let rows = (ROWS + LEFT_OUT_PATHS) * 4 * (CELL_LIMIT + 20);
+    let limit = PROGRAM_LIMIT + STATE_LIMIT + FILES_LIMIT + 2 * REPAIR_LIMIT + rows + 10_000;
+    assert!(chars < limit, "{chars} of {limit}");
+    let question = &messages[1].content;
+    assert!(question.contains("[cut: 284000 of 300000 characters are not shown]"));
+    assert!(question.contains("[cut: 276000 of 300000 characters are not shown]"));
+    assert!(question.contains("more paths]"));
+    assert!(question.contains("| 9999 |") && !question.contains("| 9989 |"));
+}
+
+#[test]
+fn the_recipe_comes_first() {
+    let fixture = Fixture::new();
+    let question = &fixture.messages(None)[1].content;
+    let place = |path: &str| question.find(&format!("--- begin {path}")).unwrap();
+    assert!(place(&fixture.task.edit.recipe) < place("trainer/lab/src/lib.rs"));
+}
+
+#[test]
+fn a_text_at_its_limit_is_whole() {
+    assert_eq!(cut("ééé", 3), "ééé");
+    assert_eq!(cut("éééa", 3), "ééé\n[cut: 1 of 4 characters are not shown]");
+    assert_eq!(line(&"a".repeat(CELL_LIMIT)), "a".repeat(CELL_LIMIT));
+    assert_eq!(line(&"a".repeat(CELL_LIMIT + 1)), "a".repeat(CELL_LIMIT) + "…");
+}
+
+#[test]
+fn the_program_of_this_repository_fits() {
+    assert!(include_str!("../../program.md").chars().count() <= PROGRAM_LIMIT);
+}

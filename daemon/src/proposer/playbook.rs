@@ -1,0 +1,164 @@
+//! Ideas without a language model: turn the recipe's knobs, one at a time, best first.
+//!
+//! The next change is a function of the seed, the history and the recipe: single changes first,
+//! the nearest values before the farther ones, knobs with the better record before the others;
+//! when all of them are used up, seeded pairs, then triples, and so on. No setting is measured
+//! twice as long as there is another. What a language model adds to the loop is what it finds
+//! beyond this.
+
+use std::collections::HashSet;
+use std::fmt::Write;
+
+use futures::future::{BoxFuture, FutureExt, ready};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::knobs::{self, Knob};
+use super::{Context, Proposer, ProposerError, Reply};
+use crate::experiment::{History, Row, Usage, Verdict};
+
+mod choice;
+mod record;
+
+use choice::Choice;
+use record::{Change, Record, describe};
+
+/// A proposer that walks the knobs of the recipe.
+#[derive(Clone, Debug)]
+pub struct Playbook {
+    seed: u64,
+    parent: String,
+    /// Changes already offered for this parent. The history tells what was decided; this also
+    /// holds what did not build, which leaves no row when another answer replaced it.
+    offered: HashSet<String>,
+}
+
+impl Playbook {
+    /// A playbook whose draws follow from a seed.
+    pub fn new(seed: u64) -> Self {
+        Self { seed, parent: String::new(), offered: HashSet::new() }
+    }
+
+    fn answer(&mut self, context: &Context<'_>) -> Result<Reply, ProposerError> {
+        let path = &context.task.edit.recipe;
+        let recipe = context.files.get(path).map_or("", String::as_str);
+        let knobs = knobs::parse(recipe);
+        if knobs.is_empty() {
+            return Err(ProposerError::NoKnobs { path: path.clone() });
+        }
+        self.turn_to(parent(context.history));
+        let objective = &context.task.score.objective;
+        let record = Record::read(context.history, &self.parent, &knobs, objective);
+        let choice = self.choose(&knobs, &record, context.history);
+        let description = describe(&choice.changes);
+        let mut text = format!(
+            "HYPOTHESIS: {}\nDESCRIPTION: {description}\n",
+            hypothesis(&choice, &record, objective)
+        );
+        text.push_str(&notes(&choice, context.history, objective));
+        text.push_str(&edits(path, recipe, &knobs, &choice.changes));
+        self.offered.insert(description);
+        Ok(Reply { text, usage: Usage::default() })
+    }
+
+    fn turn_to(&mut self, parent: &str) {
+        if self.parent != parent {
+            parent.clone_into(&mut self.parent);
+            self.offered.clear();
+        }
+    }
+
+    fn choose(&self, knobs: &[Knob], record: &Record, history: &History) -> Choice {
+        let draw = self.seed.wrapping_add(history.rows.len() as u64);
+        let mut rng = ChaCha8Rng::seed_from_u64(draw);
+        let is_new = |changes: &[Change]| {
+            !record.is_measured(changes) && !self.offered.contains(&describe(changes))
+        };
+        choice::choose(knobs, record, is_new, &mut rng)
+    }
+}
+
+/// The commit that the next candidate is made from; empty before the first one.
+fn parent(history: &History) -> &str {
+    let incumbent = || history.incumbent().map_or("", |row| &row.commit);
+    history.in_hand.as_ref().map_or_else(incumbent, |candidate| &candidate.parent)
+}
+
+fn hypothesis(choice: &Choice, record: &Record, objective: &str) -> String {
+    let changes: Vec<_> =
+        choice.changes.iter().map(|c| format!("{} at {}", c.knob, c.new)).collect();
+    let above = record.parent_score().map_or(String::new(), |best| format!(" above {best:.6}"));
+    let why = match choice.changes.as_slice() {
+        _ if choice.is_repeat => {
+            "every setting of the knobs was measured, so one is drawn again".to_owned()
+        }
+        [Change { knob, .. }] => match record.best_gain(knob) {
+            Some(gain) if gain.is_finite() => {
+                format!("the best change of {knob} so far moved it by {gain:+.6}")
+            }
+            Some(_) => format!("no change of {knob} was scored so far"),
+            None => format!("{knob} was not changed so far"),
+        },
+        _ => "smaller changes of this incumbent are used up, so several are joined".to_owned(),
+    };
+    format!("{} raises {objective}{above}; {why}", changes.join(" with "))
+}
+
+/// What the last row says, and what would come next: facts only.
+fn notes(choice: &Choice, history: &History, objective: &str) -> String {
+    let mut notes = String::new();
+    if let Some(row) = history.rows.last().filter(|row| record::parse(&row.description).is_some()) {
+        let label = if row.verdict == Verdict::Keep { "WORKED" } else { "FAILED" };
+        writeln!(notes, "{label}: {}: {}", row.description, result(row, history, objective))
+            .expect("a string takes any text");
+    }
+    for changes in &choice.next {
+        writeln!(notes, "NEXT: {}", describe(changes)).expect("a string takes any text");
+    }
+    notes
+}
+
+fn result(row: &Row, history: &History, objective: &str) -> String {
+    let Some(score) = row.metrics.get(objective) else { return row.verdict.to_string() };
+    match record::score_of(history, &row.parent, objective) {
+        Some(before) => format!("{objective} {score:.6} ({:+.6})", score - before),
+        None => format!("{objective} {score:.6}"),
+    }
+}
+
+fn edits(path: &str, recipe: &str, knobs: &[Knob], changes: &[Change]) -> String {
+    let turned: Vec<(&Knob, &str)> = changes
+        .iter()
+        .filter_map(|change| {
+            let knob = knobs.iter().find(|knob| knob.name == change.knob)?;
+            Some((knob, change.new.as_str()))
+        })
+        .collect();
+    let blocks =
+        knobs::turn(recipe, &turned).into_iter().map(|knobs::Replacement { search, replace }| {
+            format!("\n{path}\n<<<<<<< SEARCH\n{search}\n=======\n{replace}\n>>>>>>> REPLACE\n")
+        });
+    blocks.collect()
+}
+
+impl Proposer for Playbook {
+    fn name(&self) -> String {
+        "playbook".to_owned()
+    }
+
+    /// Nothing outside is needed.
+    fn check(&mut self) -> BoxFuture<'_, Result<(), ProposerError>> {
+        ready(Ok(())).boxed()
+    }
+
+    fn propose<'a>(
+        &'a mut self,
+        context: &'a Context<'a>,
+    ) -> BoxFuture<'a, Result<Reply, ProposerError>> {
+        ready(self.answer(context)).boxed()
+    }
+}
+
+#[cfg(test)]
+#[path = "playbook_tests.rs"]
+mod tests;

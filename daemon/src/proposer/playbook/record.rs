@@ -1,0 +1,156 @@
+//! What the history says about the knobs: which settings were measured, and what each knob gained.
+//!
+//! A row's description, `<knob> <old> -> <new>` joined by `; `, is all that is needed: walking the
+//! rows backwards and undoing the kept ones gives the setting of every candidate, as far back as
+//! the rows are the playbook's own.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+
+use crate::experiment::{History, Row};
+use crate::proposer::knobs::Knob;
+
+const ARROW: &str = " -> ";
+const AND: &str = "; ";
+
+/// One knob turned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Which.
+    pub knob: String,
+    /// From.
+    pub old: String,
+    /// To.
+    pub new: String,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}{ARROW}{}", self.knob, self.old, self.new)
+    }
+}
+
+/// The description of an experiment that makes these changes.
+pub fn describe(changes: &[Change]) -> String {
+    changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(AND)
+}
+
+/// The changes that a description stands for, if it is one of the playbook's.
+pub fn parse(description: &str) -> Option<Vec<Change>> {
+    let change = |text: &str| {
+        let (knob, values) = text.split_once(' ')?;
+        let (old, new) = values.split_once(ARROW)?;
+        Some(Change { knob: knob.to_owned(), old: old.to_owned(), new: new.to_owned() })
+    };
+    description.split(AND).map(change).collect()
+}
+
+/// The official score of the candidate with this commit.
+pub fn score_of(history: &History, commit: &str, objective: &str) -> Option<f64> {
+    let row = history.rows.iter().find(|row| row.commit == commit)?;
+    row.metrics.get(objective).copied()
+}
+
+/// Values by knob.
+type Setting = BTreeMap<String, String>;
+
+/// What is known about the knobs of the present incumbent.
+#[derive(Debug, Default)]
+pub struct Record {
+    present: Setting,
+    parent_score: Option<f64>,
+    measured: HashSet<Setting>,
+    gains: HashMap<String, f64>,
+    crashed: HashSet<(String, String)>,
+}
+
+impl Record {
+    /// Reads a history, given the commit whose files hold these knobs.
+    pub fn read(history: &History, parent: &str, knobs: &[Knob], objective: &str) -> Self {
+        let present: Setting =
+            knobs.iter().map(|knob| (knob.name.clone(), knob.current.clone())).collect();
+        let mut record = Self {
+            parent_score: score_of(history, parent, objective),
+            measured: measured(history, parent, &present),
+            present,
+            ..Self::default()
+        };
+        record.read_gains(history, objective);
+        record
+    }
+
+    fn read_gains(&mut self, history: &History, objective: &str) {
+        let score = |row: &Row| row.metrics.get(objective).copied();
+        let scores: HashMap<&str, Option<f64>> =
+            history.rows.iter().map(|row| (row.commit.as_str(), score(row))).collect();
+        for row in &history.rows {
+            let Some([change]) =
+                parse(&row.description).and_then(|c| <[Change; 1]>::try_from(c).ok())
+            else {
+                continue;
+            };
+            let before = scores.get(row.parent.as_str()).copied().flatten();
+            let gain = match (score(row), before) {
+                (Some(after), Some(before)) => after - before,
+                _ => f64::NEG_INFINITY,
+            };
+            if score(row).is_none() {
+                self.crashed.insert((change.knob.clone(), change.new));
+            }
+            let best = self.gains.entry(change.knob).or_insert(f64::NEG_INFINITY);
+            *best = best.max(gain);
+        }
+    }
+
+    /// The score to beat.
+    pub fn parent_score(&self) -> Option<f64> {
+        self.parent_score
+    }
+
+    /// The most that a change of this knob alone ever added to the score; minus infinity when none
+    /// was scored, `None` when none was tried.
+    pub fn best_gain(&self, knob: &str) -> Option<f64> {
+        self.gains.get(knob).copied()
+    }
+
+    /// Whether this value alone ever left no score.
+    pub fn has_crashed(&self, change: &Change) -> bool {
+        self.crashed.contains(&(change.knob.clone(), change.new.clone()))
+    }
+
+    /// Whether the setting that these changes lead to has been tried.
+    pub fn is_measured(&self, changes: &[Change]) -> bool {
+        let mut setting = self.present.clone();
+        setting.extend(changes.iter().map(|change| (change.knob.clone(), change.new.clone())));
+        self.measured.contains(&setting)
+    }
+}
+
+fn measured(history: &History, parent: &str, present: &Setting) -> HashSet<Setting> {
+    let mut settings = HashMap::from([(parent, present.clone())]);
+    let mut measured = HashSet::from([present.clone()]);
+    for row in history.rows.iter().rev() {
+        let Some(changes) = parse(&row.description) else { continue };
+        if let Some(after) = settings.get(row.commit.as_str()) {
+            if let Some(before) = undone(after, &changes) {
+                measured.insert(before.clone());
+                settings.insert(&row.parent, before);
+            }
+        } else if let Some(before) = settings.get(row.parent.as_str()) {
+            let mut setting = before.clone();
+            setting.extend(changes.into_iter().map(|change| (change.knob, change.new)));
+            measured.insert(setting);
+        }
+    }
+    measured
+}
+
+/// The setting before these changes, unless they did not lead to this one.
+fn undone(after: &Setting, changes: &[Change]) -> Option<Setting> {
+    let mut before = after.clone();
+    for Change { knob, old, new } in changes {
+        let value = before.get_mut(knob).filter(|value| *value == new)?;
+        value.clone_from(old);
+    }
+    Some(before)
+}
