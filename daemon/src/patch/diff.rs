@@ -1,0 +1,86 @@
+//! What changed between two sets of files, as unified diff text.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use similar::udiff::UnifiedDiffHunk;
+use similar::{ChangeTag, InlineChange, TextDiff};
+
+/// How a diff looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Text that `git apply` reads.
+    Plain,
+    /// For a terminal: coloured lines, changed words underlined, control characters made visible.
+    Coloured,
+}
+
+const RESET: &str = "\x1b[0m";
+const BOLD: &str = "\x1b[1m";
+const RED: &str = "\x1b[31m";
+const GREEN: &str = "\x1b[32m";
+const CYAN: &str = "\x1b[36m";
+const UNDERLINE: &str = "\x1b[4m";
+const NO_UNDERLINE: &str = "\x1b[24m";
+
+/// The unified diff of every file that differs; empty when none does.
+pub fn render(
+    before: &BTreeMap<String, String>,
+    after: &BTreeMap<String, String>,
+    look: Look,
+) -> String {
+    let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let differ = paths.into_iter().filter(|path| before.get(*path) != after.get(*path));
+    differ.map(|path| one_file(path, (before.get(path), after.get(path)), look)).collect()
+}
+
+fn one_file(path: &str, (old, new): (Option<&String>, Option<&String>), look: Look) -> String {
+    let name = |side: &str, text: Option<&String>| {
+        text.map_or_else(|| "/dev/null".to_owned(), |_| format!("{side}/{path}"))
+    };
+    let names = (name("a", old), name("b", new));
+    let empty = String::new();
+    let diff = TextDiff::from_lines(old.unwrap_or(&empty).as_str(), new.unwrap_or(&empty).as_str());
+    let mut unified = diff.unified_diff();
+    unified.header(&names.0, &names.1);
+    match look {
+        Look::Plain => unified.to_string(),
+        Look::Coloured => {
+            let hunks = unified.iter_hunks().map(|hunk| coloured(&hunk, &diff));
+            let head =
+                format!("{BOLD}--- {}\n+++ {}{RESET}\n", visible(&names.0), visible(&names.1));
+            head + &hunks.collect::<String>()
+        }
+    }
+}
+
+fn coloured(hunk: &UnifiedDiffHunk<'_, '_, '_, str>, diff: &TextDiff<'_, '_, str>) -> String {
+    let lines = hunk.ops().iter().flat_map(|op| diff.iter_inline_changes(op));
+    let lines: String = lines.map(|line| coloured_line(&line)).collect();
+    format!("{CYAN}{}{RESET}\n{lines}", hunk.header())
+}
+
+fn coloured_line(line: &InlineChange<'_, str>) -> String {
+    let colour = match line.tag() {
+        ChangeTag::Delete => RED,
+        ChangeTag::Insert => GREEN,
+        ChangeTag::Equal => "",
+    };
+    let mut text = format!("{colour}{}", line.tag());
+    for (changed, part) in line.iter_strings_lossy() {
+        let part = visible(part.trim_end_matches(['\r', '\n']));
+        let _ = match changed {
+            true => write!(text, "{UNDERLINE}{part}{NO_UNDERLINE}"),
+            false => write!(text, "{part}"),
+        };
+    }
+    let end = if colour.is_empty() { "" } else { RESET };
+    let hint = if line.missing_newline() { "\n\\ No newline at end of file" } else { "" };
+    format!("{text}{end}{hint}\n")
+}
+
+/// A diff must not steer the terminal it is shown on.
+fn visible(text: &str) -> String {
+    let shown = |c: char| if c.is_control() && c != '\t' { '\u{fffd}' } else { c };
+    text.chars().map(shown).collect()
+}

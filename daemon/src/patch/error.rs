@@ -1,0 +1,159 @@
+//! What can be wrong with an answer: where, and what would have been valid.
+
+use super::PathFault;
+
+/// Why an answer is no patch. Lines are lines of the answer, from 1.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum PatchError {
+    /// More text than anybody reads.
+    #[error("the answer has {bytes} bytes; at most {max} are read: answer with less")]
+    ReplyTooLong {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// A required line is not there, or says nothing.
+    #[error("the answer has no line `{field}: …`; put one before the edits, with text after it")]
+    Missing {
+        /// `HYPOTHESIS` or `DESCRIPTION`.
+        field: &'static str,
+    },
+    /// A line that may stand once stands again.
+    #[error("line {line}: a second `{field}:`; an answer has exactly one")]
+    Repeated {
+        /// Where the second stands.
+        line: usize,
+        /// `HYPOTHESIS` or `DESCRIPTION`.
+        field: &'static str,
+    },
+    /// Nothing to apply.
+    #[error(
+        "the answer has no edits; put the path on a line of its own, then `<<<<<<< SEARCH`, exact \
+         old lines, `=======`, new lines, `>>>>>>> REPLACE`; or `<<<<<<< FILE`, the whole new \
+         content, `>>>>>>> FILE`"
+    )]
+    NoEdits,
+    /// The answer ends inside a block.
+    #[error(
+        "line {line}: the block begun here is not closed: `{expected}` is missing at the end of \
+         the answer (was it cut short?)"
+    )]
+    Unclosed {
+        /// Where the block begins.
+        line: usize,
+        /// The marker that would have been next.
+        expected: &'static str,
+    },
+    /// A marker in the wrong place, or one that is none.
+    #[error("line {line}: found `{found}`, expected {expected}")]
+    Marker {
+        /// Where it stands.
+        line: usize,
+        /// The line, shortened.
+        found: String,
+        /// What would have been valid.
+        expected: String,
+    },
+    /// A block that belongs to no file.
+    #[error(
+        "line {line}: the block has no path; put the file's path, relative to the repository, on \
+         a line of its own directly before it"
+    )]
+    NoPath {
+        /// Where the block begins.
+        line: usize,
+    },
+    /// A path that may not be written.
+    #[error("line {line}: {path:?} may not be edited: {fault}; editable are: {editable}")]
+    OutOfScope {
+        /// Where the block begins.
+        line: usize,
+        /// The path.
+        path: String,
+        /// Why not.
+        fault: PathFault,
+        /// The editable globs.
+        editable: String,
+    },
+    /// One path would be two things.
+    #[error(
+        "line {line}: {file:?} would be a file and, with {path:?} below it, a directory; choose \
+         another path"
+    )]
+    UnderFile {
+        /// Where the block begins.
+        line: usize,
+        /// The path below.
+        path: String,
+        /// The path above it.
+        file: String,
+    },
+    /// SEARCH in a file that is not there.
+    #[error(
+        "line {line}: {path:?} does not exist{}; to make a new file use `<<<<<<< FILE`",
+        near.as_ref().map(|near| format!(", {near:?} does")).unwrap_or_default()
+    )]
+    NoFile {
+        /// Where the block begins.
+        line: usize,
+        /// The path.
+        path: String,
+        /// The file with the most similar path.
+        near: Option<String>,
+    },
+    /// SEARCH without lines in a file that is there.
+    #[error(
+        "line {line}: SEARCH is empty but {path:?} exists; quote the exact lines to replace, or \
+         write the whole file with `<<<<<<< FILE`"
+    )]
+    EmptySearch {
+        /// Where the block begins.
+        line: usize,
+        /// The path.
+        path: String,
+    },
+    /// SEARCH that is not in the file.
+    #[error(
+        "line {line}: SEARCH does not stand in {path:?}; it must be whole lines, exact to the \
+         space. {near}"
+    )]
+    NoMatch {
+        /// Where the block begins.
+        line: usize,
+        /// The path.
+        path: String,
+        /// The nearest lines of the file, with their numbers.
+        near: String,
+    },
+    /// SEARCH that is in the file more than once.
+    #[error(
+        "line {line}: SEARCH stands {} times in {path:?}, at lines {}; add lines around it until \
+         it stands once",
+        at.len(),
+        at.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    Ambiguous {
+        /// Where the block begins.
+        line: usize,
+        /// The path.
+        path: String,
+        /// Every line of the file where it begins, from 1.
+        at: Vec<usize>,
+    },
+    /// More content than a source file has.
+    #[error("line {line}: {path:?} would have {bytes} bytes; at most {max} are allowed")]
+    FileTooLarge {
+        /// Where the block begins.
+        line: usize,
+        /// The path.
+        path: String,
+        /// Its new size.
+        bytes: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// All edits together leave every file as it was.
+    #[error("the edits change nothing: every file would stay as it is; propose a real change")]
+    NoChange,
+}

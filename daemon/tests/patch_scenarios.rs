@@ -1,0 +1,53 @@
+//! Answers as files: `input/` with `reply.txt` must give `expected/`, or exactly `error.txt`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use dfr_daemon::patch::{Scope, apply, parse};
+
+type Tree = BTreeMap<String, String>;
+
+fn tree(root: &Path) -> Tree {
+    let mut files = Tree::new();
+    let mut left = vec![root.to_owned()];
+    while let Some(dir) = left.pop() {
+        // A scenario that begins or ends without files has no directory for them.
+        for entry in std::fs::read_dir(&dir).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                left.push(path);
+            } else {
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+                files.insert(name, std::fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+/// The whole tree afterwards, or the message.
+fn outcome(scenario: &Path) -> Result<Tree, String> {
+    let scope = Scope::new(&["src/**/*.rs".to_owned()]).unwrap();
+    let mut files = tree(&scenario.join("input"));
+    let base = files.clone().into_iter().filter(|(path, _)| scope.contains(path)).collect();
+    let reply = std::fs::read_to_string(scenario.join("reply.txt")).unwrap();
+    let patch = parse(&reply).and_then(|proposal| apply(&proposal, &base, &scope));
+    files.extend(patch.map_err(|error| error.to_string())?.files);
+    Ok(files)
+}
+
+#[test]
+fn every_scenario_ends_as_its_folder_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/patch_scenarios");
+    let scenarios = std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
+    let mut count = 0;
+    for scenario in scenarios.filter(|path| path.is_dir()) {
+        let expected = match std::fs::read_to_string(scenario.join("error.txt")) {
+            Ok(message) => Err(message.trim_end().to_owned()),
+            Err(_) => Ok(tree(&scenario.join("expected"))),
+        };
+        assert_eq!(outcome(&scenario), expected, "{}", scenario.display());
+        count += 1;
+    }
+    assert!(count >= 20, "{count} scenarios");
+}
