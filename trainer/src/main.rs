@@ -6,8 +6,11 @@ use clap::Parser as _;
 
 mod cli;
 mod failure;
+mod patience;
 mod phases;
 
 fn main() -> ExitCode {
-    ExitCode::from(failure::report(|| phases::run(&cli::Cli::parse())))
+    let cli = cli::Cli::parse();
+    patience::ensure();
+    ExitCode::from(failure::report(|| phases::run(&cli)))
 }

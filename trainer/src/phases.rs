@@ -9,7 +9,7 @@ use dfr_contract::footer::Claims;
 use dfr_harness::clock::BudgetClock;
 use dfr_harness::pack::Part;
 use dfr_harness::train::{TrainOptions, train};
-use dfr_harness::{canary, checkpoint, device, predict, smoke};
+use dfr_harness::{allocator, canary, checkpoint, device, predict, smoke};
 use tch::Device;
 
 use crate::cli::{Cli, Phase, PredictArgs, SmokeArgs, TrainArgs};
@@ -20,6 +20,7 @@ const CLAIMS_FILE: &str = "claims.json";
 
 /// Runs the phase that was asked for.
 pub fn run(cli: &Cli) -> Result<(), Failure> {
+    allocator::keep_freed_memory();
     if let Some(threads) = cli.threads {
         tch::set_num_threads(threads);
     }

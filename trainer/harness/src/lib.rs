@@ -3,6 +3,7 @@
 //!
 //! Suggested reading order: `recipe`, `train`, `predict`, then the rooms they use.
 
+pub mod allocator;
 pub mod batches;
 pub mod canary;
 pub mod checkpoint;
