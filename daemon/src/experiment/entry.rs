@@ -80,6 +80,16 @@ pub enum Entry {
     },
 }
 
+impl Entry {
+    /// Tokens spent on the answer that this entry tells of.
+    pub fn usage(&self) -> Usage {
+        match self {
+            Self::Proposed { usage, .. } | Self::Refused { usage, .. } => *usage,
+            _ => Usage::default(),
+        }
+    }
+}
+
 /// The stages of a proposal that share two repair turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

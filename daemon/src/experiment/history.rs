@@ -71,6 +71,8 @@ pub struct History {
     pub in_hand: Option<Candidate>,
     /// Experiments ever opened; the next number is one more.
     pub opened: u32,
+    /// Tokens ever spent, those of abandoned experiments included.
+    pub usage: Usage,
     incumbent: Option<usize>,
 }
 
@@ -92,6 +94,11 @@ impl History {
         self.incumbent.map(|at| &self.rows[at])
     }
 
+    /// Every decided row, oldest first; the last one may not be settled yet.
+    pub fn decided(&self) -> impl DoubleEndedIterator<Item = &Row> {
+        self.rows.iter().chain(self.in_hand.as_ref().and_then(Candidate::decided))
+    }
+
     /// The number of the next experiment; the baseline is 0.
     pub fn next_experiment(&self) -> u32 {
         self.opened
@@ -107,21 +114,22 @@ impl History {
         entry: &Entry,
         at_ms: i64,
     ) -> Result<(), IllegalEntry> {
-        let illegal = self.illegal(experiment, entry);
         if let Entry::Opened { parent, proposer } = entry {
             if self.in_hand.is_some() || experiment != self.opened {
-                return Err(illegal);
+                return Err(self.illegal(experiment, entry));
             }
             self.in_hand = Some(Candidate::open(experiment, parent, proposer));
             self.opened += 1;
             return Ok(());
         }
-        let Some(candidate) = self.in_hand.as_mut().filter(|c| c.experiment == experiment) else {
-            return Err(illegal);
+        let candidate = self.in_hand.as_mut().filter(|c| c.experiment == experiment);
+        let Some((candidate, next)) = candidate.and_then(|c| c.next_step(entry).map(|n| (c, n)))
+        else {
+            return Err(self.illegal(experiment, entry));
         };
-        let step = candidate.next_step(entry).ok_or(illegal)?;
+        self.usage += entry.usage();
         candidate.absorb(entry, at_ms);
-        match step {
+        match next {
             Next::Step(step) => candidate.step = step,
             Next::Closed => self.close(),
         }
@@ -237,3 +245,7 @@ impl Candidate {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "history_tests.rs"]
+mod tests;

@@ -4,11 +4,13 @@
 //! [`Entry`] before and after each effect; [`History`] is what the entries imply, and refuses an
 //! entry that cannot follow. Recovery is the same fold run again.
 
+mod deadline;
 mod entry;
 mod history;
 mod outcome;
 mod verdict;
 
+pub use deadline::train_deadline;
 pub use entry::{Entry, Notes, Stage, Usage};
 pub use history::{Candidate, History, IllegalEntry, Row};
 pub use outcome::{Phase, RunOutcome, StopLevel};

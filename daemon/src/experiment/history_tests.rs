@@ -1,0 +1,206 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::experiment::{RunOutcome, Stage};
+use crate::sample::{self, tried};
+
+fn opened() -> Entry {
+    Entry::Opened { parent: "p".into(), proposer: "scripted".into() }
+}
+
+fn proposed() -> Entry {
+    Entry::Proposed {
+        hypothesis: "h".into(),
+        description: "d".into(),
+        notes: Notes::default(),
+        usage: Usage { prompt_tokens: 10, completion_tokens: 1 },
+    }
+}
+
+fn refused() -> Entry {
+    let usage = Usage { prompt_tokens: 5, completion_tokens: 2 };
+    Entry::Refused { stage: Stage::Build, problem: "p".into(), usage }
+}
+
+fn committed() -> Entry {
+    Entry::Committed { commit: "c".into() }
+}
+
+fn ran() -> Entry {
+    Entry::Ran { run: RunOutcome::Finished }
+}
+
+fn predicted() -> Entry {
+    Entry::Predicted { run: RunOutcome::Finished }
+}
+
+fn scored() -> Entry {
+    Entry::Scored { metrics: BTreeMap::from([("sn34_score".into(), 0.5)]), peak_vram_mb: 1.0 }
+}
+
+fn decided(verdict: Verdict) -> Entry {
+    Entry::Decided { verdict, reason: "r".into() }
+}
+
+fn settled() -> Entry {
+    Entry::Settled { phase_seconds: BTreeMap::from([(Phase::Train, 1.0)]) }
+}
+
+fn abandoned() -> Entry {
+    Entry::Abandoned { reason: "r".into() }
+}
+
+/// One of every kind, the three verdicts included.
+fn every_entry() -> Vec<Entry> {
+    let verdicts = [Verdict::Keep, Verdict::Discard, Verdict::Crash].map(decided);
+    let rest = [
+        opened(),
+        proposed(),
+        refused(),
+        committed(),
+        Entry::Built,
+        ran(),
+        predicted(),
+        scored(),
+        settled(),
+        abandoned(),
+    ];
+    rest.into_iter().chain(verdicts).collect()
+}
+
+fn fold(entries: &[Entry]) -> Result<History, IllegalEntry> {
+    let mut history = History::default();
+    entries.iter().try_for_each(|entry| history.apply(0, entry, 7))?;
+    Ok(history)
+}
+
+/// The kinds that may follow, as a table apart from the code that it checks.
+fn may_follow(before: &[Entry]) -> Vec<&'static str> {
+    let has_commit = before.iter().any(|e| matches!(e, Entry::Committed { .. }));
+    let mut kinds = match before.last() {
+        None => return vec!["Opened"],
+        Some(Entry::Opened { .. } | Entry::Refused { .. }) => vec!["Proposed", "Refused"],
+        Some(Entry::Proposed { .. }) => vec!["Committed", "Refused"],
+        Some(Entry::Committed { .. }) => vec!["Built", "Refused"],
+        Some(Entry::Built) => vec!["Ran"],
+        Some(Entry::Ran { .. }) => vec!["Predicted"],
+        Some(Entry::Predicted { .. }) => vec!["Scored"],
+        Some(Entry::Scored { .. }) => vec![],
+        Some(Entry::Decided { .. }) => return vec!["Settled"],
+        Some(Entry::Settled { .. } | Entry::Abandoned { .. }) => return vec!["Opened"],
+    };
+    let decidable = match before.last() {
+        Some(Entry::Refused { .. }) => has_commit,
+        Some(Entry::Ran { .. } | Entry::Predicted { .. } | Entry::Scored { .. }) => true,
+        _ => false,
+    };
+    kinds.push("Abandoned");
+    kinds.extend(decidable.then_some("Decided"));
+    kinds
+}
+
+fn kind(entry: &Entry) -> String {
+    let shown = format!("{entry:?}");
+    shown.split(' ').next().unwrap().to_owned()
+}
+
+#[test]
+fn whole_experiments_fold_into_rows() {
+    let mut kept = vec![opened(), proposed(), committed(), Entry::Built, ran(), predicted()];
+    kept.extend([scored(), decided(Verdict::Keep), settled()]);
+    let history = fold(&kept).unwrap();
+    let row = &history.rows[0];
+    assert_eq!((row.commit.as_str(), row.parent.as_str(), row.verdict), ("c", "p", Verdict::Keep));
+    assert_eq!((row.metrics["sn34_score"], row.phase_seconds[&Phase::Train]), (0.5, 1.0));
+    assert_eq!((row.decided_at_ms, history.incumbent()), (7, Some(row)));
+
+    let broken = [opened(), refused(), proposed(), committed(), refused()];
+    let broken = [broken.as_slice(), &[decided(Verdict::Crash), settled()]].concat();
+    let history = fold(&broken).unwrap();
+    assert_eq!(history.rows[0].usage, Usage { prompt_tokens: 20, completion_tokens: 5 });
+    assert_eq!(history.incumbent(), None);
+}
+
+#[test]
+fn an_abandoned_experiment_leaves_no_row_but_its_number_and_its_tokens() {
+    let history = fold(&[opened(), proposed(), abandoned()]).unwrap();
+    assert_eq!((history.rows.len(), history.next_experiment(), &history.in_hand), (0, 1, &None));
+    assert_eq!(history.usage, Usage { prompt_tokens: 10, completion_tokens: 1 });
+}
+
+#[test]
+fn a_decided_row_is_told_before_it_is_settled() {
+    let mut entries = sample::entries(0, &tried(Verdict::Keep, 0.5, "first"));
+    entries.pop();
+    let mut history = fold(&entries).unwrap();
+    assert_eq!((history.rows.len(), history.decided().count()), (0, 1));
+    assert_eq!(history.incumbent(), None);
+    history.apply(0, &settled(), 8).unwrap();
+    assert_eq!((history.rows.len(), history.decided().count()), (1, 1));
+}
+
+#[test]
+fn an_illegal_entry_says_what_stands_before_it() {
+    let mut history = fold(&[opened(), proposed()]).unwrap();
+    let told = history.apply(0, &Entry::Built, 0).unwrap_err().to_string();
+    assert_eq!(told, "experiment 0: entry `Built` cannot follow Proposed of experiment 0");
+    let told = History::default().apply(3, &opened(), 0).unwrap_err().to_string();
+    assert_eq!(told, "experiment 3: entry `Opened` cannot follow 0 closed experiments");
+}
+
+proptest! {
+    #[test]
+    fn exactly_the_legal_entries_are_taken_at_any_time(
+        choices in prop::collection::vec(any::<prop::sample::Index>(), 0..60),
+    ) {
+        let mut history = History::default();
+        let mut before: Vec<Entry> = Vec::new();
+        let mut expected = (0, 0, None);
+        for choice in choices {
+            let closed = history.in_hand.is_none();
+            let number = if closed { history.opened } else { history.opened - 1 };
+            let legal_kinds = may_follow(&before);
+            let (legal, illegal): (Vec<_>, Vec<_>) =
+                every_entry().into_iter().partition(|e| legal_kinds.contains(&kind(e).as_str()));
+            let unchanged = history.clone();
+            for entry in &illegal {
+                prop_assert!(history.apply(number, entry, 0).is_err(), "{:?}", entry);
+            }
+            for entry in &every_entry() {
+                prop_assert!(history.apply(number + 1, entry, 0).is_err(), "{:?}", entry);
+            }
+            prop_assert_eq!(&history, &unchanged);
+
+            let entry = choice.get(&legal);
+            history.apply(number, entry, 0).unwrap();
+            match entry {
+                Entry::Opened { .. } => {
+                    before.clear();
+                    expected.0 += 1;
+                }
+                Entry::Decided { verdict: Verdict::Keep, .. } => expected.2 = Some(number),
+                Entry::Settled { .. } => expected.1 += 1,
+                _ => {}
+            }
+            before.push(entry.clone());
+            prop_assert_eq!((history.opened, history.rows.len()), (expected.0, expected.1));
+            prop_assert!(history.rows.is_sorted_by(|a, b| a.experiment < b.experiment));
+            if history.in_hand.is_none() {
+                prop_assert_eq!(history.incumbent().map(|row| row.experiment), expected.2);
+            }
+        }
+    }
+
+    #[test]
+    fn the_incumbent_is_the_last_keep(
+        verdicts in prop::collection::vec(
+            prop::sample::select(vec![Verdict::Keep, Verdict::Discard, Verdict::Crash]), 0..40),
+    ) {
+        let all: Vec<_> = verdicts.iter().map(|verdict| tried(*verdict, 0.5, "x")).collect();
+        let history = sample::history(&all);
+        let last_keep = verdicts.iter().rposition(|verdict| *verdict == Verdict::Keep);
+        prop_assert_eq!(history.incumbent().map(|row| row.experiment as usize), last_keep);
+        let numbers: Vec<_> = history.rows.iter().map(|row| row.experiment as usize).collect();
+        prop_assert_eq!(numbers, (0..verdicts.len()).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,149 @@
+//! A session as data: what the ledger keeps of it besides the entries, and what reports tell.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dfr_contract::modality::Modality;
+
+use crate::experiment::{Entry, Phase};
+
+/// A heartbeat older than this is no sign of life.
+pub const SILENT_AFTER: Duration = Duration::from_secs(30);
+
+/// What is decided when a session begins, and never changes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewSession {
+    /// Tag of the branch `autoresearch/<tag>`.
+    pub tag: String,
+    /// Name of the task.
+    pub task: String,
+    /// Kind of media.
+    pub modality: Modality,
+    /// Full object id of the commit that the branch began at.
+    pub base_commit: String,
+    /// Content hash of the pack that every experiment is scored on.
+    pub pack_hash: String,
+    /// The user's repository.
+    pub repository: PathBuf,
+    /// The settings that were in force, for people.
+    pub settings: serde_json::Value,
+    /// Wall time of the beginning, milliseconds since 1970.
+    pub created_at_ms: i64,
+}
+
+/// One tag on one branch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Session {
+    /// Key in the ledger.
+    pub id: i64,
+    /// What was decided when it began.
+    pub begun: NewSession,
+}
+
+/// An entry as it stands in the ledger.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// Key in the ledger; grows with time.
+    pub id: i64,
+    /// Number of the experiment.
+    pub experiment: u32,
+    /// Wall time, milliseconds since 1970.
+    pub at_ms: i64,
+    /// What happened.
+    pub entry: Entry,
+}
+
+/// The last sign of life of a session's daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// Process id of the daemon.
+    pub pid: u32,
+    /// Name of its machine.
+    pub host: String,
+    /// The machine's boot, so that a pid of an earlier boot is not believed.
+    pub boot_id: String,
+    /// The phase in hand; none between experiments.
+    pub phase: Option<Phase>,
+    /// Wall time at which the phase (or the wait) began, milliseconds since 1970.
+    pub phase_since_ms: i64,
+    /// The experiment in hand.
+    pub experiment: Option<u32>,
+    /// Wall time of this sign, milliseconds since 1970.
+    pub at_ms: i64,
+}
+
+/// Whether a session's daemon is alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It holds the lock and gave a sign lately.
+    Alive,
+    /// It holds the lock but gave no sign lately: hung, suspended, or just starting.
+    Silent,
+    /// Nobody holds the lock.
+    Dead,
+}
+
+impl Life {
+    /// Judged by the session's lock, which the operating system frees with the daemon, and by the
+    /// age of the last heartbeat.
+    pub fn judge(lock: Lock, heartbeat: Option<&Heartbeat>, now_ms: i64) -> Self {
+        let fresh = |h: &Heartbeat| since(h.at_ms, now_ms) <= SILENT_AFTER;
+        match lock {
+            Lock::Free => Self::Dead,
+            Lock::Held if heartbeat.is_some_and(fresh) => Self::Alive,
+            Lock::Held => Self::Silent,
+        }
+    }
+
+    /// The word in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Alive => "alive",
+            Self::Silent => "silent",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// Whether a daemon holds a session's lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// Somebody does.
+    Held,
+    /// Nobody does.
+    Free,
+}
+
+/// The time from one wall time to a later one; zero when the clock was set back between them.
+pub fn since(earlier_ms: i64, later_ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(later_ms.saturating_sub(earlier_ms)).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn life_needs_the_lock_and_a_fresh_heartbeat() {
+        let beat = |at_ms| Heartbeat {
+            pid: 1,
+            host: "h".into(),
+            boot_id: "b".into(),
+            phase: None,
+            phase_since_ms: 0,
+            experiment: None,
+            at_ms,
+        };
+        let cases = [
+            (Lock::Held, Some(beat(70_000)), Life::Alive),
+            (Lock::Held, Some(beat(69_999)), Life::Silent),
+            (Lock::Held, Some(beat(200_000)), Life::Alive),
+            (Lock::Held, None, Life::Silent),
+            (Lock::Free, Some(beat(100_000)), Life::Dead),
+            (Lock::Free, None, Life::Dead),
+        ];
+        for (lock, heartbeat, life) in cases {
+            assert_eq!(Life::judge(lock, heartbeat.as_ref(), 100_000), life, "{lock:?}");
+        }
+    }
+}
