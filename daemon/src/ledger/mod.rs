@@ -1,0 +1,243 @@
+//! The ledger: one SQLite file with every session's entries, append-only, the truth.
+//!
+//! One writer (the daemon) and any number of readers (`status`, `list`, `show`) at once. A call
+//! that returned is on the disk: write-ahead log, synchronous FULL.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::SqlitePool;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::experiment::{Entry, History, Phase};
+use crate::session::{Heartbeat, NewSession, Recorded, Session};
+
+mod error;
+mod rows;
+
+pub use error::LedgerError;
+
+use error::failed;
+use rows::{EntryRow, HeartbeatRow, SessionRow};
+
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
+
+/// An open ledger.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    path: PathBuf,
+    pool: SqlitePool,
+}
+
+impl Ledger {
+    /// Opens the ledger for writing, and makes file, directory and tables where they are missing.
+    ///
+    /// # Errors
+    /// The place cannot be written, or holds something else.
+    pub async fn open(path: &Path) -> Result<Self, LedgerError> {
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory)
+                .map_err(|source| LedgerError::Directory { path: directory.to_owned(), source })?;
+        }
+        let options = options(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full);
+        let ledger = Self::connect(path, options).await?;
+        MIGRATIONS
+            .run(&ledger.pool)
+            .await
+            .map_err(|problem| error::migration_failed(path, problem))?;
+        Ok(ledger)
+    }
+
+    /// Opens a ledger that is there, to read it while a daemon may be writing.
+    ///
+    /// # Errors
+    /// There is none, or the file is something else.
+    pub async fn open_read_only(path: &Path) -> Result<Self, LedgerError> {
+        if !path.exists() {
+            return Err(LedgerError::NotThere { path: path.to_owned() });
+        }
+        let ledger = Self::connect(path, options(path).read_only(true)).await?;
+        let tables: i64 = sqlx::query_scalar(
+            "select count(*) from sqlite_schema where name in ('session', 'entry', 'heartbeat')",
+        )
+        .fetch_one(&ledger.pool)
+        .await
+        .map_err(|source| failed(path, source))?;
+        if tables < 3 {
+            return Err(LedgerError::NotALedger { path: path.to_owned() });
+        }
+        Ok(ledger)
+    }
+
+    /// Closes the file in good order; a ledger that is merely dropped loses nothing either.
+    pub async fn close(self) {
+        self.pool.close().await;
+    }
+
+    /// Begins a session.
+    ///
+    /// # Errors
+    /// The tag is taken, or the ledger cannot be written.
+    pub async fn create_session(&self, new: &NewSession) -> Result<Session, LedgerError> {
+        let insert = sqlx::query(
+            "insert into session (tag, task, modality, base_commit, pack_hash, repository, \
+             settings, created_at_ms) values (?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&new.tag)
+        .bind(&new.task)
+        .bind(new.modality.as_str())
+        .bind(&new.base_commit)
+        .bind(&new.pack_hash)
+        .bind(new.repository.to_string_lossy())
+        .bind(new.settings.to_string())
+        .bind(new.created_at_ms);
+        let done = insert.execute(&self.pool).await.map_err(|source| match &source {
+            sqlx::Error::Database(e) if e.is_unique_violation() => {
+                LedgerError::TagTaken { tag: new.tag.clone() }
+            }
+            _ => failed(&self.path, source),
+        })?;
+        Ok(Session { id: done.last_insert_rowid(), begun: new.clone() })
+    }
+
+    /// A session by its tag.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn session(&self, tag: &str) -> Result<Option<Session>, LedgerError> {
+        let row: Option<SessionRow> = sqlx::query_as("select * from session where tag = ?")
+            .bind(tag)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(|source| failed(&self.path, source))?;
+        row.map(TryInto::try_into).transpose()
+    }
+
+    /// All sessions, oldest first.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn sessions(&self) -> Result<Vec<Session>, LedgerError> {
+        let rows: Vec<SessionRow> = sqlx::query_as("select * from session order by id")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|source| failed(&self.path, source))?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    /// Writes one entry down. Once this has returned, the entry outlives a crash.
+    ///
+    /// # Errors
+    /// The entry would not read back as it is, or the ledger cannot be written.
+    pub async fn append(
+        &self,
+        session_id: i64,
+        experiment: u32,
+        entry: &Entry,
+        at_ms: i64,
+    ) -> Result<(), LedgerError> {
+        let (kind, body) = rows::written(entry)?;
+        sqlx::query(
+            "insert into entry (session_id, experiment, at_ms, kind, body) values (?, ?, ?, ?, ?)",
+        )
+        .bind(session_id)
+        .bind(experiment)
+        .bind(at_ms)
+        .bind(kind)
+        .bind(body)
+        .execute(&self.pool)
+        .await
+        .map_err(|source| failed(&self.path, source))?;
+        Ok(())
+    }
+
+    /// Every entry of a session, oldest first.
+    ///
+    /// # Errors
+    /// The ledger cannot be read, or holds what no version of this program wrote.
+    pub async fn entries(&self, session_id: i64) -> Result<Vec<Recorded>, LedgerError> {
+        let rows: Vec<EntryRow> = sqlx::query_as(
+            "select id, experiment, at_ms, body from entry where session_id = ? order by id",
+        )
+        .bind(session_id)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|source| failed(&self.path, source))?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    /// What the entries of a session imply.
+    ///
+    /// # Errors
+    /// As [`Self::entries`], or an entry that cannot follow what came before it.
+    pub async fn history(&self, session_id: i64) -> Result<History, LedgerError> {
+        let mut history = History::default();
+        for recorded in self.entries(session_id).await? {
+            history
+                .apply(recorded.experiment, &recorded.entry, recorded.at_ms)
+                .map_err(|source| LedgerError::Illegal { id: recorded.id, source })?;
+        }
+        Ok(history)
+    }
+
+    /// Gives a sign of life.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub async fn beat(&self, session_id: i64, beat: &Heartbeat) -> Result<(), LedgerError> {
+        sqlx::query(
+            "insert or replace into heartbeat (session_id, pid, host, boot_id, phase, \
+             phase_since_ms, experiment, at_ms) values (?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(session_id)
+        .bind(beat.pid)
+        .bind(&beat.host)
+        .bind(&beat.boot_id)
+        .bind(beat.phase.map(Phase::as_str))
+        .bind(beat.phase_since_ms)
+        .bind(beat.experiment)
+        .bind(beat.at_ms)
+        .execute(&self.pool)
+        .await
+        .map_err(|source| failed(&self.path, source))?;
+        Ok(())
+    }
+
+    /// The last sign of life of a session's daemon.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub async fn heartbeat(&self, session_id: i64) -> Result<Option<Heartbeat>, LedgerError> {
+        let row: Option<HeartbeatRow> =
+            sqlx::query_as("select * from heartbeat where session_id = ?")
+                .bind(session_id)
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(|source| failed(&self.path, source))?;
+        row.map(TryInto::try_into).transpose()
+    }
+
+    async fn connect(path: &Path, options: SqliteConnectOptions) -> Result<Self, LedgerError> {
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options)
+            .await
+            .map_err(|source| failed(path, source))?;
+        Ok(Self { path: path.to_owned(), pool })
+    }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new().filename(path).busy_timeout(BUSY_TIMEOUT).foreign_keys(true)
+}
+
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod tests;
