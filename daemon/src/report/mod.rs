@@ -1,0 +1,24 @@
+//! What people are shown: `status`, `list` and `show`, as text made from given data.
+//!
+//! Pure: it reads no file, no clock and no environment, and prints nothing.
+
+mod line;
+mod list;
+mod show;
+mod status;
+mod style;
+mod table;
+mod time;
+
+pub use line::{one_line, printable, short};
+pub use list::{Listed, list_text};
+pub use show::{Shown, show_text};
+pub use status::{Status, status_text};
+pub use style::Style;
+pub use time::{duty_cycle, phase_table, span};
+
+/// Memory is counted in MiB and told in GiB.
+pub const MIB_PER_GIB: f64 = 1024.0;
+
+#[cfg(test)]
+mod tests;

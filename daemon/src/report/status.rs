@@ -1,0 +1,142 @@
+//! `status`: one session at a glance.
+
+use super::style::Ink;
+use super::table::{Edge, table};
+use super::{MIB_PER_GIB, Style, duty_cycle, one_line, short, span};
+use crate::experiment::{History, Row, Verdict};
+use crate::session::{Heartbeat, Life, Lock, Session, since};
+
+const LAST_ROWS: usize = 10;
+const LAST_FOR_DUTY: usize = 5;
+const DESCRIPTION_WIDTH: usize = 60;
+
+/// What there is to say about a session.
+#[derive(Clone, Copy, Debug)]
+pub struct Status<'a> {
+    /// The session.
+    pub session: &'a Session,
+    /// What its entries imply.
+    pub history: &'a History,
+    /// The task's score columns, the objective first.
+    pub columns: &'a [String],
+    /// The last sign of life.
+    pub heartbeat: Option<&'a Heartbeat>,
+    /// Whether somebody holds the session's lock.
+    pub lock: Lock,
+    /// The present wall time, milliseconds since 1970.
+    pub now_ms: i64,
+}
+
+/// Alive or dead, phase, duty cycle, best and last rows, tokens.
+pub fn status_text(status: &Status, style: Style) -> String {
+    let begun = &status.session.begun;
+    let facts = [
+        ("session", format!("{} ({}, {})", begun.tag, begun.task, begun.modality)),
+        ("begun", (style.readable)(begun.created_at_ms)),
+        ("daemon", daemon(status, style)),
+        ("tried", tried(status.history)),
+        ("duty", duty(&status.history.rows)),
+        ("best", best(status, style)),
+        ("tokens", tokens(status.history)),
+    ];
+    let facts = facts.map(|(name, value)| format!("{name:<8} {value}"));
+    let mut lines = facts.to_vec();
+    if !status.history.rows.is_empty() {
+        lines.push(String::new());
+        lines.extend(last_rows(status, style));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn daemon(status: &Status, style: Style) -> String {
+    let life = Life::judge(status.lock, status.heartbeat, status.now_ms);
+    let word = style.paint(life.into(), life.as_str());
+    let Some(beat) = status.heartbeat else {
+        return format!("{word}, gave no sign yet");
+    };
+    let ago = span(since(beat.at_ms, status.now_ms));
+    let who = format!("process {} on {}", beat.pid, beat.host);
+    match life {
+        Life::Alive => format!("{word}: {} ({who})", doing(beat, status.now_ms)),
+        Life::Silent => format!("{word} for {ago} but holds its lock: hung or suspended ({who})"),
+        Life::Dead => {
+            let at = (style.readable)(beat.at_ms);
+            format!("{word}: last sign {at}, {ago} ago, {}", doing(beat, beat.at_ms))
+        }
+    }
+}
+
+fn doing(beat: &Heartbeat, now_ms: i64) -> String {
+    let time = span(since(beat.phase_since_ms, now_ms));
+    match (beat.phase, beat.experiment) {
+        (Some(phase), Some(experiment)) => format!("experiment {experiment}, {phase} for {time}"),
+        (Some(phase), None) => format!("{phase} for {time}"),
+        (None, _) => format!("between experiments for {time}"),
+    }
+}
+
+fn tried(history: &History) -> String {
+    let of = |verdict| history.rows.iter().filter(|row| row.verdict == verdict).count();
+    let since_keep =
+        history.rows.iter().rev().take_while(|row| row.verdict != Verdict::Keep).count();
+    format!(
+        "{} experiments: {} kept, {} discarded, {} crashed; {since_keep} since the last keep",
+        history.rows.len(),
+        of(Verdict::Keep),
+        of(Verdict::Discard),
+        of(Verdict::Crash),
+    )
+}
+
+fn duty(rows: &[Row]) -> String {
+    let last = &rows[rows.len().saturating_sub(LAST_FOR_DUTY)..];
+    match (duty_cycle(rows), duty_cycle(last)) {
+        (Some(overall), Some(lately)) => format!(
+            "{:.1} % of the time is training; {:.1} % over the last {}",
+            100.0 * overall,
+            100.0 * lately,
+            last.len()
+        ),
+        _ => "no time told yet".to_owned(),
+    }
+}
+
+fn best(status: &Status, style: Style) -> String {
+    let Some(best) = status.history.incumbent() else { return "none yet".to_owned() };
+    let scores = status.columns.iter().map(|column| format!("{column} {}", score(best, column)));
+    let scores = style.paint(Ink::Bold, &scores.collect::<Vec<_>>().join(", "));
+    let description = one_line(&best.description, DESCRIPTION_WIDTH);
+    format!("experiment {}: {scores}, {}, {description}", best.experiment, short(&best.commit))
+}
+
+fn tokens(history: &History) -> String {
+    let usage = history.usage;
+    format!("{} sent, {} received", usage.prompt_tokens, usage.completion_tokens)
+}
+
+fn score(row: &Row, column: &str) -> String {
+    row.metrics.get(column).map_or_else(|| "-".to_owned(), |value| format!("{value:.6}"))
+}
+
+fn last_rows(status: &Status, style: Style) -> Vec<String> {
+    let rows = &status.history.rows;
+    let rows = &rows[rows.len().saturating_sub(LAST_ROWS)..];
+    let mut columns = vec![("#", Edge::Right), ("commit", Edge::Left)];
+    columns.extend(status.columns.iter().map(|column| (column.as_str(), Edge::Right)));
+    columns.extend([("memory", Edge::Right), ("verdict", Edge::Left), ("description", Edge::Left)]);
+    let cells: Vec<_> = rows.iter().map(|row| cells(row, status.columns)).collect();
+    let lines = table(&columns, &cells);
+    let inks = std::iter::once(Ink::Bold).chain(rows.iter().map(|row| row.verdict.into()));
+    lines.iter().zip(inks).map(|(line, ink)| style.paint(ink, line)).collect()
+}
+
+fn cells(row: &Row, columns: &[String]) -> Vec<String> {
+    let mut cells = vec![row.experiment.to_string(), short(&row.commit).to_owned()];
+    cells.extend(columns.iter().map(|column| score(row, column)));
+    cells.extend([
+        format!("{:.1} GiB", row.peak_vram_mb / MIB_PER_GIB),
+        row.verdict.to_string(),
+        one_line(&row.description, DESCRIPTION_WIDTH),
+    ]);
+    cells
+}
