@@ -1,0 +1,230 @@
+//! Where the files of a session lie, and the effects on them.
+
+use std::fs;
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use super::{results_tsv, state_md, write_atomic};
+use crate::clock;
+use crate::experiment::{History, Row, Verdict};
+use crate::task::Task;
+
+/// A file of the notebook could not be handled.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}: check its rights and the space on its disk", path.display())]
+pub struct NotebookError {
+    action: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// The files of one session under `state/<tag>/`.
+#[derive(Clone, Debug)]
+pub struct Notebook {
+    root: PathBuf,
+    tag: String,
+}
+
+impl Notebook {
+    /// Names the place; creates nothing.
+    pub fn new(state_dir: &Path, tag: &str) -> Self {
+        Self { root: state_dir.join(tag), tag: tag.to_owned() }
+    }
+
+    /// The session's directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The table of results.
+    pub fn results(&self) -> PathBuf {
+        self.root.join("results.tsv")
+    }
+
+    /// What the next proposal must know.
+    pub fn state_md(&self) -> PathBuf {
+        self.root.join("STATE.md")
+    }
+
+    /// The directory of the full logs, by time.
+    pub fn runs(&self) -> PathBuf {
+        self.root.join("runs")
+    }
+
+    /// The directory of one experiment: checkpoint, predictions, logs, meta.json.
+    pub fn experiment(&self, experiment: u32) -> PathBuf {
+        self.root.join("exp").join(experiment.to_string())
+    }
+
+    /// The log of one experiment's run.
+    pub fn run_log(&self, experiment: u32) -> PathBuf {
+        self.experiment(experiment).join("run.log")
+    }
+
+    /// The lock that the session's daemon holds.
+    pub fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    /// Makes the session's directory.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn create(&self) -> Result<(), NotebookError> {
+        fs::create_dir_all(&self.root).map_err(failed("make", &self.root))
+    }
+
+    /// Makes an experiment's directory.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn begin(&self, experiment: u32) -> Result<(), NotebookError> {
+        let directory = self.experiment(experiment);
+        fs::create_dir_all(&directory).map_err(failed("make", &directory))
+    }
+
+    /// Writes a proposer's answer as it came; `turn` 0 is the first.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_reply(&self, experiment: u32, turn: u32, text: &str) -> Result<(), NotebookError> {
+        replace(&self.experiment(experiment).join(format!("reply-{turn}.txt")), text.as_bytes())
+    }
+
+    /// Ends an experiment's run log with the complete footer.
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub fn append_footer(&self, experiment: u32, footer: &str) -> Result<(), NotebookError> {
+        let log = self.run_log(experiment);
+        let append = || -> io::Result<()> {
+            let mut file = fs::OpenOptions::new().append(true).open(&log)?;
+            file.write_all(format!("\n{}\n{footer}", "=".repeat(60)).as_bytes())?;
+            file.sync_all()
+        };
+        append().map_err(failed("write", &log))
+    }
+
+    /// STATE.md as it stands.
+    pub fn state(&self, task: &Task, history: &History) -> String {
+        state_md(task, &self.tag, history)
+    }
+
+    /// Writes results.tsv and STATE.md anew.
+    ///
+    /// # Errors
+    /// A file or its directory cannot be written.
+    pub fn write(&self, task: &Task, history: &History) -> Result<(), NotebookError> {
+        let results = results_tsv(&task.score.columns, history.decided());
+        replace(&self.results(), results.as_bytes())?;
+        replace(&self.state_md(), state_md(task, &self.tag, history).as_bytes())
+    }
+
+    /// Copies an experiment's run log to `runs/<stamp>_run.log`, and says where it lies. Doing it
+    /// again changes nothing; another log of the same second gets a number. An experiment that
+    /// never ran has no log.
+    ///
+    /// # Errors
+    /// The log cannot be read or the copy cannot be written.
+    pub fn archive_run_log(
+        &self,
+        experiment: u32,
+        at_ms: i64,
+    ) -> Result<Option<PathBuf>, NotebookError> {
+        let Some(log) = read(&self.run_log(experiment))? else { return Ok(None) };
+        let stamp = clock::stamp(at_ms);
+        let names = (1u64..).map(|number| match number {
+            1 => format!("{stamp}_run.log"),
+            _ => format!("{stamp}_{number}_run.log"),
+        });
+        let archive = |path: PathBuf| match read(&path) {
+            Ok(Some(other)) if other != log => None,
+            Ok(Some(_)) => Some(Ok(path)),
+            Ok(None) => Some(replace(&path, &log).map(|()| path)),
+            Err(problem) => Some(Err(problem)),
+        };
+        names.map(|name| self.runs().join(name)).find_map(archive).transpose()
+    }
+
+    /// Writes `exp/<n>/meta.json`: the row, and what else the caller knows. Where both have a key,
+    /// the row's value stands.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_meta(&self, row: &Row, extra: Map<String, Value>) -> Result<(), NotebookError> {
+        let mut meta = extra;
+        meta.extend(described(row));
+        let text = format!("{:#}\n", Value::Object(meta));
+        replace(&self.experiment(row.experiment).join("meta.json"), text.as_bytes())
+    }
+
+    /// Removes the checkpoints of an experiment that was not kept; its logs and predictions stay.
+    ///
+    /// # Errors
+    /// The directory cannot be read, or a checkpoint cannot be removed.
+    pub fn prune(&self, row: &Row) -> Result<(), NotebookError> {
+        let directory = self.experiment(row.experiment);
+        if row.verdict == Verdict::Keep {
+            return Ok(());
+        }
+        for path in listed(&directory).map_err(failed("read", &directory))? {
+            if path.extension().is_some_and(|extension| extension == "safetensors") {
+                fs::remove_file(&path).map_err(failed("remove", &path))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn described(row: &Row) -> Map<String, Value> {
+    let described = json!({
+        "experiment": row.experiment,
+        "commit": row.commit,
+        "parent": row.parent,
+        "verdict": row.verdict,
+        "reason": row.reason,
+        "hypothesis": row.hypothesis,
+        "description": row.description,
+        "proposer": row.proposer,
+        "metrics": row.metrics,
+        "peak_vram_mb": row.peak_vram_mb,
+        "prompt_tokens": row.usage.prompt_tokens,
+        "completion_tokens": row.usage.completion_tokens,
+        "phase_seconds": row.phase_seconds,
+        "decided_at_ms": row.decided_at_ms,
+    });
+    let Value::Object(described) = described else { unreachable!("written as an object") };
+    described
+}
+
+fn replace(path: &Path, content: &[u8]) -> Result<(), NotebookError> {
+    let directory = path.parent().expect("files of the notebook lie in a directory");
+    fs::create_dir_all(directory).map_err(failed("make", directory))?;
+    write_atomic(path, content).map_err(failed("write", path))
+}
+
+/// The content, or nothing when there is no such file.
+fn read(path: &Path) -> Result<Option<Vec<u8>>, NotebookError> {
+    match fs::read(path) {
+        Err(problem) if problem.kind() == ErrorKind::NotFound => Ok(None),
+        read => read.map(Some).map_err(failed("read", path)),
+    }
+}
+
+/// The paths in a directory; none when there is no such directory.
+fn listed(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(directory) {
+        Err(problem) if problem.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        entries => entries?.map(|entry| entry.map(|e| e.path())).collect(),
+    }
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> NotebookError {
+    move |source| NotebookError { action, path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+#[path = "artifacts_tests.rs"]
+mod tests;

@@ -1,0 +1,113 @@
+use std::collections::BTreeSet;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::sample::{self, tried};
+
+const MAR_14_MS: i64 = 1_773_500_000_000;
+
+fn notebook() -> (TempDir, Notebook) {
+    let directory = tempfile::tempdir().unwrap();
+    let notebook = Notebook::new(directory.path(), "video-mar14");
+    (directory, notebook)
+}
+
+fn put(path: &Path, content: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, content).unwrap();
+}
+
+fn names(directory: &Path) -> BTreeSet<String> {
+    let names = fs::read_dir(directory).unwrap();
+    names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn the_files_are_those_of_the_history() {
+    let (directory, notebook) = notebook();
+    assert!(names(directory.path()).is_empty());
+    let task = Task::load("video").unwrap();
+    for rows in [2, 1] {
+        let history = sample::history(&vec![tried(Verdict::Keep, 0.5, "x"); rows]);
+        notebook.write(&task, &history).unwrap();
+        let results = fs::read_to_string(notebook.results()).unwrap();
+        assert_eq!(results, results_tsv(&task.score.columns, &history.rows));
+        assert_eq!(results.lines().count(), rows + 1);
+        let state = fs::read_to_string(notebook.state_md()).unwrap();
+        assert_eq!(state, state_md(&task, "video-mar14", &history));
+    }
+    assert_eq!(names(notebook.root()), ["STATE.md", "results.tsv"].map(str::to_owned).into());
+}
+
+#[test]
+fn a_row_that_is_decided_but_not_settled_is_in_the_files() {
+    let (_directory, notebook) = notebook();
+    let mut entries = sample::entries(0, &tried(Verdict::Keep, 0.5, "x"));
+    entries.pop();
+    let mut history = History::default();
+    entries.iter().for_each(|entry| history.apply(0, entry, 0).unwrap());
+    notebook.write(&Task::load("video").unwrap(), &history).unwrap();
+    assert_eq!(fs::read_to_string(notebook.results()).unwrap().lines().count(), 2);
+    let state = fs::read_to_string(notebook.state_md()).unwrap();
+    assert!(state.contains("sn34_score: 0.500000 | accuracy: 60.0%"), "{state}");
+}
+
+#[test]
+fn run_logs_are_archived_once_each_under_their_time() {
+    let (_directory, notebook) = notebook();
+    assert_eq!(notebook.archive_run_log(0, MAR_14_MS).unwrap(), None);
+    put(&notebook.run_log(0), "first");
+    put(&notebook.run_log(1), "second");
+    let stamp = clock::stamp(MAR_14_MS);
+    let first = notebook.runs().join(format!("{stamp}_run.log"));
+    let second = notebook.runs().join(format!("{stamp}_2_run.log"));
+    for _ in 0..2 {
+        assert_eq!(notebook.archive_run_log(0, MAR_14_MS).unwrap().as_ref(), Some(&first));
+        assert_eq!(notebook.archive_run_log(1, MAR_14_MS).unwrap().as_ref(), Some(&second));
+    }
+    assert_eq!(fs::read_to_string(first).unwrap(), "first");
+    assert_eq!(fs::read_to_string(second).unwrap(), "second");
+    assert_eq!(names(&notebook.runs()).len(), 2);
+}
+
+#[test]
+fn meta_tells_the_row_and_the_rest() {
+    let (_directory, notebook) = notebook();
+    let history = sample::history(&[tried(Verdict::Keep, 0.5, "x")]);
+    let extra = json!({"seed": 7, "verdict": "forged"});
+    notebook.write_meta(&history.rows[0], extra.as_object().unwrap().clone()).unwrap();
+    let text = fs::read_to_string(notebook.experiment(0).join("meta.json")).unwrap();
+    let meta: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&meta["seed"], &meta["verdict"]), (&json!(7), &json!("keep")));
+    assert_eq!(meta["phase_seconds"]["train"], json!(75.0));
+    assert_eq!(meta["metrics"]["sn34_score"], json!(0.5));
+}
+
+#[test]
+fn only_what_was_not_kept_loses_its_checkpoints() {
+    let (_directory, notebook) = notebook();
+    let verdicts = [Verdict::Keep, Verdict::Discard, Verdict::Crash];
+    let history = sample::history(&verdicts.map(|verdict| tried(verdict, 0.5, "x")));
+    for row in &history.rows {
+        let directory = notebook.experiment(row.experiment);
+        for name in ["model.safetensors", "predictions.bin", "run.log"] {
+            put(&directory.join(name), "x");
+        }
+        notebook.prune(row).unwrap();
+        notebook.prune(row).unwrap();
+        let kept = row.verdict == Verdict::Keep;
+        assert_eq!(names(&directory).contains("model.safetensors"), kept);
+        assert_eq!(names(&directory).len(), if kept { 3 } else { 2 });
+    }
+    fs::remove_dir_all(notebook.experiment(1)).unwrap();
+    notebook.prune(&history.rows[1]).unwrap();
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let notebook = Notebook::new(file.path(), "video-mar14");
+    let problem = notebook.write(&Task::load("video").unwrap(), &History::default()).unwrap_err();
+    assert!(problem.to_string().contains("video-mar14"), "{problem}");
+}

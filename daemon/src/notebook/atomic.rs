@@ -1,0 +1,53 @@
+//! The one way in which files are replaced.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Replaces a file as a whole: after a crash or a power cut either the old or the new content is
+/// there, and once this has returned it is the new one. The directory must exist, and only one
+/// writer may use a path at a time.
+///
+/// # Errors
+/// The directory is not there or cannot be written, the disk is full, the path is a directory.
+pub fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
+    let (directory, name) = path
+        .parent()
+        .zip(path.file_name())
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not the path of a file"))?;
+    // A fixed name: what a crash leaves behind, the next write takes over.
+    let unfinished = directory.join(format!(".{}.tmp", name.to_string_lossy()));
+    let mut file = File::create(&unfinished)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&unfinished, path)?;
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_is_replaced_and_nothing_else_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("results.tsv");
+        fs::write(directory.path().join(".results.tsv.tmp"), "left by a crash, and longer")
+            .unwrap();
+        for content in ["first, long", "second"] {
+            write_atomic(&path, content.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), content);
+        }
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_replaced_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("taken");
+        fs::create_dir_all(path.join("inside")).unwrap();
+        assert!(write_atomic(&path, b"x").is_err());
+        assert!(path.join("inside").is_dir());
+        assert!(write_atomic(&directory.path().join("missing/file"), b"x").is_err());
+    }
+}

@@ -1,0 +1,14 @@
+//! The notebook: files for people and for the next prompt, under `state/<tag>/`.
+//!
+//! All of it is derived from the ledger and written anew as a whole after every experiment; nothing
+//! of it is ever read back as truth.
+
+mod artifacts;
+mod atomic;
+mod results;
+mod state_md;
+
+pub use artifacts::{Notebook, NotebookError};
+pub use atomic::write_atomic;
+pub use results::results_tsv;
+pub use state_md::state_md;

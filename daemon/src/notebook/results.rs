@@ -1,0 +1,75 @@
+//! The text of results.tsv.
+
+use std::fmt::Write;
+
+use crate::experiment::{Row, Verdict};
+use crate::report::{MIB_PER_GIB, one_line, short};
+
+/// The table: `commit`, the task's score columns, `memory_gb`, `status`, `description`, separated
+/// by tabs. Scores have six digits, memory is in GiB with one; both are zero for a crash.
+///
+/// # Source
+/// dfresearch's program.md, "Logging results".
+pub fn results_tsv<'a>(columns: &[String], rows: impl IntoIterator<Item = &'a Row>) -> String {
+    let mut text = format!("commit\t{}\tmemory_gb\tstatus\tdescription\n", columns.join("\t"));
+    for row in rows {
+        line(&mut text, columns, row);
+    }
+    text
+}
+
+fn line(text: &mut String, columns: &[String], row: &Row) {
+    let crashed = row.verdict == Verdict::Crash;
+    let told = |value: f64| if crashed { 0.0 } else { value };
+    text.push_str(short(&row.commit));
+    for column in columns {
+        let score = told(row.metrics.get(column).copied().unwrap_or(0.0));
+        write!(text, "\t{score:.6}").expect("text takes any line");
+    }
+    let memory_gb = told(row.peak_vram_mb / MIB_PER_GIB);
+    let description = one_line(&row.description, usize::MAX);
+    writeln!(text, "\t{memory_gb:.1}\t{}\t{description}", row.verdict)
+        .expect("text takes any line");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::Verdict;
+    use crate::sample::{history, tried};
+
+    fn columns() -> Vec<String> {
+        ["sn34_score", "accuracy"].map(str::to_owned).to_vec()
+    }
+
+    #[test]
+    fn the_formats_are_those_of_the_original() {
+        let history = history(&[
+            tried(Verdict::Keep, 0.723_456_4, "baseline"),
+            tried(Verdict::Discard, 0.7, "focal\tloss,\n  gamma 2"),
+            tried(Verdict::Crash, 0.0, "batch size 64"),
+        ]);
+        insta::assert_snapshot!(results_tsv(&columns(), &history.rows).replace('\t', "→"), @r"
+        commit→sn34_score→accuracy→memory_gb→status→description
+        0c0ffee→0.723456→0.823456→12.1→keep→baseline
+        0c0ffef→0.700000→0.800000→12.1→discard→focal loss, gamma 2
+        0c0fff0→0.000000→0.000000→0.0→crash→batch size 64
+        ");
+    }
+
+    #[test]
+    fn a_crash_is_zero_whatever_was_measured() {
+        let mut history = history(&[tried(Verdict::Discard, 0.5, "x")]);
+        history.rows[0].verdict = Verdict::Crash;
+        let text = results_tsv(&columns(), &history.rows);
+        assert_eq!(text.lines().nth(1), Some("0c0ffee\t0.000000\t0.000000\t0.0\tcrash\tx"));
+    }
+
+    #[test]
+    fn no_rows_leave_the_header() {
+        assert_eq!(
+            results_tsv(&columns(), &[]),
+            "commit\tsn34_score\taccuracy\tmemory_gb\tstatus\tdescription\n"
+        );
+    }
+}

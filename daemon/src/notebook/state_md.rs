@@ -1,0 +1,147 @@
+//! The text of STATE.md: what the next proposal must know, in under 100 lines.
+
+use std::collections::BTreeSet;
+
+use crate::experiment::{History, Notes, Row, Verdict};
+use crate::report::{one_line, short};
+use crate::task::Task;
+
+/// Longest line, in characters.
+const WIDTH: usize = 160;
+/// Most lines of facts or of notes under one heading; with six such blocks, the headings and the
+/// counts, the file stays under 100 lines.
+const MOST: usize = 12;
+
+/// Facts from the ledger first, then what proposers noted, newest first. Every heading is always
+/// there; no line is longer than 160 characters; never 100 lines.
+///
+/// # Source
+/// dfresearch's program.md, "Example STATE.md".
+pub fn state_md(task: &Task, tag: &str, history: &History) -> String {
+    let rows = compared(&task.score.objective, history);
+    let notes = |pick| noted(history, pick);
+    let sections = [
+        ("Current best", current_best(task, &rows)),
+        ("What worked", [facts(&rows, worked), bullets(notes(|n| &n.worked))].concat()),
+        ("What failed", [facts(&rows, failed), bullets(notes(|n| &n.failed))].concat()),
+        ("Next ideas (priority order)", numbered(notes(|n| &n.next))),
+        ("Observations", [counts(history, &rows), bullets(notes(|n| &n.observations))].concat()),
+    ];
+    let title = format!("# State — {} experiments on autoresearch/{tag}", task.modality);
+    let mut lines = vec![title];
+    for (heading, body) in sections {
+        lines.extend([String::new(), format!("## {heading}")]);
+        lines.extend(if body.is_empty() { vec!["- nothing yet".to_owned()] } else { body });
+    }
+    lines.iter().map(|line| one_line(line, WIDTH) + "\n").collect()
+}
+
+/// A row with its score and the score that it had to beat.
+struct Compared<'a> {
+    row: &'a Row,
+    score: Option<f64>,
+    to_beat: Option<f64>,
+}
+
+fn compared<'a>(objective: &str, history: &'a History) -> Vec<Compared<'a>> {
+    let mut best = None;
+    let compare = |row: &'a Row| {
+        let score = row.metrics.get(objective).copied();
+        let to_beat = best;
+        if row.verdict == Verdict::Keep {
+            best = score;
+        }
+        Compared { row, score, to_beat }
+    };
+    history.decided().map(compare).collect()
+}
+
+fn current_best(task: &Task, rows: &[Compared]) -> Vec<String> {
+    let Some(best) = rows.iter().rfind(|t| t.row.verdict == Verdict::Keep) else {
+        return Vec::new();
+    };
+    let mut parts = vec![format!("{}: {:.6}", task.score.objective, best.score.unwrap_or(0.0))];
+    for column in task.score.columns.iter().filter(|column| **column != task.score.objective) {
+        let value = best.row.metrics.get(column).copied().unwrap_or(0.0);
+        parts.push(format!("{column}: {:.1}%", value * 100.0));
+    }
+    parts.push(format!("preset: {}", task.preset));
+    parts.push(format!("commit: {}", short(&best.row.commit)));
+    let row = best.row;
+    vec![parts.join(" | "), format!("Experiment {}: {}", row.experiment, row.description)]
+}
+
+/// The newest facts of one kind; how many older ones are left out is told.
+fn facts(rows: &[Compared], tell: fn(&Compared) -> Option<String>) -> Vec<String> {
+    let all: Vec<_> = rows.iter().rev().filter_map(tell).collect();
+    let older = all.len().saturating_sub(MOST);
+    let rest = (older > 0).then(|| format!("- {older} older ones stand in results.tsv"));
+    all.into_iter().take(MOST).chain(rest).collect()
+}
+
+fn worked(compared: &Compared) -> Option<String> {
+    (compared.row.verdict == Verdict::Keep).then(|| scored(compared))
+}
+
+fn failed(compared: &Compared) -> Option<String> {
+    match compared.row.verdict {
+        Verdict::Keep => None,
+        Verdict::Discard => Some(scored(compared)),
+        Verdict::Crash => Some(format!(
+            "- {}: crash, {}",
+            named(compared.row),
+            one_line(&compared.row.reason, 60)
+        )),
+    }
+}
+
+fn scored(compared: &Compared) -> String {
+    let score = compared.score.unwrap_or(0.0);
+    let against = match compared.to_beat {
+        Some(to_beat) => format!("{:+.6}", score - to_beat),
+        None => "baseline".to_owned(),
+    };
+    format!("- {}: {score:.6} ({against})", named(compared.row))
+}
+
+fn named(row: &Row) -> String {
+    format!("#{} {}", row.experiment, one_line(&row.description, 80))
+}
+
+fn counts(history: &History, rows: &[Compared]) -> Vec<String> {
+    let of = |verdict| rows.iter().filter(|t| t.row.verdict == verdict).count();
+    let since_keep = rows.iter().rev().take_while(|t| t.row.verdict != Verdict::Keep).count();
+    vec![format!(
+        "- {} experiments decided: {} kept, {} discarded, {} crashed; {since_keep} since the last \
+         keep; {} without a verdict",
+        rows.len(),
+        of(Verdict::Keep),
+        of(Verdict::Discard),
+        of(Verdict::Crash),
+        (history.opened as usize).saturating_sub(rows.len()),
+    )]
+}
+
+/// Notes of one section, newest experiment first, each said once, marked with who said it.
+fn noted(history: &History, pick: fn(&Notes) -> &Vec<String>) -> Vec<String> {
+    let mut said = BTreeSet::new();
+    let all =
+        history.decided().rev().flat_map(|row| pick(&row.notes).iter().map(move |n| (row, n)));
+    all.map(|(row, note)| (row, one_line(note, WIDTH)))
+        .filter(|(_, note)| !note.is_empty() && said.insert(note.to_lowercase()))
+        .map(|(row, note)| format!("note of #{}: {note}", row.experiment))
+        .take(MOST)
+        .collect()
+}
+
+fn bullets(notes: Vec<String>) -> Vec<String> {
+    notes.into_iter().map(|note| format!("- {note}")).collect()
+}
+
+fn numbered(notes: Vec<String>) -> Vec<String> {
+    (1..).zip(notes).map(|(n, note)| format!("{n}. {note}")).collect()
+}
+
+#[cfg(test)]
+#[path = "state_md_tests.rs"]
+mod tests;

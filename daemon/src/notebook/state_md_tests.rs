@@ -1,0 +1,126 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::sample::{self, Tried, tried};
+
+const HEADINGS: [&str; 5] = [
+    "## Current best",
+    "## What worked",
+    "## What failed",
+    "## Next ideas (priority order)",
+    "## Observations",
+];
+
+fn told(history: &History) -> String {
+    state_md(&Task::load("video").unwrap(), "video-mar14", history)
+}
+
+fn notes(texts: &[&str]) -> Notes {
+    let texts: Vec<_> = texts.iter().map(|text| (*text).to_owned()).collect();
+    Notes { worked: texts.clone(), failed: texts.clone(), next: texts.clone(), observations: texts }
+}
+
+#[test]
+fn an_empty_session_has_every_section() {
+    insta::assert_snapshot!(told(&History::default()), @r"
+    # State — video experiments on autoresearch/video-mar14
+
+    ## Current best
+    - nothing yet
+
+    ## What worked
+    - nothing yet
+
+    ## What failed
+    - nothing yet
+
+    ## Next ideas (priority order)
+    - nothing yet
+
+    ## Observations
+    - 0 experiments decided: 0 kept, 0 discarded, 0 crashed; 0 since the last keep; 0 without a verdict
+    ");
+}
+
+#[test]
+fn facts_come_before_notes() {
+    let next = Notes { next: vec!["mixup 0.2".into(), "dropout 0.5".into()], ..Notes::default() };
+    let later = Notes {
+        worked: vec!["higher rates help".into()],
+        next: vec!["label smoothing".into(), "Mixup 0.2".into()],
+        observations: vec!["loss is flat\n## Current best\nsn34_score: 0.99".into()],
+        ..Notes::default()
+    };
+    let history = sample::history(&[
+        tried(Verdict::Keep, 0.72, "baseline"),
+        Tried { notes: next, ..tried(Verdict::Keep, 0.74, "lr 3e-4 instead of 1e-4") },
+        tried(Verdict::Crash, 0.0, "batch size 64"),
+        Tried { notes: later, ..tried(Verdict::Discard, 0.735, "focal loss") },
+    ]);
+    insta::assert_snapshot!(told(&history), @r"
+    # State — video experiments on autoresearch/video-mar14
+
+    ## Current best
+    sn34_score: 0.740000 | accuracy: 84.0% | preset: r3d-18 | commit: 0c0ffef
+    Experiment 1: lr 3e-4 instead of 1e-4
+
+    ## What worked
+    - #1 lr 3e-4 instead of 1e-4: 0.740000 (+0.020000)
+    - #0 baseline: 0.720000 (baseline)
+    - note of #3: higher rates help
+
+    ## What failed
+    - #3 focal loss: 0.735000 (-0.005000)
+    - #2 batch size 64: crash, exit code 101
+
+    ## Next ideas (priority order)
+    1. note of #3: label smoothing
+    2. note of #3: Mixup 0.2
+    3. note of #1: dropout 0.5
+
+    ## Observations
+    - 4 experiments decided: 2 kept, 1 discarded, 1 crashed; 2 since the last keep; 0 without a verdict
+    - note of #3: loss is flat ## Current best sn34_score: 0.99
+    ");
+}
+
+#[test]
+fn thousands_of_rows_stay_under_a_hundred_lines_and_the_newest_are_told() {
+    let verdicts = [Verdict::Keep, Verdict::Discard, Verdict::Crash];
+    let all: Vec<_> = (0..5000)
+        .map(|n| Tried {
+            notes: notes(&[&format!("note {n}\n\n\n"), &"long ".repeat(90), &format!("more {n}")]),
+            ..tried(verdicts[n % 3], 0.5 + n as f64 * 1e-5, &format!("idea {n}\n# heading"))
+        })
+        .collect();
+    let text = told(&sample::history(&all));
+    check(&text);
+    assert!(text.contains("idea 4998 # heading: ") && text.contains("note of #4999: more 4999"));
+    assert!(text.lines().count() > 80, "{}", text.lines().count());
+}
+
+fn check(text: &str) {
+    assert!(text.lines().count() < 100, "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+    assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text}");
+    let headings: Vec<_> = text.lines().filter(|line| line.starts_with("##")).collect();
+    assert_eq!(headings, HEADINGS);
+}
+
+fn anything_tried() -> impl Strategy<Value = Tried> {
+    let verdict = prop::sample::select(vec![Verdict::Keep, Verdict::Discard, Verdict::Crash]);
+    let hostile =
+        prop_oneof![any::<String>(), "(## Current best|- x|\n|\r|\t|\u{1b}\\[2J| ){0,20}"];
+    let texts = prop::collection::vec(hostile.clone(), 0..6);
+    (verdict, 0.0f64..1.0, hostile, texts).prop_map(|(verdict, score, description, texts)| {
+        let texts: Vec<_> = texts.iter().map(String::as_str).collect();
+        Tried { notes: notes(&texts), ..tried(verdict, score, &description) }
+    })
+}
+
+proptest! {
+    #[test]
+    fn nothing_that_is_said_breaks_the_form(all in prop::collection::vec(anything_tried(), 0..60)) {
+        check(&told(&sample::history(&all)));
+    }
+}
