@@ -1,0 +1,99 @@
+//! Candidates.
+
+use super::*;
+
+#[test]
+fn a_candidate_is_its_parent_with_some_files_changed() {
+    let sandbox = Sandbox::new();
+    let repository = sandbox.open();
+    let base = repository.base(None).unwrap();
+    let change = patch(&[
+        ("run.sh", "#!/bin/bash\n"),
+        ("src/a.rs", "fn a2() {}\n"),
+        ("src/new/c.rs", "c\n"),
+    ]);
+    let id = repository.commit(&base, &change, ("a title\n\nwhy\n", 1_700_000_000_999)).unwrap();
+    let changed = sandbox.git(&["diff-tree", "-r", "--no-renames", &base, &id]);
+    let changed: Vec<Vec<&str>> =
+        changed.lines().map(|line| line.split([' ', '\t']).collect()).collect();
+    let shape: Vec<_> = changed.iter().map(|line| (line[0], line[1], line[4], line[5])).collect();
+    assert_eq!(
+        shape,
+        [
+            (":100755", "100755", "M", "run.sh"),
+            (":100644", "100644", "M", "src/a.rs"),
+            (":000000", "100644", "A", "src/new/c.rs"),
+        ]
+    );
+    let format = "--format=%P|%an <%ae>|%cn <%ce>|%at %ct|%ai|%B";
+    assert_eq!(
+        sandbox.git(&["log", "-1", format, &id]),
+        format!(
+            "{base}|dfr-daemon <dfr-daemon@localhost>|dfr-daemon <dfr-daemon@localhost>|\
+             1700000000 1700000000|2023-11-14 22:13:20 +0000|a title\n\nwhy"
+        )
+    );
+    assert_eq!(sandbox.git(&["show", &format!("{id}:src/new/c.rs")]), "c");
+}
+
+#[test]
+fn the_same_candidate_has_the_same_id() {
+    let sandbox = Sandbox::new();
+    let base = sandbox.open().base(None).unwrap();
+    let change = patch(&[("src/a.rs", "1")]);
+    let commit = |said| sandbox.open().commit(&base, &change, said).unwrap();
+    let id = commit(("m", 1000));
+    assert_eq!(commit(("m", 1999)), id);
+    assert_ne!(commit(("m", 2000)), id);
+    assert_ne!(commit(("n", 1000)), id);
+}
+
+#[test]
+fn nothing_but_files_is_replaced_or_gone_through() {
+    let sandbox = Sandbox::new();
+    let module = sandbox.git(&["rev-parse", "HEAD"]);
+    let info = format!("160000,{module},src/module");
+    sandbox.git(&["update-index", "--add", "--cacheinfo", &info]);
+    sandbox.git(&["commit", "--quiet", "-m", "module"]);
+    let repository = sandbox.open();
+    let base = repository.base(None).unwrap();
+    for (path, blocker, what) in [
+        ("src/link.rs", "src/link.rs", "symbolic link"),
+        ("src/out/x.rs", "src/out", "symbolic link"),
+        ("src/module", "src/module", "submodule"),
+        ("src/module/x.rs", "src/module", "submodule"),
+        ("src/deep", "src/deep", "directory"),
+        ("src/a.rs/x.rs", "src/a.rs", "file"),
+    ] {
+        let error = repository.commit(&base, &patch(&[(path, "x")]), ("m", 0)).unwrap_err();
+        let message = format!("{path:?} cannot be written: {blocker:?} is a {what}");
+        assert_eq!(error.to_string(), message);
+    }
+}
+
+#[test]
+fn paths_that_git_itself_forbids_are_refused_here_too() {
+    let sandbox = Sandbox::new();
+    let repository = sandbox.open();
+    let base = repository.base(None).unwrap();
+    for path in ["../x", "src/../../x", ".git/config", "src/.GIT/x", "/etc/x", "src//x", "a\0b", ""]
+    {
+        let done = repository.commit(&base, &patch(&[(path, "x")]), ("m", 0));
+        assert!(done.is_err(), "{path:?} made {done:?}");
+    }
+}
+
+#[test]
+fn changes_are_those_against_the_first_parent() {
+    let sandbox = Sandbox::new();
+    let repository = sandbox.open();
+    let base = repository.base(None).unwrap();
+    let change = patch(&[("src/a.rs", "new\n"), ("src/c.rs", "c\n")]);
+    let id = repository.commit(&base, &change, ("m", 0)).unwrap();
+    let (before, after) = repository.changes(&id).unwrap();
+    assert_eq!(before, patch(&[("src/a.rs", "fn a() {}\n")]).files);
+    assert_eq!(after, change.files);
+    let (before, after) = repository.changes(&base).unwrap();
+    assert!(before.is_empty());
+    assert_eq!(after["src/latin.rs"], "// \u{fffd}\n");
+}
