@@ -1,7 +1,6 @@
 //! What changed between two sets of files, as unified diff text.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use similar::udiff::UnifiedDiffHunk;
 use similar::{ChangeTag, InlineChange, TextDiff};
@@ -69,10 +68,8 @@ fn coloured_line(line: &InlineChange<'_, str>) -> String {
     let mut text = format!("{colour}{}", line.tag());
     for (changed, part) in line.iter_strings_lossy() {
         let part = visible(part.trim_end_matches(['\r', '\n']));
-        let _ = match changed {
-            true => write!(text, "{UNDERLINE}{part}{NO_UNDERLINE}"),
-            false => write!(text, "{part}"),
-        };
+        let (on, off) = if changed { (UNDERLINE, NO_UNDERLINE) } else { ("", "") };
+        text.extend([on, part.as_str(), off]);
     }
     let end = if colour.is_empty() { "" } else { RESET };
     let hint = if line.missing_newline() { "\n\\ No newline at end of file" } else { "" };

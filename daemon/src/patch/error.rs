@@ -131,7 +131,7 @@ pub enum PatchError {
         "line {line}: SEARCH stands {} times in {path:?}, at lines {}; add lines around it until \
          it stands once",
         at.len(),
-        at.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        some_lines(at)
     )]
     Ambiguous {
         /// Where the block begins.
@@ -156,4 +156,15 @@ pub enum PatchError {
     /// All edits together leave every file as it was.
     #[error("the edits change nothing: every file would stay as it is; propose a real change")]
     NoChange,
+}
+
+/// Enough places to see what is repeated.
+const SHOWN_PLACES: usize = 8;
+
+fn some_lines(at: &[usize]) -> String {
+    let mut shown: Vec<String> = at.iter().take(SHOWN_PLACES).map(ToString::to_string).collect();
+    if at.len() > shown.len() {
+        shown.push("…".to_owned());
+    }
+    shown.join(", ")
 }

@@ -43,7 +43,7 @@ mod scope;
 pub use apply::{FILE_BYTES, apply};
 pub use diff::{Look, render};
 pub use error::PatchError;
-pub use parse::{REPLY_BYTES, parse};
+pub use parse::{DESCRIPTION_CHARS, REPLY_BYTES, parse};
 pub use scope::{PathFault, Scope, ScopeError};
 
 /// What a proposer said, parsed.

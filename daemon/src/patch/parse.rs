@@ -6,7 +6,7 @@ use super::{Edit, PatchError, Proposal};
 pub const REPLY_BYTES: usize = 1 << 20;
 
 /// The results row is one line of a table.
-const DESCRIPTION_CHARS: usize = 200;
+pub const DESCRIPTION_CHARS: usize = 200;
 
 /// Hypotheses and notes are one line of STATE.md each.
 const NOTE_CHARS: usize = 600;

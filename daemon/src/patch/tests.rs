@@ -1,6 +1,7 @@
 //! Tables and properties of the whole room; the scenarios in `tests/patch_scenarios` are the rest.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
@@ -8,8 +9,10 @@ use super::*;
 
 const HEAD: &str = "HYPOTHESIS: h\nDESCRIPTION: d\n";
 
-fn scope() -> Scope {
-    Scope::new(&["src/**/*.rs".to_owned(), "top/*.rs".to_owned()]).unwrap()
+fn scope() -> &'static Scope {
+    static SCOPE: LazyLock<Scope> =
+        LazyLock::new(|| Scope::new(&["src/**/*.rs".to_owned(), "top/*.rs".to_owned()]).unwrap());
+    &SCOPE
 }
 
 fn files(files: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -29,7 +32,7 @@ fn reply(proposal: &Proposal) -> String {
         text.extend(notes.iter().map(|note| format!("{name}: {note}\n")));
     }
     for edit in &proposal.edits {
-        text += &match edit {
+        let block = match edit {
             Edit::Replace { path, search, replace, .. } => {
                 format!("\n{path}\n<<<<<<< SEARCH\n{search}=======\n{replace}>>>>>>> REPLACE\n")
             }
@@ -37,6 +40,7 @@ fn reply(proposal: &Proposal) -> String {
                 format!("\n{path}\n<<<<<<< FILE\n{content}>>>>>>> FILE\n")
             }
         };
+        text.push_str(&block);
     }
     text
 }
@@ -91,7 +95,7 @@ fn a_file_past_the_limit_is_refused() {
         }],
         ..Proposal::default()
     };
-    let error = apply(&proposal, &files(&[]), &scope()).unwrap_err();
+    let error = apply(&proposal, &files(&[]), scope()).unwrap_err();
     assert!(matches!(error, PatchError::FileTooLarge { line: 1, max: FILE_BYTES, .. }));
 }
 
@@ -220,6 +224,20 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
+    fn no_mutation_panics_or_leaves_the_scope(proposal in proposal(), changes in prop::collection::vec((any::<prop::sample::Index>(), any::<char>()), 0..20)) {
+        let mut letters: Vec<char> = reply(&proposal).chars().collect();
+        for (at, letter) in changes {
+            let at = at.index(letters.len());
+            letters[at] = letter;
+        }
+        let base = files(&[("src/a.rs", "a\nb\n"), ("src/b.rs", "a\r\nb")]);
+        let text: String = letters.into_iter().collect();
+        if let Ok(patch) = parse(&text).and_then(|read| apply(&read, &base, scope())) {
+            prop_assert!(patch.files.keys().all(|path| scope().contains(path)));
+        }
+    }
+
+    #[test]
     fn a_path_in_scope_stays_below_the_editable_directories(path in path()) {
         if scope().contains(&path) {
             let parts: Vec<_> = std::path::Path::new(&path).components().collect();
@@ -243,7 +261,7 @@ proptest! {
     fn whole_files_are_applied_as_they_were_asked_for(contents in prop::collection::btree_map("src/[a-z]{1,4}\\.rs", text(), 1..5)) {
         let edits = contents.iter().map(|(path, content)| Edit::Write { path: path.clone(), line: 0, content: content.clone() });
         let proposal = Proposal { hypothesis: "h".into(), description: "d".into(), edits: edits.collect(), ..Proposal::default() };
-        let patch = apply(&parse(&reply(&proposal)).unwrap(), &BTreeMap::new(), &scope()).unwrap();
+        let patch = apply(&parse(&reply(&proposal)).unwrap(), &BTreeMap::new(), scope()).unwrap();
         prop_assert_eq!(patch.files, contents);
     }
 
@@ -253,7 +271,7 @@ proptest! {
         prop_assume!(new != "the ~ line\n");
         let edit = Edit::Replace { path: "src/a.rs".into(), line: 0, search: "the ~ line\n".into(), replace: new.clone() };
         let proposal = Proposal { hypothesis: "h".into(), description: "d".into(), edits: vec![edit], ..Proposal::default() };
-        let patch = apply(&parse(&reply(&proposal)).unwrap(), &base, &scope());
+        let patch = apply(&parse(&reply(&proposal)).unwrap(), &base, scope());
         prop_assert_eq!(&patch.unwrap().files["src/a.rs"], &format!("{before}{new}{after}"));
     }
 
@@ -273,20 +291,6 @@ proptest! {
                 }
                 Err(error) => prop_assert!(!open || !matches!(error, PatchError::NoEdits)),
             }
-        }
-    }
-
-    #[test]
-    fn no_mutation_panics_or_leaves_the_scope(proposal in proposal(), changes in prop::collection::vec((any::<prop::sample::Index>(), any::<char>()), 0..20)) {
-        let mut letters: Vec<char> = reply(&proposal).chars().collect();
-        for (at, letter) in changes {
-            let at = at.index(letters.len());
-            letters[at] = letter;
-        }
-        let base = files(&[("src/a.rs", "a\nb\n"), ("src/b.rs", "a\r\nb")]);
-        let text: String = letters.into_iter().collect();
-        if let Ok(patch) = parse(&text).and_then(|read| apply(&read, &base, &scope())) {
-            prop_assert!(patch.files.keys().all(|path| scope().contains(path)));
         }
     }
 }

@@ -52,10 +52,16 @@ impl fmt::Debug for LlmSettings {
 }
 
 /// A proposer that asks a model.
-#[derive(Debug)]
 pub struct Llm {
     settings: LlmSettings,
     client: Client<OpenAIConfig>,
+}
+
+impl fmt::Debug for Llm {
+    // Without the client, which shows the address with its password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Llm").field("settings", &self.settings).finish_non_exhaustive()
+    }
 }
 
 #[derive(Serialize)]

@@ -16,6 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use super::knobs::{self, Knob};
 use super::{Context, Proposer, ProposerError, Reply};
 use crate::experiment::{History, Row, Usage, Verdict};
+use crate::patch::DESCRIPTION_CHARS;
 
 mod choice;
 mod record;
@@ -72,7 +73,11 @@ impl Playbook {
         let draw = self.seed.wrapping_add(history.rows.len() as u64);
         let mut rng = ChaCha8Rng::seed_from_u64(draw);
         let is_new = |changes: &[Change]| {
-            !record.is_measured(changes) && !self.offered.contains(&describe(changes))
+            let description = describe(changes);
+            // A longer one would be cut in its row, and forgotten.
+            description.chars().count() <= DESCRIPTION_CHARS
+                && !self.offered.contains(&description)
+                && !record.is_measured(changes)
         };
         choice::choose(knobs, record, is_new, &mut rng)
     }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::experiment::{Entry, Notes, RunOutcome};
+use crate::patch::{self, Proposal, Scope};
 use crate::task::Task;
 
 const TWO_KNOBS: &str = "\
@@ -18,6 +19,7 @@ fn recipe() -> Recipe {
 /// A session in which the simulated trainer answers with given scores; `None` is a crash.
 struct Session {
     task: Task,
+    scope: Scope,
     files: BTreeMap<String, String>,
     history: History,
     playbook: Playbook,
@@ -31,7 +33,8 @@ impl Session {
             ("trainer/lab/src/lib.rs".to_owned(), String::new()),
         ]);
         let playbook = Playbook::new(seed);
-        let mut session = Self { task, files, history: History::default(), playbook };
+        let scope = Scope::new(&task.edit.paths).unwrap();
+        let mut session = Self { task, scope, files, history: History::default(), playbook };
         session.open();
         session.close("baseline", Some(0.5));
         session
@@ -87,62 +90,29 @@ impl Session {
         self.record(&Entry::Settled { phase_seconds: BTreeMap::new() });
     }
 
-    /// One experiment; the description of what was tried.
-    fn experiment(&mut self, score: Option<f64>) -> Answer {
+    /// One experiment; what was said.
+    fn experiment(&mut self, score: Option<f64>) -> Proposal {
         self.open();
-        let answer = read(&self.ask().unwrap());
-        let recipe = &self.files[&self.task.edit.recipe];
-        let changed = answer.apply(&self.task.edit.recipe, recipe);
-        assert_ne!(&changed, recipe);
-        self.close(&answer.description, score);
+        let proposal = patch::parse(&self.ask().unwrap()).unwrap();
+        let changed = self.patched(&proposal);
+        self.close(&proposal.description, score);
         if self.history.rows.last().unwrap().verdict == Verdict::Keep {
             self.files.insert(self.task.edit.recipe.clone(), changed);
         }
-        answer
+        proposal
     }
 
-    fn setting(&self) -> String {
-        let knobs = knobs::parse(&self.files[&self.task.edit.recipe]);
-        knobs.iter().map(|knob| format!("{}={} ", knob.name, knob.current)).collect()
-    }
-}
-
-#[derive(Debug)]
-struct Answer {
-    hypothesis: String,
-    description: String,
-    notes: Vec<String>,
-    /// Path, old text, new text.
-    blocks: Vec<[String; 3]>,
-}
-
-impl Answer {
-    fn apply(&self, path: &str, text: &str) -> String {
-        self.blocks.iter().fold(text.to_owned(), |text, [edited, old, new]| {
-            assert_eq!(edited, path);
-            assert_eq!(text.matches(old.as_str()).count(), 1);
-            text.replacen(old.as_str(), new, 1)
-        })
+    /// The recipe after a proposal, which changes nothing else.
+    fn patched(&self, proposal: &Proposal) -> String {
+        let mut patch = patch::apply(proposal, &self.files, &self.scope).unwrap();
+        let recipe = patch.files.remove(&self.task.edit.recipe).unwrap();
+        assert!(patch.files.is_empty());
+        recipe
     }
 }
 
-/// Reads the answer's form strictly.
-fn read(text: &str) -> Answer {
-    let (head, body) = text.split_once("\n\n").unwrap();
-    let mut lines = head.lines();
-    let mut field = |name: &str| lines.next().unwrap().strip_prefix(name).unwrap().to_owned();
-    let (hypothesis, description) = (field("HYPOTHESIS: "), field("DESCRIPTION: "));
-    let notes: Vec<_> = lines.map(str::to_owned).collect();
-    assert!(
-        notes.iter().all(|n| ["WORKED: ", "FAILED: ", "NEXT: "].iter().any(|l| n.starts_with(l)))
-    );
-    let block = |block: &str| {
-        let (path, rest) = block.split_once("\n<<<<<<< SEARCH\n").unwrap();
-        let (old, new) = rest.split_once("\n=======\n").unwrap();
-        [path.trim(), old, new].map(str::to_owned)
-    };
-    let blocks = body.split_terminator("\n>>>>>>> REPLACE\n").map(block).collect();
-    Answer { hypothesis, description, notes, blocks }
+fn setting(recipe: &str) -> String {
+    knobs::parse(recipe).iter().map(|knob| format!("{}={} ", knob.name, knob.current)).collect()
 }
 
 #[test]
@@ -193,8 +163,8 @@ fn a_value_that_crashed_comes_later_for_the_next_incumbent() {
 fn a_repair_turn_brings_another_idea_and_the_broken_one_does_not_return() {
     let mut session = Session::new(TWO_KNOBS, 1);
     session.open();
-    let broken = read(&session.ask().unwrap()).description;
-    let second = read(&session.ask().unwrap()).description;
+    let broken = patch::parse(&session.ask().unwrap()).unwrap().description;
+    let second = patch::parse(&session.ask().unwrap()).unwrap().description;
     assert_ne!(broken, second);
     session.close(&second, Some(0.4));
     for _ in 0..3 {
@@ -206,18 +176,34 @@ fn a_repair_turn_brings_another_idea_and_the_broken_one_does_not_return() {
 fn notes_are_facts_of_the_history() {
     let mut session = Session::new(TWO_KNOBS, 1);
     let first = session.experiment(Some(0.6));
-    assert_eq!(first.notes, ["NEXT: learning_rate 1e-3 -> 3e-3", "NEXT: batch 8 -> 16"]);
+    assert_eq!(first.notes.next, ["learning_rate 1e-3 -> 3e-3", "batch 8 -> 16"]);
     let second = session.experiment(None);
-    assert_eq!(
-        second.notes[0],
-        "WORKED: learning_rate 1e-3 -> 3e-4: sn34_score 0.600000 (+0.100000)"
-    );
+    let fact = "learning_rate 1e-3 -> 3e-4: sn34_score 0.600000 (+0.100000)";
+    assert_eq!(second.notes.worked, [fact]);
     assert!(second.hypothesis.contains("above 0.600000"), "{second:?}");
     let third = session.experiment(Some(0.55));
-    assert_eq!(third.notes[0], format!("FAILED: {}: crash", second.description));
+    assert_eq!(third.notes.failed, [format!("{}: crash", second.description)]);
     let fourth = session.experiment(Some(0.55));
-    let fact = format!("FAILED: {}: sn34_score 0.550000 (-0.050000)", third.description);
-    assert_eq!(fourth.notes[0], fact);
+    let fact = format!("{}: sn34_score 0.550000 (-0.050000)", third.description);
+    assert_eq!(fourth.notes.failed, [fact]);
+}
+
+#[test]
+fn every_knob_of_the_built_in_recipes_turns() {
+    for (name, _) in dfr_contract::tasks::BUILT_IN {
+        let path = Task::load(name).unwrap().edit.recipe;
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(&path);
+        let recipe = std::fs::read_to_string(file).unwrap();
+        let mut session = Session::new(&recipe, 1);
+        session.files = BTreeMap::from([(session.task.edit.recipe.clone(), recipe.clone())]);
+        let singles = knobs::parse(&recipe).iter().map(|k| k.alternatives().count()).sum();
+        assert!(singles > 10, "{path}: {singles}");
+        let tried: BTreeSet<_> =
+            (0..singles).map(|_| session.experiment(Some(0.4)).description).collect();
+        assert_eq!(tried.len(), singles);
+        assert!(tried.iter().all(|description| !description.contains("; ")), "{tried:?}");
+        assert!(session.experiment(Some(0.4)).description.contains("; "));
+    }
 }
 
 #[test]
@@ -254,14 +240,18 @@ proptest! {
     ) {
         let mut session = Session::new(&recipe, seed);
         let settings: usize = knobs::parse(&recipe).iter().map(|knob| knob.values.len()).product();
-        let mut seen = HashSet::from([session.setting()]);
+        let mut seen = HashSet::from([setting(&recipe)]);
         for score in scores {
-            let recipe = session.files[&session.task.edit.recipe].clone();
-            let answer = session.experiment(score);
-            let path = &session.task.edit.recipe;
-            let tried = knobs::parse(&answer.apply(path, &recipe));
-            let tried = tried.iter().map(|k| format!("{}={} ", k.name, k.current)).collect();
-            prop_assert!(seen.insert(tried) || seen.len() == settings, "{}", answer.description);
+            let before = session.files.clone();
+            let proposal = session.experiment(score);
+            let after = std::mem::replace(&mut session.files, before);
+            let tried = session.patched(&proposal);
+            session.files = after;
+            prop_assert!(
+                seen.insert(setting(&tried)) || seen.len() == settings,
+                "{}",
+                proposal.description
+            );
         }
     }
 

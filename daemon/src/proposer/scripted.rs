@@ -88,6 +88,8 @@ impl Proposer for Scripted {
 
 #[cfg(test)]
 mod tests {
+    use futures::executor::block_on;
+
     use super::*;
 
     #[test]
@@ -99,6 +101,26 @@ mod tests {
         }
         let script = Scripted::from_directory(directory.path()).unwrap();
         assert_eq!(script.replies, ["a", "b"]);
+    }
+
+    #[test]
+    fn replies_come_in_order_and_then_no_more() {
+        let context = Context {
+            task: &crate::task::Task::load("video-sample").unwrap(),
+            program: "",
+            state: "",
+            history: &crate::experiment::History::default(),
+            files: &std::collections::BTreeMap::new(),
+            budget_s: 20,
+            repair: None,
+        };
+        let mut script = Scripted::new(["a", "b"].map(str::to_owned));
+        block_on(script.check()).unwrap();
+        for text in ["a", "b"] {
+            assert_eq!(block_on(script.propose(&context)).unwrap().text, text);
+        }
+        let end = block_on(script.propose(&context));
+        assert!(matches!(end, Err(ProposerError::Exhausted)), "{end:?}");
     }
 
     #[test]

@@ -1,0 +1,268 @@
+//! The language-model proposer against a real HTTP server: one test per way to fail.
+
+#![expect(clippy::unwrap_used, reason = "all of this is test code")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use dfr_daemon::experiment::{History, Stage, Usage};
+use dfr_daemon::proposer::{Context, Llm, LlmSettings, Proposer, ProposerError, Repair, Reply};
+use dfr_daemon::task::Task;
+
+#[path = "support/openai.rs"]
+pub mod openai;
+
+use openai::{Answer, COMPLETION_TOKENS, PROMPT_TOKENS, Request, Server};
+
+const KEY: &str = "sk-very-secret-1234567890";
+const COST: Usage = Usage { prompt_tokens: PROMPT_TOKENS, completion_tokens: COMPLETION_TOKENS };
+
+fn settings(base_url: &str) -> LlmSettings {
+    LlmSettings {
+        base_url: base_url.to_owned(),
+        api_key: KEY.to_owned(),
+        model: "m".to_owned(),
+        timeout: Duration::from_secs(60),
+        temperature: None,
+    }
+}
+
+async fn propose(
+    settings: LlmSettings,
+    repair: Option<Repair<'_>>,
+) -> Result<Reply, ProposerError> {
+    let task = Task::load("video-sample").unwrap();
+    let files = BTreeMap::from([(task.edit.recipe.clone(), "lr: 1".to_owned())]);
+    let history = History::default();
+    let context = Context {
+        task: &task,
+        program: "the program",
+        state: "the state",
+        history: &history,
+        files: &files,
+        budget_s: 20,
+        repair,
+    };
+    let reply = Llm::new(settings)?.propose(&context).await;
+    if let Err(error) = &reply {
+        assert!(!format!("{error} {error:?}").contains(KEY), "{error}");
+    }
+    reply
+}
+
+/// The error that one answer of the server becomes, after exactly one request.
+async fn failure(answer: Answer) -> ProposerError {
+    let server = Server::start([answer]);
+    let error = propose(settings(server.base_url()), None).await.unwrap_err();
+    assert_eq!(server.finish().len(), 1);
+    error
+}
+
+async fn check(models: Answer) -> Result<(), ProposerError> {
+    let server = Server::start_with_models(models, []);
+    let checked = Llm::new(settings(server.base_url())).unwrap().check().await;
+    let requests = server.finish();
+    assert_eq!(requests.iter().map(|r| r.path.as_str()).collect::<Vec<_>>(), ["/v1/models"]);
+    checked
+}
+
+/// An address where nobody listens.
+fn nowhere() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}/v1", listener.local_addr().unwrap())
+}
+
+#[tokio::test]
+async fn an_answer_with_its_cost() {
+    let server = Server::start([Answer::text("HYPOTHESIS: h")]);
+    let settings = LlmSettings { temperature: Some(0.7), ..settings(server.base_url()) };
+    let reply = propose(settings, None).await.unwrap();
+    assert_eq!(reply, Reply { text: "HYPOTHESIS: h".to_owned(), usage: COST });
+    let [Request { key, body, .. }] = <[Request; 1]>::try_from(server.finish()).unwrap();
+    assert_eq!(key, KEY);
+    assert_eq!((&body["model"], &body["temperature"]), (&"m".into(), &0.7.into()));
+    let question = body["messages"][1]["content"].as_str().unwrap();
+    assert!(question.contains("the program") && question.contains("the state"), "{question}");
+}
+
+#[tokio::test]
+async fn a_repair_turn_repeats_the_answer_and_names_the_problem() {
+    let server = Server::start([Answer::text("better")]);
+    let repair =
+        Repair { stage: Stage::Build, reply: "bad answer", problem: "no `x`", turns_left: 1 };
+    propose(settings(&format!("{}/", server.base_url())), Some(repair)).await.unwrap();
+    let messages = server.finish()[0].body["messages"].clone();
+    assert_eq!(messages[2]["role"], "assistant");
+    assert_eq!(messages[2]["content"], "bad answer");
+    assert!(messages[3]["content"].as_str().unwrap().contains("no `x`"));
+}
+
+#[tokio::test]
+async fn a_server_error_is_waited_out_and_asked_once() {
+    let error = failure(Answer::error(500, "overloaded")).await;
+    assert!(
+        matches!(&error, ProposerError::Unavailable { reason, retry_after_s: None, .. }
+            if reason == "status 500: overloaded"),
+        "{error:?}"
+    );
+    let error =
+        failure(Answer::Raw { status: 502, headers: vec![], body: "<b>x</b>".into() }).await;
+    assert!(matches!(error, ProposerError::Unavailable { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_rate_limit_names_its_wait() {
+    let headers = vec![("retry-after", "17".to_owned())];
+    let error = failure(Answer::Raw { status: 429, headers, body: String::new() }).await;
+    assert!(
+        matches!(error, ProposerError::Unavailable { retry_after_s: Some(17), .. }),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_refused_key_is_not_repeated_even_when_the_server_does() {
+    for status in [401, 403] {
+        let error = failure(Answer::error(status, &format!("wrong key {KEY}"))).await;
+        assert!(
+            matches!(&error, ProposerError::Unauthorized { reason, .. }
+                if reason.ends_with("wrong key [key]")),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_refused_request_comes_with_the_servers_words() {
+    for status in [400, 404, 422] {
+        let error = failure(Answer::error(status, "no model m")).await;
+        assert!(
+            matches!(&error, ProposerError::Refused { reason, .. } if reason.contains("no model m")),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_page_in_place_of_json_is_refused() {
+    let page = "<html>welcome</html>".to_owned();
+    let error = failure(Answer::Raw { status: 200, headers: vec![], body: page }).await;
+    assert!(
+        matches!(&error, ProposerError::Refused { reason, .. } if reason.contains("welcome")),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_connection_cut_in_the_middle_is_an_outage() {
+    let error = failure(Answer::Cut).await;
+    assert!(matches!(error, ProposerError::Unavailable { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_answer_cut_by_its_length_is_not_used() {
+    let error = failure(Answer::CutByLength("HYPOTHESIS: h".to_owned())).await;
+    assert!(matches!(error, ProposerError::Truncated { usage } if usage == COST), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_answer_without_text_is_empty() {
+    let error = failure(Answer::text(" \n")).await;
+    assert!(matches!(error, ProposerError::Empty { usage } if usage == COST), "{error:?}");
+    let nothing = r#"{"choices":[{"message":{"content":null},"finish_reason":"eos"}]}"#.to_owned();
+    let error = failure(Answer::Raw { status: 200, headers: vec![], body: nothing }).await;
+    assert!(
+        matches!(error, ProposerError::Empty { usage } if usage == Usage::default()),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn silence_is_an_outage() {
+    let server = Server::start([Answer::text("never").held()]);
+    let settings =
+        LlmSettings { timeout: Duration::from_millis(50), ..settings(server.base_url()) };
+    let error = propose(settings, None).await.unwrap_err();
+    assert!(
+        matches!(&error, ProposerError::Unavailable { reason, .. } if reason.contains("0.05 s")),
+        "{error:?}"
+    );
+    drop(server);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_answer_comes_when_it_is_released() {
+    let server = Server::start([Answer::text("at last").held()]);
+    let settings = settings(server.base_url());
+    let asked = tokio::spawn(async move { propose(settings, None).await });
+    tokio::task::block_in_place(|| server.wait_for(1));
+    assert!(!asked.is_finished());
+    server.release();
+    assert_eq!(asked.await.unwrap().unwrap().text, "at last");
+    assert_eq!(server.finish().len(), 1);
+}
+
+#[tokio::test]
+async fn nobody_there_is_an_outage_that_names_the_address() {
+    let address = nowhere();
+    let error = propose(settings(&address), None).await.unwrap_err();
+    let message = error.to_string();
+    assert!(matches!(error, ProposerError::Unavailable { .. }), "{message}");
+    assert!(message.contains(&address) && message.contains("refused"), "{message}");
+    let checked = Llm::new(settings(&address)).unwrap().check().await;
+    assert!(matches!(checked, Err(ProposerError::Unavailable { .. })), "{checked:?}");
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_is_refused() {
+    let error = propose(settings("not an address"), None).await.unwrap_err();
+    assert!(matches!(error, ProposerError::Refused { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_check_asks_for_the_models() {
+    check(Answer::models()).await.unwrap();
+    check(Answer::error(404, "no such route")).await.unwrap();
+    let unauthorized = check(Answer::error(401, "who are you")).await;
+    assert!(matches!(unauthorized, Err(ProposerError::Unauthorized { .. })), "{unauthorized:?}");
+    let down = check(Answer::error(503, "later")).await;
+    assert!(matches!(down, Err(ProposerError::Unavailable { .. })), "{down:?}");
+}
+
+#[test]
+fn a_key_with_a_line_break_is_refused_before_it_is_sent() {
+    let settings = LlmSettings { api_key: format!("{KEY}\n"), ..settings("http://x/v1") };
+    assert!(matches!(Llm::new(settings), Err(ProposerError::Unauthorized { .. })));
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let llm = Llm::new(settings("http://me:password@host/v1")).unwrap();
+    let shown = format!("{llm:?} {:?}", settings("http://me:password@host/v1"));
+    assert!(!shown.contains(KEY) && !shown.contains("password"), "{shown}");
+    assert_eq!(llm.name(), "llm:m");
+}
+
+#[tokio::test]
+#[should_panic(expected = "the first is not the system's")]
+async fn the_server_reports_a_request_that_breaks_the_protocol() {
+    let server = Server::start([Answer::text("x")]);
+    let body =
+        serde_json::json!({ "model": "m", "messages": [{ "role": "user", "content": "x" }] });
+    post(server.base_url(), &body.to_string()).await;
+    server.finish();
+}
+
+/// A completion request as no good client makes it.
+async fn post(base_url: &str, body: &str) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let host = base_url.trim_start_matches("http://").trim_end_matches("/v1");
+    let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();
+    let request = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\
+         content-type: application/json\r\nauthorization: Bearer k\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.read_to_end(&mut Vec::new()).await.unwrap();
+}
