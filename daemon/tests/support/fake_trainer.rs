@@ -1,1 +1,129 @@
-fn main() {}
+//! A stand-in for a trainer: does what the recipe's `mode` says, well or badly.
+//!
+//! `fake-trainer build|smoke|train|predict RECIPE [RUN] [BUDGET_S] [RECORDS]`. The recipe is a text of
+//! `name = value` lines; `quality` is the share of records that are predicted right, for labels
+//! that alternate between 0 and 1.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use dfr_contract::footer::Claims;
+use dfr_contract::{CLOCK_STARTED, predictions};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    let recipe = Recipe(fs::read_to_string(&arguments[2]).expect("a recipe to read"));
+    match arguments[1].as_str() {
+        step @ ("build" | "smoke") => check(&recipe, step),
+        "train" => train(&recipe, &arguments[3]),
+        "predict" => predict(&recipe, Path::new(&arguments[3]), &arguments[4]),
+        other => panic!("no step {other}"),
+    }
+}
+
+struct Recipe(String);
+
+impl Recipe {
+    fn get(&self, name: &str) -> &str {
+        let line = self.0.lines().find_map(|line| {
+            let (key, value) = line.split_once('=')?;
+            (key.trim() == name).then(|| value.split("//").next().unwrap_or_default().trim())
+        });
+        line.unwrap_or_default().trim_end_matches(';')
+    }
+
+    fn quality(&self) -> f64 {
+        self.get("quality").parse().expect("a quality")
+    }
+}
+
+fn check(recipe: &Recipe, step: &str) -> ExitCode {
+    if recipe.get(step) == "broken" {
+        println!("error: {step} is broken on line 3");
+        return ExitCode::from(101);
+    }
+    ExitCode::SUCCESS
+}
+
+fn train(recipe: &Recipe, run: &str) -> ExitCode {
+    println!("{CLOCK_STARTED}");
+    match recipe.get("mode") {
+        "crash" => {
+            println!("Traceback: shapes [2] and [3] do not fit");
+            return ExitCode::from(1);
+        }
+        "nan" => {
+            println!("loss is NaN");
+            return ExitCode::from(dfr_contract::exit::NOT_FINITE);
+        }
+        "hang" => std::thread::sleep(Duration::from_secs(3600)),
+        "ignore-term" => ignore_term(),
+        "flood" => flood(),
+        _ => {}
+    }
+    fs::write(Path::new(run).join("model.safetensors"), "weights").expect("a run directory");
+    let footer = claims().to_string();
+    match recipe.get("mode") {
+        "truncated-footer" => print!("{}", &footer[..footer.len() / 2]),
+        "no-footer" => println!("done"),
+        "forged-footer" => {
+            print!("{}", footer.replacen("model:", "sn34_score:       1.000000\nmodel:", 1));
+        }
+        _ => print!("{footer}"),
+    }
+    ExitCode::SUCCESS
+}
+
+fn ignore_term() {
+    // A shell that ignores TERM, in the same group, keeps the pipe open.
+    let script = "trap '' TERM; while :; do sleep 1; done";
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", script]).status().expect("a shell");
+}
+
+fn flood() {
+    let line = [b'x'; 4096];
+    let mut out = std::io::stdout().lock();
+    for _ in 0..20_000 {
+        out.write_all(&line).expect("a pipe");
+    }
+    out.write_all(b"\n").expect("a pipe");
+}
+
+fn predict(recipe: &Recipe, run: &Path, records: &str) -> ExitCode {
+    let records: usize = records.parse().expect("a number of records");
+    let right = (recipe.quality() * records as f64).round() as usize;
+    let probability = |id: usize| {
+        let label = id % 2 == 1;
+        if label == (id < right) { 0.9 } else { 0.1 }
+    };
+    let p: Vec<f64> = (0..records).map(probability).collect();
+    let text = match recipe.get("mode") {
+        "no-predictions" => return ExitCode::SUCCESS,
+        "half-predictions" => predictions::print(&p[..records / 2]),
+        "nan-predictions" => predictions::print(&p).replacen("0.9", "NaN", 1),
+        _ => predictions::print(&p),
+    };
+    fs::write(run.join(predictions::FILE), text).expect("a run directory");
+    ExitCode::SUCCESS
+}
+
+fn claims() -> Claims {
+    Claims {
+        model: "fake".to_owned(),
+        training_seconds: 1.0,
+        total_seconds: 1.0,
+        peak_vram_mb: 2048.0,
+        num_steps: 10,
+        num_params_m: 0.1,
+        num_epochs: 1,
+        num_frames: Some(8),
+        batch_size: 4,
+        learning_rate: 3e-4,
+        augment_level: Some(1),
+        extra: Vec::new(),
+    }
+}
