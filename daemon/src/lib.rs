@@ -1,8 +1,23 @@
 //! The loop: remember, propose, patch, commit, build, train, predict, score, decide, record.
 
+pub mod cli;
 pub mod clock;
 pub mod experiment;
+pub mod failure;
+pub mod ledger;
+pub mod notebook;
 pub mod patch;
 pub mod prompt;
 pub mod proposer;
+pub mod report;
+pub mod repository;
+pub mod runner;
+pub mod scorer;
+pub mod session;
+pub mod settings;
+pub mod supervisor;
 pub mod task;
+pub mod telemetry;
+
+#[cfg(test)]
+mod sample;

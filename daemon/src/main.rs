@@ -1,1 +1,7 @@
-fn main() {}
+//! `dfr-daemon`: see the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dfr_daemon::cli::main()
+}

@@ -1,0 +1,104 @@
+//! The command line. [clap]
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use dfr_contract::modality::Modality;
+
+/// Runs machine-learning experiments by itself until you stop it.
+#[derive(Debug, Parser)]
+#[command(name = "dfr-daemon", version, args_conflicts_with_subcommands = true)]
+#[command(after_help = "Exit codes: 0 done or stopped as asked; 2 command line; 3 set-up; \
+    4 world outside; 70 our bug; 130 stopped at once.\n\
+    Ctrl-C once: finish the experiment in hand and stop. Twice (or SIGTERM): abandon it. \
+    Three times: stop now.")]
+pub struct Arguments {
+    /// What to do instead of running the loop.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Where everything is.
+    #[command(flatten)]
+    pub places: Places,
+    /// The loop's own flags.
+    #[command(flatten)]
+    pub run: RunFlags,
+}
+
+/// Flags that every command takes.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Places {
+    /// Repository whose trainer is improved [default: the current directory]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub repo: Option<PathBuf>,
+    /// Where the ledger and the files for people are [default: <repo>/state]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Configuration file [default: dfr.toml in the current directory, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Flags of the loop.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RunFlags {
+    /// image, video or audio
+    #[arg(long)]
+    pub modality: Option<Modality>,
+    /// Name of the session; its branch is autoresearch/<TAG> [default: <modality>-<mon><dd>]
+    #[arg(long)]
+    pub tag: Option<String>,
+    /// A built-in task or a task file [default: the modality's own]
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    pub task: Option<String>,
+    /// Commit to start from [default: main, else master]
+    #[arg(long, value_name = "REV")]
+    pub base: Option<String>,
+    /// Go on with a session that exists
+    #[arg(long)]
+    pub resume: bool,
+    /// Training time of one experiment, in seconds [default: the task's]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub budget_s: Option<u64>,
+    /// Stop after this many experiments, the baseline included
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_experiments: Option<u32>,
+    /// Who proposes: llm, playbook, or scripted:<DIR>
+    #[arg(long, value_name = "WHO")]
+    pub proposer: Option<String>,
+    /// Model name at the LLM endpoint
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Seed of every random draw [default: 42]
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+/// Commands beside the loop.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Alive or dead, what it does now, where the time goes, the best and the last rows
+    Status {
+        /// Name of the session
+        #[arg(long)]
+        tag: String,
+    },
+    /// All sessions
+    List,
+    /// Ask a running session to stop after its experiment
+    Stop {
+        /// Name of the session
+        #[arg(long)]
+        tag: String,
+        /// Abandon the experiment in hand
+        #[arg(long)]
+        now: bool,
+    },
+    /// One experiment: hypothesis, diff, metrics, log
+    Show {
+        /// Number of the experiment; the baseline is 0
+        experiment: u32,
+        /// Name of the session
+        #[arg(long)]
+        tag: String,
+    },
+}

@@ -1,0 +1,185 @@
+//! The commands that look at sessions, and the one that asks one to stop.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
+use anyhow::anyhow;
+
+use super::Command;
+use crate::clock;
+use crate::experiment::StopLevel;
+use crate::failure::{Failure, Kind, OrFailure as _};
+use crate::ledger::{Ledger, LedgerError};
+use crate::notebook::Notebook;
+use crate::patch::{self, Look};
+use crate::report::{self, Listed, Shown, Status, Style};
+use crate::repository::Repository;
+use crate::runner;
+use crate::session::{Life, Lock, Session};
+use crate::settings::Locations;
+use crate::task::Task;
+
+/// Bytes at the end of a log that are shown.
+const LOG_TAIL_BYTES: u64 = 4096;
+
+/// Runs a command; the text is what standard output gets.
+pub(super) async fn run(
+    command: &Command,
+    locations: &Locations,
+    style: Style,
+) -> Result<String, Failure> {
+    let view = View { ledger: open(locations).await?, locations, style };
+    match command {
+        Command::List => view.list().await,
+        Command::Status { tag } => view.status(&view.session(tag).await?).await,
+        Command::Stop { tag, now } => {
+            let level = if *now { StopLevel::AbandonRun } else { StopLevel::AfterExperiment };
+            view.stop(&view.session(tag).await?, level)
+        }
+        Command::Show { experiment, tag } => {
+            view.show(&view.session(tag).await?, *experiment).await
+        }
+    }
+}
+
+struct View<'a> {
+    ledger: Ledger,
+    locations: &'a Locations,
+    style: Style,
+}
+
+async fn open(locations: &Locations) -> Result<Ledger, Failure> {
+    let path = locations.state_dir.join("dfr.db");
+    Ledger::open_read_only(&path).await.map_err(|error| match error {
+        LedgerError::NotThere { .. } => Failure::new(Kind::Configuration, error)
+            .hint("no session was started here yet; --repo or --state-dir names another place"),
+        _ => Failure::new(Kind::Outside, error),
+    })
+}
+
+impl View<'_> {
+    async fn session(&self, tag: &str) -> Result<Session, Failure> {
+        self.ledger.session(tag).await.or_outside()?.ok_or_else(|| {
+            Failure::new(Kind::Configuration, anyhow!("no session {tag}"))
+                .hint("dfr-daemon list shows those that are")
+        })
+    }
+
+    fn notebook(&self, session: &Session) -> Notebook {
+        Notebook::new(&self.locations.state_dir, &session.begun.tag)
+    }
+
+    fn owner(&self, session: &Session) -> Option<i32> {
+        runner::is_held(&self.notebook(session).lock())
+    }
+
+    async fn list(&self) -> Result<String, Failure> {
+        let sessions = self.ledger.sessions().await.or_outside()?;
+        let mut known = Vec::new();
+        for session in &sessions {
+            let history = self.ledger.history(session.id).await.or_bug()?;
+            let beat = self.ledger.heartbeat(session.id).await.or_outside()?;
+            let life = Life::judge(self.lock(session), beat.as_ref(), clock::wall_ms());
+            known.push((history, objective(session), life));
+        }
+        let listed: Vec<_> = sessions
+            .iter()
+            .zip(&known)
+            .map(|(session, (history, objective, life))| Listed {
+                session,
+                history,
+                objective,
+                life: *life,
+            })
+            .collect();
+        Ok(report::list_text(&listed, self.style))
+    }
+
+    fn lock(&self, session: &Session) -> Lock {
+        if self.owner(session).is_some() { Lock::Held } else { Lock::Free }
+    }
+
+    async fn status(&self, session: &Session) -> Result<String, Failure> {
+        let history = self.ledger.history(session.id).await.or_bug()?;
+        let heartbeat = self.ledger.heartbeat(session.id).await.or_outside()?;
+        let columns = columns(session);
+        let status = Status {
+            session,
+            history: &history,
+            columns: &columns,
+            heartbeat: heartbeat.as_ref(),
+            lock: self.lock(session),
+            now_ms: clock::wall_ms(),
+        };
+        Ok(report::status_text(&status, self.style))
+    }
+
+    fn stop(&self, session: &Session, level: StopLevel) -> Result<String, Failure> {
+        let tag = &session.begun.tag;
+        let Some(pid) = self.owner(session) else {
+            let error = anyhow!("no daemon runs session {tag}");
+            return Err(Failure::new(Kind::Configuration, error));
+        };
+        runner::signal(pid, level).or_outside()?;
+        Ok(match level {
+            StopLevel::AfterExperiment => format!("{tag} stops after the experiment in hand\n"),
+            _ => format!("{tag} abandons the experiment in hand and stops\n"),
+        })
+    }
+
+    async fn show(&self, session: &Session, experiment: u32) -> Result<String, Failure> {
+        let history = self.ledger.history(session.id).await.or_bug()?;
+        let mut entries = self.ledger.entries(session.id).await.or_outside()?;
+        entries.retain(|recorded| recorded.experiment == experiment);
+        if entries.is_empty() {
+            let error = anyhow!("session {} has no experiment {experiment}", session.begun.tag);
+            return Err(Failure::new(Kind::Configuration, error)
+                .hint(format!("it has 0 to {}", history.opened.saturating_sub(1))));
+        }
+        let shown = Shown {
+            experiment,
+            row: history.decided().find(|row| row.experiment == experiment),
+            entries: &entries,
+            diff: &self.diff(session, experiment)?,
+            log_tail: &tail(&self.notebook(session).run_log(experiment)),
+        };
+        Ok(report::show_text(&shown, self.style))
+    }
+
+    /// What the candidate changed; nothing for a baseline or before there is a candidate.
+    fn diff(&self, session: &Session, experiment: u32) -> Result<String, Failure> {
+        let repository = Repository::open(&session.begun.repository).or_configuration()?;
+        let kept = repository.kept(&session.begun.tag, experiment).or_outside()?;
+        let Some(commit) = kept.filter(|commit| *commit != session.begun.base_commit) else {
+            return Ok(String::new());
+        };
+        let (before, after) = repository.changes(&commit).or_outside()?;
+        let look = if self.style.colour { Look::Coloured } else { Look::Plain };
+        Ok(patch::render(&before, &after, look))
+    }
+}
+
+fn objective(session: &Session) -> String {
+    Task::load(&session.begun.task)
+        .map_or_else(|_| "sn34_score".to_owned(), |task| task.score.objective)
+}
+
+fn columns(session: &Session) -> Vec<String> {
+    Task::load(&session.begun.task).map_or_else(
+        |_| vec!["sn34_score".to_owned(), "accuracy".to_owned()],
+        |task| task.score.columns,
+    )
+}
+
+fn tail(path: &Path) -> String {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(LOG_TAIL_BYTES)))?;
+        let mut bytes = Vec::new();
+        file.take(LOG_TAIL_BYTES).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
+}

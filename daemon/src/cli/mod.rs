@@ -1,0 +1,57 @@
+//! From the command line to an exit code.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use dfr_contract::exit;
+
+use crate::experiment::StopLevel;
+use crate::failure::{Failure, Kind, OrFailure as _};
+use crate::report::Style;
+use crate::settings::{Environment, Locations, Settings, SettingsError};
+use crate::supervisor;
+
+mod arguments;
+mod inspect;
+
+pub use arguments::{Arguments, Command, Places, RunFlags};
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    match dispatch(Arguments::parse()) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            let _ = writeln!(std::io::stderr(), "{failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
+    let environment = Environment::read();
+    // One thread: children are tied to the life of the thread that starts them.
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().or_outside()?;
+    let Some(command) = arguments.command else {
+        let settings = Settings::resolve(&arguments.places, &arguments.run, &environment);
+        let level = runtime.block_on(supervisor::run(settings.map_err(classify)?))?;
+        return Ok(if level == StopLevel::Now { exit::INTERRUPTED } else { exit::OK });
+    };
+    let locations = Locations::resolve(&arguments.places, &environment).map_err(classify)?;
+    let style = if std::io::stdout().is_terminal() { Style::COLOUR } else { Style::PLAIN };
+    let text = runtime.block_on(inspect::run(&command, &locations, style))?;
+    // A reader that has gone away (`| head`) is not our failure.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    Ok(exit::OK)
+}
+
+fn classify(error: SettingsError) -> Failure {
+    let kind = match error {
+        SettingsError::Task | SettingsError::Model | SettingsError::UnknownProposer(_) => {
+            Kind::Usage
+        }
+        _ => Kind::Configuration,
+    };
+    Failure::new(kind, error)
+}

@@ -1,0 +1,291 @@
+//! Flags, then environment, then `dfr.toml`, into one immutable value.
+//!
+//! The only room that reads the environment; everything else is handed what it needs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use dfr_contract::modality::Modality;
+use serde::Deserialize;
+
+use crate::cli::{Places, RunFlags};
+
+mod environment;
+
+pub use environment::Environment;
+
+/// Where a session and its data live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Locations {
+    /// The user's repository.
+    pub repo: PathBuf,
+    /// Ledger and files for people.
+    pub state_dir: PathBuf,
+    /// Packs, weights and build products.
+    pub cache: PathBuf,
+}
+
+/// Who proposes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProposerChoice {
+    /// A model behind an OpenAI-compatible endpoint.
+    Llm {
+        /// Base address, ending before `/chat/completions`.
+        base_url: String,
+        /// Its key.
+        api_key: Secret,
+        /// Model name.
+        model: String,
+    },
+    /// Single-knob ideas, no model.
+    Playbook,
+    /// Replies from files.
+    Scripted(PathBuf),
+}
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// Everything the loop is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Places.
+    pub locations: Locations,
+    /// Task name or file.
+    pub task: String,
+    /// The modality that was asked for, to be checked against the task's.
+    pub modality: Option<Modality>,
+    /// Session name, when given.
+    pub tag: Option<String>,
+    /// Commit to start from.
+    pub base: Option<String>,
+    /// Go on with an existing session.
+    pub resume: bool,
+    /// Training budget in seconds, when not the task's.
+    pub budget_s: Option<u64>,
+    /// Rows after which the loop stops.
+    pub max_experiments: Option<u32>,
+    /// Who proposes.
+    pub proposer: ProposerChoice,
+    /// Seed of every random draw.
+    pub seed: u64,
+    /// Time between TERM and KILL.
+    pub grace: Duration,
+    /// Log filter.
+    pub log_filter: Option<String>,
+    /// What children may see of our environment.
+    pub child_environment: BTreeMap<String, String>,
+}
+
+/// `dfr.toml`; the names are those of the flags.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    repo: Option<PathBuf>,
+    state_dir: Option<PathBuf>,
+    cache_dir: Option<PathBuf>,
+    modality: Option<Modality>,
+    task: Option<String>,
+    base: Option<String>,
+    budget_s: Option<u64>,
+    max_experiments: Option<u32>,
+    proposer: Option<String>,
+    model: Option<String>,
+    base_url: Option<String>,
+    seed: Option<u64>,
+    grace_s: Option<u64>,
+}
+
+/// What is missing or cannot be understood.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The configuration file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The configuration file cannot be understood.
+    #[error("{}: {source}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        source: Box<toml::de::Error>,
+    },
+    /// An environment variable cannot be understood.
+    #[error("environment variable {name}={value:?} is not {expected}")]
+    Variable {
+        /// Its name.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What would be.
+        expected: &'static str,
+    },
+    /// Neither a task nor a modality.
+    #[error("what shall be improved? give --modality image, video or audio (or --task)")]
+    Task,
+    /// Nobody to propose.
+    #[error("nobody proposes: set OPENAI_API_KEY for an LLM, or choose --proposer playbook")]
+    Proposer,
+    /// An LLM without a model name.
+    #[error("which model? give --model NAME (or DFR_MODEL, or model in dfr.toml)")]
+    Model,
+    /// A word that names no proposer.
+    #[error("unknown proposer {0:?}: choose llm, playbook or scripted:<DIR>")]
+    UnknownProposer(String),
+    /// No home directory to put a cache in.
+    #[error("neither DFRESEARCH_CACHE nor HOME is set: where shall the cache be?")]
+    Cache,
+}
+
+impl Locations {
+    /// Resolves the places.
+    ///
+    /// # Errors
+    /// A configuration file that cannot be read or understood; no cache directory.
+    pub fn resolve(places: &Places, environment: &Environment) -> Result<Self, SettingsError> {
+        let file = File::load(places.config.as_deref())?;
+        Self::merge(places, environment, &file)
+    }
+
+    fn merge(places: &Places, env: &Environment, file: &File) -> Result<Self, SettingsError> {
+        let path = |name| env.get(name).map(PathBuf::from);
+        let repo = places.repo.clone().or_else(|| path("DFR_REPO")).or_else(|| file.repo.clone());
+        let repo = absolute(&repo.unwrap_or_else(|| PathBuf::from(".")));
+        let state_dir = places
+            .state_dir
+            .clone()
+            .or_else(|| path("DFR_STATE_DIR"))
+            .or_else(|| file.state_dir.clone())
+            .map_or_else(|| repo.join("state"), |dir| absolute(&dir));
+        let cache = path("DFRESEARCH_CACHE")
+            .or_else(|| file.cache_dir.clone())
+            .map(|cache| env.expand_home(&cache))
+            .or_else(|| path("HOME").map(|home| home.join(".cache/dfresearch")))
+            .ok_or(SettingsError::Cache)?;
+        Ok(Self { repo, state_dir, cache: absolute(&cache) })
+    }
+}
+
+impl Settings {
+    /// Resolves everything for the loop.
+    ///
+    /// # Errors
+    /// What is missing or cannot be understood, by name.
+    pub fn resolve(
+        places: &Places,
+        flags: &RunFlags,
+        env: &Environment,
+    ) -> Result<Self, SettingsError> {
+        let file = File::load(places.config.as_deref())?;
+        let text = |name, file: &Option<String>| env.get(name).or_else(|| file.clone());
+        let modality = match (flags.modality, env.get("DFR_MODALITY")) {
+            (None, Some(word)) => Some(word.parse().map_err(|_| SettingsError::Variable {
+                name: "DFR_MODALITY",
+                value: word,
+                expected: "image, video or audio",
+            })?),
+            (flag, _) => flag.or(file.modality),
+        };
+        let task = flags.task.clone().or_else(|| text("DFR_TASK", &file.task));
+        let task = task.or_else(|| modality.map(|m| m.to_string())).ok_or(SettingsError::Task)?;
+        let who = flags.proposer.clone().or_else(|| text("DFR_PROPOSER", &file.proposer));
+        let model = flags.model.clone().or_else(|| text("DFR_MODEL", &file.model));
+        let seconds = |name| env.number(name);
+        Ok(Self {
+            locations: Locations::merge(places, env, &file)?,
+            task,
+            modality,
+            tag: flags.tag.clone().or_else(|| env.get("DFR_TAG")),
+            base: flags.base.clone().or_else(|| text("DFR_BASE", &file.base)),
+            resume: flags.resume,
+            budget_s: flags.budget_s.or(seconds("DFR_BUDGET_S")?).or(file.budget_s),
+            max_experiments: flags.max_experiments.or(file.max_experiments),
+            proposer: choose(who.as_deref(), model, env, &file)?,
+            seed: flags.seed.or(seconds("DFR_SEED")?).or(file.seed).unwrap_or(42),
+            grace: Duration::from_secs(seconds("DFR_GRACE_S")?.or(file.grace_s).unwrap_or(10)),
+            log_filter: env.get("RUST_LOG"),
+            child_environment: env.for_children(),
+        })
+    }
+}
+
+impl Settings {
+    /// What is written down with a session, for people; no secret is in it.
+    pub fn told(&self) -> serde_json::Value {
+        let proposer = match &self.proposer {
+            ProposerChoice::Llm { base_url, model, .. } => format!("llm {model} at {base_url}"),
+            ProposerChoice::Playbook => "playbook".to_owned(),
+            ProposerChoice::Scripted(dir) => format!("scripted {}", dir.display()),
+        };
+        serde_json::json!({
+            "task": self.task,
+            "budget_s": self.budget_s,
+            "seed": self.seed,
+            "proposer": proposer,
+            "max_experiments": self.max_experiments,
+            "grace_s": self.grace.as_secs(),
+        })
+    }
+}
+
+fn choose(
+    who: Option<&str>,
+    model: Option<String>,
+    env: &Environment,
+    file: &File,
+) -> Result<ProposerChoice, SettingsError> {
+    let key = env.get("OPENAI_API_KEY");
+    match (who, key) {
+        (Some("playbook"), _) => Ok(ProposerChoice::Playbook),
+        (None | Some("llm"), None) => Err(SettingsError::Proposer),
+        (None | Some("llm"), Some(key)) => Ok(ProposerChoice::Llm {
+            base_url: env
+                .get("OPENAI_BASE_URL")
+                .or_else(|| file.base_url.clone())
+                .unwrap_or_else(|| "https://api.openai.com/v1".to_owned()),
+            api_key: Secret(key),
+            model: model.ok_or(SettingsError::Model)?,
+        }),
+        (Some(other), _) => match other.strip_prefix("scripted:") {
+            Some(dir) => Ok(ProposerChoice::Scripted(PathBuf::from(dir))),
+            None => Err(SettingsError::UnknownProposer(other.to_owned())),
+        },
+    }
+}
+
+impl File {
+    fn load(named: Option<&Path>) -> Result<Self, SettingsError> {
+        let path = named.unwrap_or(Path::new("dfr.toml"));
+        if named.is_none() && !path.exists() {
+            return Ok(Self::default());
+        }
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
+        toml::from_str(&text).map_err(|source| SettingsError::Parse {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.components().collect()
+}
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;

@@ -1,0 +1,79 @@
+//! Says every few seconds that the daemon lives and what it does.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tracing::warn;
+
+use crate::clock;
+use crate::experiment::Phase;
+use crate::ledger::Ledger;
+use crate::session::Heartbeat;
+
+/// Time between beats when nothing changes.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// The sender's side; the beats end when it is dropped.
+pub(super) struct Pulse {
+    sender: Option<watch::Sender<Option<Doing>>>,
+    beats: JoinHandle<()>,
+}
+
+#[derive(Clone, Copy)]
+struct Doing {
+    experiment: u32,
+    phase: Phase,
+    since_ms: i64,
+}
+
+impl Pulse {
+    pub(super) fn start(ledger: Ledger, session: i64) -> Self {
+        let (sender, mut receiver) = watch::channel(None);
+        let beats = tokio::spawn(async move {
+            let (host, boot_id) = (kernel("hostname"), kernel("random/boot_id"));
+            let started_ms = clock::wall_ms();
+            loop {
+                let doing: Option<Doing> = *receiver.borrow_and_update();
+                let beat = Heartbeat {
+                    pid: std::process::id(),
+                    host: host.clone(),
+                    boot_id: boot_id.clone(),
+                    phase: doing.map(|doing| doing.phase),
+                    phase_since_ms: doing.map_or(started_ms, |doing| doing.since_ms),
+                    experiment: doing.map(|doing| doing.experiment),
+                    at_ms: clock::wall_ms(),
+                };
+                if let Err(error) = ledger.beat(session, &beat).await {
+                    warn!(%error, "heartbeat not written");
+                }
+                if matches!(timeout(INTERVAL, receiver.changed()).await, Ok(Err(_))) {
+                    return;
+                }
+            }
+        });
+        Self { sender: Some(sender), beats }
+    }
+
+    pub(super) fn set(&self, experiment: u32, phase: Phase) {
+        if let Some(sender) = &self.sender {
+            let since_ms = clock::wall_ms();
+            sender.send_replace(Some(Doing { experiment, phase, since_ms }));
+        }
+    }
+
+    /// The last beat says that nothing is in hand.
+    pub(super) async fn end(&mut self) {
+        if let Some(sender) = self.sender.take() {
+            sender.send_replace(None);
+        }
+        let _ = timeout(INTERVAL, &mut self.beats).await;
+    }
+}
+
+/// A fact that the kernel tells as a file; empty where it does not.
+fn kernel(name: &str) -> String {
+    let told = std::fs::read_to_string(format!("/proc/sys/kernel/{name}")).unwrap_or_default();
+    told.trim().to_owned()
+}

@@ -1,0 +1,35 @@
+//! The fixed place in which candidates are built, one after the other, with a warm target
+//! directory. The same for every clone of a project, so that a second clone starts warm.
+
+use std::path::{Path, PathBuf};
+
+use crate::runner::{FileLock, LockError};
+
+pub(super) struct Slot {
+    /// Source tree of the candidate in hand.
+    pub(super) tree: PathBuf,
+    /// Build products, kept between candidates.
+    pub(super) target: PathBuf,
+    _lock: FileLock,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SlotError {
+    #[error("cannot create {}", path.display())]
+    Create { path: PathBuf, source: std::io::Error },
+    #[error("another session builds and trains on this machine")]
+    Busy(#[source] LockError),
+}
+
+impl Slot {
+    /// `<cache>/build/<project>/slot-0`, where `project` is the name of the repository's root
+    /// commit, which all clones share.
+    pub(super) fn claim(cache: &Path, project: &str) -> Result<Self, SlotError> {
+        let root = cache.join("build").join(project).join("slot-0");
+        let target = root.join("target");
+        std::fs::create_dir_all(&target)
+            .map_err(|source| SlotError::Create { path: target.clone(), source })?;
+        let lock = FileLock::take(&root.join("lock")).map_err(SlotError::Busy)?;
+        Ok(Self { tree: root.join("tree"), target, _lock: lock })
+    }
+}
