@@ -1,0 +1,40 @@
+# make demo   sets up what is missing and runs four experiments of the video loop
+# make test   the whole test suite
+SHELL := /bin/bash
+CARGO ?= cargo
+PYTHON ?= python3
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+.PHONY: help setup build demo test lint fmt bench
+.DEFAULT_GOAL := help
+
+help:
+	@printf '%s\n' 'make demo    four experiments of the video loop on a small real data set' \
+	  'make test    the whole test suite' 'make lint    formatting and lints' \
+	  'make bench   figures, with a report in target/reports/bench.json' \
+	  'make setup   what the others need: libtorch, ffmpeg, crates'
+
+setup:
+	@scripts/check_machine.sh
+	@$(PYTHON) scripts/setup_libtorch.py
+	@$(PYTHON) scripts/setup_ffmpeg.py
+	@$(CARGO) fetch --locked --quiet
+
+build: setup
+	$(CARGO) build --release --locked -p dfr-daemon --bin dfr-daemon -p dfr-tool
+
+demo: build
+	@scripts/demo.sh
+
+test: setup
+	@scripts/test.sh
+
+lint: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+fmt:
+	$(CARGO) fmt --all
+
+bench: build
+	@$(PYTHON) scripts/bench.py
