@@ -1,1 +1,103 @@
+use super::*;
 
+const CONFIG: &str = "gasbench_configs/video_datasets.yaml";
+/// As the original's files: more fields than are read here.
+const UPSTREAM: &str = "\
+datasets:
+  - name: a
+    path: owner/a
+    modality: video
+    media_type: real
+    source: huggingface
+    media_per_archive: -1
+    include_paths: [train]
+  - name: b
+    path: owner/b
+    media_type: semisynthetic
+";
+
+fn root_with(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = root.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    root
+}
+
+fn read(root: &Path, local: Option<&Path>) -> Result<Vec<Entry>, CatalogueError> {
+    read_entries(root, Modality::Video, local)
+}
+
+#[test]
+fn a_local_entry_replaces_the_one_of_its_name_in_place_and_others_are_added() {
+    let local = "datasets:\n  - {name: a, path: x}\n  - {name: c, path: y, media_type: real}\n";
+    let root = root_with(&[(CONFIG, UPSTREAM), ("local.yaml", local)]);
+    let entries = read(root.path(), Some(&root.path().join("local.yaml"))).unwrap();
+    let seen: Vec<_> =
+        entries.iter().map(|e| (e.name.as_str(), e.media_type(), e.label())).collect();
+    assert_eq!(seen, [("a", "unknown", 1), ("b", "semisynthetic", 1), ("c", "real", 0)]);
+}
+
+#[test]
+fn an_empty_configuration_is_one_without_data_sets() {
+    for text in ["", "\n", "datasets:\n", "datasets: []\n"] {
+        let root = root_with(&[(CONFIG, text)]);
+        assert_eq!(read(root.path(), None).unwrap(), [], "{text:?}");
+    }
+}
+
+#[test]
+fn no_configuration_and_a_broken_one_are_named() {
+    let empty = root_with(&[]);
+    let error = read(empty.path(), Some(Path::new("/no/such.yaml"))).unwrap_err().to_string();
+    assert!(error.contains(CONFIG) && error.contains("datasets/video"), "{error}");
+    let broken = root_with(&[(CONFIG, "datasets: [{name: a}]")]);
+    let error = read(broken.path(), None).unwrap_err().to_string();
+    assert!(error.contains(CONFIG) && error.contains("path"), "{error}");
+}
+
+#[test]
+fn entries_are_read_back_as_written() {
+    let root = root_with(&[(CONFIG, UPSTREAM)]);
+    let entries = read(root.path(), None).unwrap();
+    let copy = root_with(&[]);
+    write_entries(copy.path(), Modality::Video, &entries).unwrap();
+    assert_eq!(read(copy.path(), None).unwrap(), entries);
+}
+
+#[test]
+fn media_files_are_those_with_a_known_extension_at_the_top_level() {
+    let folder = "datasets/video/a";
+    let names = ["000001.MP4", "000000.webm", ".000002.mp4", "notes.txt", "deeper/000003.mp4"];
+    let files = names.map(|name| format!("{folder}/{name}"));
+    let mut files: Vec<(&str, &str)> = files.iter().map(|file| (file.as_str(), "x")).collect();
+    files.push((CONFIG, UPSTREAM));
+    let root = root_with(&files);
+    let entries = read(root.path(), None).unwrap();
+    let found = |entry| media_files(root.path(), Modality::Video, entry).unwrap();
+    let ids: Vec<String> = found(&entries[0]).iter().map(MediaFile::id).collect();
+    assert_eq!(ids, ["a/000000.webm", "a/000001.MP4"]);
+    assert_eq!(found(&entries[0])[0].recording, "a/000000.webm");
+    assert_eq!(found(&entries[1]), []);
+}
+
+#[test]
+fn a_manifest_names_recordings_and_a_broken_line_is_named() {
+    let root = root_with(&[(CONFIG, UPSTREAM), ("datasets/video/a/000000.mp4", "x")]);
+    let entry = &read(root.path(), None).unwrap()[0];
+    let folder = dataset_dir(root.path(), Modality::Video, "a");
+    let line = ManifestLine {
+        file: "000000.mp4".into(),
+        recording: "scene/7".into(),
+        sha256: "00".into(),
+        media_type: "real".into(),
+    };
+    write_manifest(&folder, &[line]).unwrap();
+    let files = media_files(root.path(), Modality::Video, entry).unwrap();
+    assert_eq!(files[0].recording, "scene/7");
+    fs::write(folder.join(MANIFEST), "{}\n").unwrap();
+    let error = media_files(root.path(), Modality::Video, entry).unwrap_err().to_string();
+    assert!(error.contains("manifest.jsonl line 1"), "{error}");
+}

@@ -72,6 +72,11 @@ impl Ffmpeg {
         program.map(|program| Self { program }).ok_or(FfmpegError::Missing)
     }
 
+    /// Where it is.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Runs ffmpeg with `arguments`, feeding `input`, and returns what it wrote to stdout.
     ///
     /// # Errors

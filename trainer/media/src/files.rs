@@ -92,6 +92,23 @@ pub fn replace_link(link: &Path, target: &Path) -> Result<(), FileError> {
     replace().map_err(at("link", link))
 }
 
+/// Reads a file that another program wrote; what is not UTF-8 is replaced.
+///
+/// # Errors
+/// Names the file.
+pub fn read_lossy(path: &Path) -> Result<String, FileError> {
+    let bytes = fs::read(path).map_err(at("read", path))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Removes a file if it is there.
+///
+/// # Errors
+/// Names the file.
+pub fn remove_file(path: &Path) -> Result<(), FileError> {
+    remove_if_there(path).map_err(at("remove", path))
+}
+
 fn remove_if_there(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn the_keys_are_fixed_for_ever() {
         let parts = ["scene/0", "scene/1", "scene/2", "scene/3"].map(|r| part_of(r, &SHARES));
-        use Part::{Holdout, Train, Validation};
+        use Part::{Holdout, Train};
         assert_eq!(parts, [Holdout, Train, Train, Train]);
         assert_eq!(percent(0), 0);
         assert_eq!(percent(u64::MAX), 99);

@@ -76,3 +76,57 @@ pub fn table(modality: Modality, rows: &[Row]) -> String {
 fn samples<'a>(rows: impl Iterator<Item = &'a Row>) -> usize {
     rows.map(|row| row.samples).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &str, media_type: &str, samples: usize, status: &'static str) -> Row {
+        Row { name: name.to_owned(), media_type: media_type.to_owned(), samples, status }
+    }
+
+    #[test]
+    fn prints_what_the_original_prints() {
+        let rows = [
+            row("FreeTacMan", "real", 500, "OK"),
+            row("semi", "semisynthetic", 20, "PARTIAL"),
+            row("none", "unknown", 0, "MISSING"),
+        ];
+        let rule = "-".repeat(70);
+        let expected = format!(
+            "
+Cache status for video datasets:
+Dataset                             Type          Samples Status
+{rule}
+FreeTacMan                          real              500 OK
+semi                                semisynthetic       20 PARTIAL
+none                                unknown             0 MISSING
+{rule}
+Total                                                 520
+  Real: 500  |  Synthetic/Semi: 20
+  Balance ratio: 0.04 (1.0 = perfect)
+"
+        );
+        assert_eq!(table(Modality::Video, &rows), expected);
+        assert!(!table(Modality::Video, &[]).contains("Balance"));
+    }
+
+    #[test]
+    fn a_status_is_ok_by_the_mark_and_partial_by_files() {
+        let root = tempfile::tempdir().unwrap();
+        let entries: Vec<Entry> = ["marked", "files", "empty", "absent"]
+            .map(|name| serde_json::from_value(serde_json::json!({"name": name, "path": "p"})))
+            .into_iter()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        let folder = |name| dataset_dir(root.path(), Modality::Video, name);
+        for name in ["marked", "files", "empty"] {
+            std::fs::create_dir_all(folder(name)).unwrap();
+        }
+        std::fs::write(folder("marked").join(COMPLETE), "").unwrap();
+        std::fs::write(folder("files").join("000000.mp4"), "").unwrap();
+        let rows = rows(root.path(), Modality::Video, &entries).unwrap();
+        let seen: Vec<_> = rows.iter().map(|row| (row.samples, row.status)).collect();
+        assert_eq!(seen, [(0, "OK"), (1, "PARTIAL"), (0, "MISSING"), (0, "MISSING")]);
+    }
+}

@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use dfr_contract::modality::Modality;
@@ -18,6 +19,8 @@ pub struct Cli {
 pub enum Command {
     /// Turn media in the cache into a pack, or make a small sample set first
     Prepare(Prepare),
+    /// Train, predict and score once, by hand
+    Train(Train),
 }
 
 /// Where the data is: DFRESEARCH_CACHE, by default ~/.cache/dfresearch.
@@ -42,4 +45,36 @@ pub struct Prepare {
     /// Files encoded or decoded at a time [default: one per core]
     #[arg(long, value_name = "N")]
     pub workers: Option<NonZeroUsize>,
+}
+
+/// Runs `dfr-train` on a pack that `dfr prepare` made.
+#[derive(Args, Debug)]
+pub struct Train {
+    /// Kind of media: image, video or audio
+    #[arg(long)]
+    pub modality: Modality,
+
+    /// Task to train for: video, or video-sample for the sample set [default: the modality's]
+    #[arg(long, value_name = "NAME")]
+    pub task: Option<String>,
+
+    /// Model and recipe [default: the task's]
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
+
+    /// Seconds of training, from the first step on [default: the task's]
+    #[arg(long, value_name = "S")]
+    pub time_budget: Option<u64>,
+
+    /// Seed of every draw
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+
+    /// The dfr-train to run [default: beside dfr, in target/release, on PATH]
+    #[arg(long, value_name = "PATH")]
+    pub trainer: Option<PathBuf>,
+
+    /// Where weights, predictions and run.log go [default: results/checkpoints/<modality>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }

@@ -8,6 +8,7 @@ use dfr_media::pack::write::PackError;
 use dfr_media::sample::write::SampleError;
 
 use crate::task::TaskError;
+use crate::train::TrainError;
 
 /// An error with its way out.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,8 @@ pub enum Failure {
         #[from]
         source: CatalogueError,
     },
+    #[error(transparent)]
+    Train(#[from] TrainError),
     #[error("cannot start {0} workers: {1}")]
     Workers(usize, rayon::ThreadPoolBuildError),
 }
@@ -45,6 +48,7 @@ impl Failure {
     /// The documented code of this kind of failure.
     pub fn exit_code(&self) -> u8 {
         match self {
+            Self::Train(error) => error.exit_code(),
             Self::Task(TaskError::NotThereYet(_)) => exit::CONFIGURATION,
             Self::Task(_) => exit::USAGE,
             Self::Ffmpeg(FfmpegError::Missing | FfmpegError::NotExecutable(_)) => {

@@ -2,10 +2,12 @@
 
 mod cli;
 mod failure;
+mod phase;
 mod prepare;
 mod progress;
 mod settings;
 mod task;
+mod train;
 
 use std::process::ExitCode;
 
@@ -18,6 +20,7 @@ fn main() -> ExitCode {
     let settings = settings::Settings::from_environment();
     let done = match cli.command {
         Command::Prepare(request) => prepare::run(&request, &settings),
+        Command::Train(request) => train::run(&request, &settings),
     };
     match done {
         Ok(code) => ExitCode::from(code),

@@ -2,7 +2,9 @@
 
 use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
+use dfr_contract::CLOCK_STARTED;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Plain lines per piece of work.
@@ -42,6 +44,54 @@ impl Counter {
 }
 
 impl Drop for Counter {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Shows a run's output, and on a terminal how much of its time budget is spent.
+pub struct Clock {
+    budget: Duration,
+    started: Option<Instant>,
+    bar: Option<ProgressBar>,
+}
+
+impl Clock {
+    /// Stands still until the run says that its clock started.
+    pub fn new(budget: Duration) -> Self {
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} s");
+        let bar = std::io::stderr().is_terminal().then(|| {
+            ProgressBar::new(budget.as_secs())
+                .with_style(style.expect("the template is valid"))
+                .with_message("starting")
+        });
+        Self { budget, started: None, bar }
+    }
+
+    /// Shows a line; the one of the started clock starts the bar.
+    pub fn line(&mut self, line: &str) {
+        if line == CLOCK_STARTED {
+            self.started = Some(Instant::now());
+        }
+        match &self.bar {
+            Some(bar) => bar.suspend(|| println!("{line}")),
+            None => println!("{line}"),
+        }
+        self.tick();
+    }
+
+    /// Moves the bar.
+    pub fn tick(&self) {
+        let (Some(bar), Some(started)) = (&self.bar, self.started) else { return };
+        let spent = started.elapsed();
+        bar.set_position(spent.min(self.budget).as_secs());
+        bar.set_message(if spent < self.budget { "training" } else { "finishing" });
+    }
+}
+
+impl Drop for Clock {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

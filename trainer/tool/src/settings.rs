@@ -14,6 +14,8 @@ pub struct Settings {
     pub cache: PathBuf,
     /// Where to look for ffmpeg.
     pub ffmpeg: SearchPlaces,
+    /// PATH.
+    pub path: Option<OsString>,
 }
 
 impl Settings {
@@ -35,7 +37,7 @@ impl Settings {
             path: lookup("PATH"),
             cache_home: Some(cache_home),
         };
-        Self { cache, ffmpeg }
+        Self { cache, ffmpeg, path: lookup("PATH") }
     }
 
     /// Where data, configuration and packs of a source lie.

@@ -1,0 +1,188 @@
+//! Packs of real clips: the layout, what is left out, and what is made again.
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use dfr_contract::input::{InputSpec, Preprocessing, Source, SplitShares};
+use dfr_contract::modality::Modality;
+use dfr_contract::pack::{Part, PartHeader};
+use dfr_media::catalogue::{self, CatalogueError};
+use dfr_media::decode::{Decoder, LIMIT};
+use dfr_media::pack::plan::Plan;
+use dfr_media::pack::write::{Pack, PackError, labels_path, read_complete, write};
+use dfr_media::pack::{gather, plan};
+use dfr_media::sample::write::{Made, make};
+use dfr_media::sample::{SampleSet, recording, scene::Kind};
+
+use support::ffmpeg;
+
+const SET: SampleSet = SampleSet { recordings: 2 };
+
+fn input() -> InputSpec {
+    let splits = SplitShares { train: 50, validation: 25, holdout: 25 };
+    let preprocessing = Preprocessing::Original;
+    InputSpec { frames: 2, height: 24, width: 24, preprocessing, source: Source::Sample, splits }
+}
+
+fn plan_of(root: &Path, input: &InputSpec) -> Plan {
+    let entries = catalogue::read_entries(root, Modality::Video, None).unwrap();
+    Plan::new(Modality::Video, input, gather(root, Modality::Video, &entries).unwrap())
+}
+
+fn pack(root: &Path, input: &InputSpec) -> Result<Pack, PackError> {
+    let decoder = Decoder { ffmpeg: &ffmpeg(), input, limit: LIMIT };
+    write(root, &plan_of(root, input), &decoder, &|| ())
+}
+
+/// A copy of a sample set that is made once.
+fn sample() -> tempfile::TempDir {
+    static MADE: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let made = MADE.get_or_init(|| {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(make(root.path(), SET, &ffmpeg(), &|| ()).unwrap(), Made::Now);
+        root
+    });
+    let root = tempfile::tempdir().unwrap();
+    copy_tree(made.path(), root.path());
+    root
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn clip(root: &Path, dataset: &str) -> PathBuf {
+    catalogue::dataset_dir(root, Modality::Video, dataset).join("000000.mp4")
+}
+
+fn part_header(pack: &Path, part: Part) -> PartHeader {
+    serde_json::from_slice(&fs::read(pack.join(part.as_str()).join("part.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn records_labels_and_ids_belong_together_and_no_part_shares_a_recording() {
+    let root = sample();
+    let pack = pack(root.path(), &input()).unwrap();
+    let ids = fs::read_to_string(pack.dir.join("vault/ids.tsv")).unwrap();
+    let ids: Vec<Vec<&str>> = ids.lines().skip(1).map(|line| line.split('\t').collect()).collect();
+    assert_eq!(ids.len(), 24);
+    let decoder = Decoder { ffmpeg: &ffmpeg(), input: &input(), limit: LIMIT };
+    for part in Part::ALL {
+        let header = part_header(&pack.dir, part);
+        let records = fs::read(pack.dir.join(part.as_str()).join("records.u8")).unwrap();
+        let labels = fs::read(labels_path(&pack.dir, part)).unwrap();
+        let of_part: Vec<_> = ids.iter().filter(|id| id[0] == part.as_str()).collect();
+        assert_eq!((labels.len(), of_part.len()), (header.records as usize, labels.len()));
+        for (index, id) in of_part.iter().enumerate() {
+            assert_eq!(id[1], index.to_string());
+            assert_eq!(labels[index], u8::from(id[2].ends_with("-synthetic")));
+            let file = catalogue::dataset_dir(root.path(), Modality::Video, id[2]).join(id[3]);
+            let stride = header.record_bytes() as usize;
+            assert!(records[index * stride..][..stride] == decoder.decode(&file).unwrap());
+        }
+    }
+    let parts = |recording: &str| -> Vec<&str> {
+        let of_recording = ids.iter().filter(|id| id[4] == recording);
+        of_recording.map(|id| id[0]).collect()
+    };
+    for kind in Kind::ALL {
+        let parts = parts(&recording(kind, 0));
+        assert!(parts.len() == 2 && parts[0] == parts[1], "{kind:?} {parts:?}");
+    }
+}
+
+#[test]
+fn labels_outside_train_and_names_are_in_the_vault_only() {
+    let root = sample();
+    let pack = pack(root.path(), &input()).unwrap();
+    let vault = pack.dir.join("vault");
+    assert_eq!(fs::metadata(&vault).unwrap().permissions().mode() & 0o777, 0o700);
+    assert!(pack.dir.join("train/labels.u8").exists());
+    for part in ["validation", "holdout"] {
+        let names: Vec<_> = fs::read_dir(pack.dir.join(part)).unwrap().collect();
+        assert_eq!(names.len(), 2, "{part}: part.json and records.u8");
+        assert!(vault.join(format!("{part}.labels.u8")).exists());
+    }
+    let current = fs::read_link(pack.dir.with_file_name("current")).unwrap();
+    assert_eq!(current, Path::new(&pack.header.content));
+}
+
+#[test]
+fn a_file_that_cannot_be_decoded_is_named_counted_and_left_out() {
+    let root = sample();
+    fs::write(clip(root.path(), "sample-waves-real"), "no video").unwrap();
+    let pack = pack(root.path(), &input()).unwrap();
+    let left_out = &pack.header.left_out;
+    assert_eq!(left_out.len(), 1);
+    assert_eq!(left_out[0].file, "sample-waves-real/000000.mp4");
+    assert!(left_out[0].reason.starts_with("cannot decode"), "{}", left_out[0].reason);
+    let records: u64 = Part::ALL.map(|part| part_header(&pack.dir, part).records).iter().sum();
+    assert_eq!(records, 23);
+}
+
+#[test]
+fn a_pack_is_reused_while_whole_made_again_when_damaged_and_anew_for_other_bytes() {
+    let root = sample();
+    let first = pack(root.path(), &input()).unwrap();
+    assert!(!first.reused && pack(root.path(), &input()).unwrap().reused);
+    let records = first.dir.join("train/records.u8");
+    let whole = fs::read(&records).unwrap();
+    fs::write(&records, &whole[1..]).unwrap();
+    assert!(read_complete(&first.dir).is_none());
+    let again = pack(root.path(), &input()).unwrap();
+    assert!(!again.reused && again.dir == first.dir);
+    assert!(fs::read(&records).unwrap() == whole, "the same input gives the same bytes");
+    let (from, to) = ("sample-fields-real", "sample-shapes-real");
+    fs::copy(clip(root.path(), from), clip(root.path(), to)).unwrap();
+    let other = pack(root.path(), &input()).unwrap();
+    assert!(!other.reused && other.dir != first.dir);
+    assert_eq!(
+        fs::read_link(first.dir.with_file_name("current")).unwrap(),
+        other.dir.file_name().unwrap()
+    );
+}
+
+#[test]
+fn too_little_data_and_none_are_refused_and_leave_nothing() {
+    let root = sample();
+    let all_train = SplitShares { train: 100, validation: 0, holdout: 0 };
+    let input = InputSpec { splits: all_train, ..input() };
+    let error = pack(root.path(), &input).unwrap_err().to_string();
+    assert!(error.starts_with("validation would be empty: 12 recordings"), "{error}");
+    let packs = dfr_media::pack::write::packs_dir(root.path(), Modality::Video, &input.name());
+    assert!(
+        !packs.join("current").exists()
+            && !packs.join(plan_of(root.path(), &input).content).exists()
+    );
+    let nothing = gather(root.path(), Modality::Video, &[]);
+    assert!(matches!(nothing, Err(CatalogueError::NoData { .. })));
+}
+
+#[test]
+fn the_sample_set_is_complete_goes_on_where_it_stopped_and_has_the_same_bytes() {
+    let root = sample();
+    assert_eq!(make(root.path(), SET, &ffmpeg(), &|| ()).unwrap(), Made::Already);
+    let before = plan_of(root.path(), &input());
+    let lost = clip(root.path(), "sample-walkers-synthetic");
+    fs::remove_file(&lost).unwrap();
+    fs::remove_file(lost.with_file_name(".download_complete")).unwrap();
+    assert_eq!(make(root.path(), SET, &ffmpeg(), &|| ()).unwrap(), Made::Now);
+    assert_eq!(plan_of(root.path(), &input()).content, before.content);
+    let smaller = SampleSet { recordings: 1 };
+    assert_eq!(make(root.path(), smaller, &ffmpeg(), &|| ()).unwrap(), Made::Now);
+    let plan: Plan = plan_of(root.path(), &input());
+    assert_eq!(plan.items.len(), 12, "clips of another set are replaced");
+    assert_eq!(plan::count_sources(plan.items.iter()).len(), 12);
+}

@@ -1,0 +1,224 @@
+//! `dfr train`: train, predict and score by hand, as three phases.
+
+use std::env;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use dfr_contract::footer::{Claims, Footer};
+use dfr_contract::input::Source;
+use dfr_contract::pack::{Part, file};
+use dfr_contract::{exit, metrics, predictions};
+use dfr_media::files::{self, FileError, at};
+use dfr_media::pack::write::{labels_path, packs_dir, read_complete};
+
+use crate::cli::Train;
+use crate::failure::Failure;
+use crate::phase::{Phase, PhaseError, Watcher};
+use crate::progress::Clock;
+use crate::settings::Settings;
+use crate::task::Task;
+
+/// Start-up, the end of the last step and saving, beyond the time budget.
+const TRAIN_ALLOWANCE: Duration = Duration::from_secs(120);
+const TRAINER: &str = "dfr-train";
+const LOG: &str = "run.log";
+
+/// Why training by hand gave no score.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// No `dfr-train`.
+    #[error(
+        "no dfr-train beside dfr, in target/release or on PATH: build it with \
+         `cargo build --release -p dfr-trainer`, or name one with --trainer"
+    )]
+    NoTrainer,
+    /// --trainer names nothing.
+    #[error("--trainer {}: no such file", .0.display())]
+    NamedTrainer(PathBuf),
+    /// Nothing to train on.
+    #[error("no pack for task {task} in {}: make it with `{command}`{hint}", .dir.display())]
+    NoPack {
+        /// The task.
+        task: String,
+        /// Where it should be.
+        dir: PathBuf,
+        /// How to make it.
+        command: String,
+        /// The way to try without data.
+        hint: &'static str,
+    },
+    /// A phase.
+    #[error(transparent)]
+    Phase(#[from] PhaseError),
+    /// The trainer printed no block of claims.
+    #[error("dfr-train ended without its closing block; its output is in {}", .0.display())]
+    NoClaims(PathBuf),
+    /// Predictions that cannot be used.
+    #[error("{}: {source}", .path.display())]
+    Predictions {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: predictions::PredictionsError,
+    },
+    /// Labels and predictions do not belong together.
+    #[error(transparent)]
+    Score(#[from] metrics::ScoreError),
+    /// The disk.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl TrainError {
+    /// The documented code; a trainer's own code is passed on.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::NoTrainer | Self::NamedTrainer(_) | Self::NoPack { .. } => exit::CONFIGURATION,
+            Self::Phase(PhaseError::Interrupted(_)) => exit::INTERRUPTED,
+            Self::Phase(PhaseError::Failed { status, .. }) => {
+                status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(exit::OUTSIDE)
+            }
+            _ => exit::OUTSIDE,
+        }
+    }
+}
+
+/// What the phases of one run share.
+struct Run {
+    trainer: PathBuf,
+    preset: String,
+    pack: PathBuf,
+    out: PathBuf,
+}
+
+/// Trains, predicts, scores and prints the footer.
+pub fn run(request: &Train, settings: &Settings) -> Result<u8, Failure> {
+    let task = Task::find(request.task.as_deref(), request.modality, Source::Downloaded)?;
+    let run = Run {
+        trainer: find_trainer(request.trainer.as_deref(), settings)?,
+        preset: request.preset.clone().unwrap_or_else(|| task.preset.clone()),
+        pack: find_pack(&task, settings)?,
+        out: request.out.clone().unwrap_or_else(|| default_out(&task)),
+    };
+    files::create_dir(&run.out)?;
+    let budget_s = request.time_budget.unwrap_or(task.budget.train_s);
+    print!("{}", run.phases(budget_s, request.seed, task.budget.predict())?);
+    Ok(exit::OK)
+}
+
+fn default_out(task: &Task) -> PathBuf {
+    Path::new("results/checkpoints").join(task.modality.as_str())
+}
+
+impl Run {
+    fn phases(&self, budget_s: u64, seed: u64, limit: Duration) -> Result<Footer, TrainError> {
+        let budget = Duration::from_secs(budget_s);
+        let log = self.out.join(LOG);
+        let mut record = Record::create(&log, Clock::new(budget))?;
+        self.train(budget, seed).run(&mut record)?;
+        files::remove_file(&self.predictions())?;
+        let predicting = self.predict(limit).run(&mut record)?;
+        drop(record);
+        let footer = self.score(&log, predicting)?;
+        append(&log, &footer.to_string())?;
+        Ok(footer)
+    }
+
+    fn train(&self, budget: Duration, seed: u64) -> Phase {
+        let mut command = self.command("train");
+        command.arg("--data").arg(self.pack.join(Part::Train.as_str()));
+        command.arg("--out").arg(&self.out);
+        command.args(["--budget-s", &budget.as_secs().to_string(), "--seed", &seed.to_string()]);
+        Phase { name: "train", command, limit: budget + TRAIN_ALLOWANCE }
+    }
+
+    fn predict(&self, limit: Duration) -> Phase {
+        let mut command = self.command("predict");
+        command.arg("--inputs").arg(self.pack.join(Part::Validation.as_str()));
+        command.arg("--model").arg(&self.out).arg("--out").arg(&self.out);
+        Phase { name: "predict", command, limit }
+    }
+
+    fn command(&self, phase: &str) -> Command {
+        let mut command = Command::new(&self.trainer);
+        command.args([phase, "--preset", &self.preset]);
+        command
+    }
+
+    fn predictions(&self) -> PathBuf {
+        self.out.join(predictions::FILE)
+    }
+
+    fn score(&self, log: &Path, predicting: Duration) -> Result<Footer, TrainError> {
+        let text = files::read_lossy(log)?;
+        let claims = Claims::parse(&text).ok_or_else(|| TrainError::NoClaims(log.to_owned()))?;
+        let labels = labels_path(&self.pack, Part::Validation);
+        let labels = fs::read(&labels).map_err(at("read", &labels))?;
+        let path = self.predictions();
+        let text = files::read_lossy(&path)?;
+        let p_synthetic = predictions::parse(&text, labels.len())
+            .map_err(|source| TrainError::Predictions { path, source })?;
+        let scores = metrics::score(&labels, &p_synthetic)?;
+        Ok(Footer::complete(claims, &scores, predicting.as_secs_f64()))
+    }
+}
+
+fn find_trainer(named: Option<&Path>, settings: &Settings) -> Result<PathBuf, TrainError> {
+    if let Some(named) = named {
+        let found = named.is_file().then(|| named.to_owned());
+        return found.ok_or_else(|| TrainError::NamedTrainer(named.to_owned()));
+    }
+    let beside = env::current_exe().ok().map(|dfr| dfr.with_file_name(TRAINER));
+    let built = Path::new("target/release").join(TRAINER);
+    let on_path = settings.path.iter().flat_map(env::split_paths);
+    let candidates =
+        beside.into_iter().chain([built]).chain(on_path.map(|folder| folder.join(TRAINER)));
+    candidates.into_iter().find(|path| path.is_file()).ok_or(TrainError::NoTrainer)
+}
+
+fn find_pack(task: &Task, settings: &Settings) -> Result<PathBuf, TrainError> {
+    let root = settings.data_root(task.input.source);
+    let dir = packs_dir(&root, task.modality, &task.input.name()).join(file::CURRENT);
+    // The link may be moved while we run: what it names now is what we use throughout.
+    if let Some(pack) = fs::canonicalize(&dir).ok().filter(|pack| read_complete(pack).is_some()) {
+        return Ok(pack);
+    }
+    let (flag, hint) = match task.input.source {
+        Source::Sample => ("--sample ", ""),
+        Source::Downloaded => ("", "; to try without data: --task video-sample"),
+    };
+    let command = format!("dfr prepare {flag}--modality {}", task.modality);
+    Err(TrainError::NoPack { task: task.name.clone(), dir, command, hint })
+}
+
+fn append(log: &Path, text: &str) -> Result<(), FileError> {
+    let append = || File::options().append(true).open(log)?.write_all(text.as_bytes());
+    append().map_err(at("write", log))
+}
+
+/// Keeps every line in the log and shows it.
+struct Record {
+    log: File,
+    clock: Clock,
+}
+
+impl Record {
+    fn create(path: &Path, clock: Clock) -> Result<Self, FileError> {
+        Ok(Self { log: File::create(path).map_err(at("create", path))?, clock })
+    }
+}
+
+impl Watcher for Record {
+    fn line(&mut self, line: &str) {
+        // The log is read back at the end: what could not be written is missed there.
+        let _ = writeln!(self.log, "{line}");
+        self.clock.line(line);
+    }
+
+    fn tick(&mut self) {
+        self.clock.tick();
+    }
+}

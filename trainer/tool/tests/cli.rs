@@ -1,0 +1,159 @@
+//! The real `dfr` in a hermetic environment: real media, and a shell script for `dfr-train`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use dfr_contract::exit;
+use dfr_contract::footer::Footer;
+use dfr_media::ffmpeg::{Ffmpeg, SearchPlaces};
+use dfr_media::sample::SampleSet;
+use dfr_media::sample::write::make;
+
+/// A home of its own: cache, working directory, nothing of the caller's environment.
+struct Home {
+    dir: tempfile::TempDir,
+}
+
+impl Home {
+    fn new() -> Self {
+        let home = Self { dir: tempfile::tempdir().unwrap() };
+        fs::create_dir_all(home.path("work")).unwrap();
+        home
+    }
+
+    /// A home whose downloaded data is a small set of real clips.
+    fn with_clips() -> Self {
+        let home = Self::new();
+        make(&home.path("cache"), SampleSet { recordings: 2 }, &ffmpeg().0, &|| ()).unwrap();
+        home
+    }
+
+    fn path(&self, below: &str) -> PathBuf {
+        self.dir.path().join(below)
+    }
+
+    fn dfr(&self, arguments: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dfr"));
+        command.args(arguments.split_whitespace()).env_clear().current_dir(self.path("work"));
+        command.env("HOME", self.dir.path()).env("DFRESEARCH_CACHE", self.path("cache"));
+        command.env("DFR_FFMPEG", ffmpeg().1).env("PATH", "/usr/bin:/bin");
+        command.output().unwrap()
+    }
+}
+
+fn ffmpeg() -> (Ffmpeg, PathBuf) {
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
+    let named = std::env::var_os("DFR_FFMPEG").map(PathBuf::from);
+    let places = SearchPlaces { named, path: std::env::var_os("PATH"), cache_home: cache };
+    let found = Ffmpeg::find(&places).unwrap();
+    let program = found.program().to_owned();
+    (found, program)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Runs a command that must fail with `code` and say all of `words`, and leave the cache empty.
+fn refused(arguments: &str, code: u8, words: &[&str]) {
+    let home = Home::new();
+    let output = home.dfr(arguments);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(i32::from(code)), "{arguments}: {stderr}");
+    for word in words {
+        assert!(stderr.contains(word), "{arguments}: {stderr}");
+    }
+    assert!(!home.path("cache").exists(), "{arguments} created something");
+}
+
+#[test]
+fn bad_input_is_refused_with_the_way_out_and_creates_nothing() {
+    refused("prepare --modality smell", exit::USAGE, &["image, video or audio"]);
+    refused("prepare --modality video", exit::CONFIGURATION, &["cache", "--sample"]);
+    refused("prepare --verify --modality video", exit::CONFIGURATION, &["video_datasets.yaml"]);
+    refused("prepare --sample --modality audio", exit::CONFIGURATION, &["audio is not there yet"]);
+    refused("prepare --sample --modality image", exit::CONFIGURATION, &["image is not there yet"]);
+    refused("prepare --modality video --task x", exit::USAGE, &["video, video-sample"]);
+    refused("prepare --sample --modality video --task video", exit::USAGE, &["--sample"]);
+    refused("prepare --modality video --workers 0", exit::USAGE, &["workers"]);
+    refused("train --modality video --trainer /no/such", exit::CONFIGURATION, &["/no/such"]);
+    refused("train --modality video --trainer /bin/sh", exit::CONFIGURATION, &["dfr prepare"]);
+}
+
+#[test]
+fn a_corrupt_file_of_a_download_is_named_and_the_rest_is_packed() {
+    let home = Home::with_clips();
+    let bad = "datasets/video/sample-waves-real/000001.mp4";
+    fs::write(home.path("cache").join(bad), "no video").unwrap();
+    let output = home.dfr("prepare --modality video --workers 2");
+    let stdout = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(i32::from(exit::PARTIAL)), "{stdout}");
+    assert!(stdout.contains("left out sample-waves-real/000001.mp4: cannot decode"), "{stdout}");
+    assert!(stdout.contains("1 files were left out"), "{stdout}");
+    let again = home.dfr("prepare --modality video");
+    assert_eq!(again.status.code(), Some(i32::from(exit::PARTIAL)));
+    assert!(text(&again.stdout).contains("is complete"));
+}
+
+#[test]
+fn verify_lists_the_cache_and_a_local_entry() {
+    let home = Home::with_clips();
+    fs::create_dir_all(home.path("work/datasets")).unwrap();
+    let local = "datasets:\n  - {name: mine, path: o/m, media_type: real}\n";
+    fs::write(home.path("work/datasets/video.yaml"), local).unwrap();
+    let output = home.dfr("prepare --verify --modality video");
+    let stdout = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(stdout.starts_with("\nCache status for video datasets:\n"), "{stdout}");
+    assert!(stdout.contains("mine                                real                0 MISSING"));
+    assert!(stdout.contains("Balance ratio: 1.00 (1.0 = perfect)"), "{stdout}");
+}
+
+#[test]
+fn a_read_only_cache_is_named() {
+    let home = Home::with_clips();
+    // Root may write anywhere: a file in the way stops everybody.
+    fs::write(home.path("cache/packs"), "in the way").unwrap();
+    let output = home.dfr("prepare --modality video");
+    assert_eq!(output.status.code(), Some(i32::from(exit::OUTSIDE)));
+    assert!(text(&output.stderr).contains("cache/packs"), "{}", text(&output.stderr));
+}
+
+fn train(home: &Home, preset: &str) -> Output {
+    let trainer = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/fake_trainer");
+    assert!(trainer.metadata().unwrap().permissions().mode() & 0o111 != 0);
+    let trainer = trainer.display();
+    home.dfr(&format!(
+        "train --modality video --preset {preset} --time-budget 1 --seed 7 --trainer {trainer}"
+    ))
+}
+
+#[test]
+fn training_by_hand_prints_the_full_footer_and_passes_failures_on() {
+    let home = Home::with_clips();
+    assert_eq!(home.dfr("prepare --modality video").status.code(), Some(0));
+    let output = train(&home, "ok");
+    let stdout = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let footer = Footer::parse(&stdout).expect("a complete footer");
+    assert_eq!(footer.claims.model, "fake-7");
+    // Every clip has a twin of the other class: a constant is right on half of them.
+    assert_eq!(footer.scores[1..], [0.5, 0.0, 0.3125]);
+    let log = home.path("work/results/checkpoints/video/run.log");
+    assert_eq!(Footer::parse(&fs::read_to_string(log).unwrap()), Some(footer));
+    let failures = [
+        ("nan", exit::NOT_FINITE, "train failed"),
+        ("silent", exit::USAGE, "predict failed"),
+        ("short", exit::OUTSIDE, "predictions for"),
+    ];
+    for (preset, code, words) in failures {
+        let _ = fs::remove_dir_all(home.path("work/results"));
+        let output = train(&home, preset);
+        let stderr = text(&output.stderr);
+        assert!(stderr.contains(words), "{preset}: {stderr}");
+        assert_eq!(output.status.code(), Some(i32::from(code)), "{preset}: {stderr}");
+    }
+}
