@@ -1,9 +1,10 @@
 //! The real `dfr` in a hermetic environment: real media, and a shell script for `dfr-train`.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use dfr_contract::exit;
 use dfr_contract::footer::Footer;
@@ -35,11 +36,15 @@ impl Home {
     }
 
     fn dfr(&self, arguments: &str) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dfr"));
         command.args(arguments.split_whitespace()).env_clear().current_dir(self.path("work"));
         command.env("HOME", self.dir.path()).env("DFRESEARCH_CACHE", self.path("cache"));
         command.env("DFR_FFMPEG", ffmpeg().1).env("PATH", "/usr/bin:/bin");
-        command.output().unwrap()
+        command
     }
 }
 
@@ -122,11 +127,11 @@ fn a_read_only_cache_is_named() {
     assert!(text(&output.stderr).contains("cache/packs"), "{}", text(&output.stderr));
 }
 
-fn train(home: &Home, preset: &str) -> Output {
+fn train(home: &Home, preset: &str) -> Command {
     let trainer = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/fake_trainer");
     assert!(trainer.metadata().unwrap().permissions().mode() & 0o111 != 0);
     let trainer = trainer.display();
-    home.dfr(&format!(
+    home.command(&format!(
         "train --modality video --preset {preset} --time-budget 1 --seed 7 --trainer {trainer}"
     ))
 }
@@ -135,7 +140,7 @@ fn train(home: &Home, preset: &str) -> Output {
 fn training_by_hand_prints_the_full_footer_and_passes_failures_on() {
     let home = Home::with_clips();
     assert_eq!(home.dfr("prepare --modality video").status.code(), Some(0));
-    let output = train(&home, "ok");
+    let output = train(&home, "ok").output().unwrap();
     let stdout = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let footer = Footer::parse(&stdout).expect("a complete footer");
@@ -151,9 +156,21 @@ fn training_by_hand_prints_the_full_footer_and_passes_failures_on() {
     ];
     for (preset, code, words) in failures {
         let _ = fs::remove_dir_all(home.path("work/results"));
-        let output = train(&home, preset);
+        let output = train(&home, preset).output().unwrap();
         let stderr = text(&output.stderr);
         assert!(stderr.contains(words), "{preset}: {stderr}");
         assert_eq!(output.status.code(), Some(i32::from(code)), "{preset}: {stderr}");
     }
+}
+
+#[test]
+fn ctrl_c_ends_a_trainer_that_hangs() {
+    let home = Home::with_clips();
+    assert_eq!(home.dfr("prepare --modality video").status.code(), Some(0));
+    let mut dfr = train(&home, "hang").stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(dfr.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "clock started");
+    let kill = Command::new("kill").args(["-INT", &dfr.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    assert_eq!(dfr.wait().unwrap().code(), Some(i32::from(exit::INTERRUPTED)));
 }
