@@ -1,5 +1,7 @@
 //! Decoding real files, and files that are none.
 
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+
 mod support;
 
 use std::fs;

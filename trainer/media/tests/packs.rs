@@ -1,5 +1,7 @@
 //! Packs of real clips: the layout, what is left out, and what is made again.
 
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! The sample set as real files: they decode, and only the trace tells the classes apart.
 
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+
 mod support;
 
 use std::f32::consts::TAU;

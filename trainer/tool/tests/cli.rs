@@ -1,5 +1,7 @@
 //! The real `dfr` in a hermetic environment: real media, and a shell script for `dfr-train`.
 
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;

@@ -120,8 +120,7 @@ fn build(
 fn check_space(folder: &Path, bytes: u64) -> Result<(), PackError> {
     let stat = nix::sys::statvfs::statvfs(folder)
         .map_err(|errno| at("measure free space of", folder)(io::Error::from(errno)))?;
-    // Both are 64 bits wide on the platforms that have them narrower, too.
-    let free = u64::from(stat.blocks_available()) * u64::from(stat.fragment_size());
+    let free = stat.blocks_available() * stat.fragment_size();
     let needed = bytes + SPARE_BYTES;
     if free >= needed {
         return Ok(());
@@ -159,7 +158,7 @@ fn fill(
         left_out,
     };
     write_new(&dir.join(file::PACK), &json(&header))?;
-    [&vault, dir].into_iter().try_for_each(|dir| files::sync_dir(dir))?;
+    [vault.as_path(), dir].into_iter().try_for_each(files::sync_dir)?;
     Ok(header)
 }
 
@@ -190,7 +189,7 @@ fn write_records<'a>(
                     kept.push(*item);
                 }
                 Err(error) => {
-                    left_out.push(LeftOut { file: item.file.id(), reason: error.to_string() })
+                    left_out.push(LeftOut { file: item.file.id(), reason: error.to_string() });
                 }
             }
         }
@@ -241,15 +240,17 @@ fn require_records(
 }
 
 fn ids(stored: &[Vec<&Item>]) -> String {
-    let mut lines = String::from("part\trecord\tdataset\tfile\trecording\tsha256\n");
-    for (index, item) in stored.iter().flat_map(|items| items.iter().enumerate()) {
+    let line = |(index, item): (usize, &&Item)| {
         let (part, file) = (item.part.as_str(), &item.file);
         let columns = [&file.dataset, &file.file, &file.recording, &item.sha256];
         // A tab or a line break in a name would shift columns.
         let columns = columns.map(|text| text.replace(['\t', '\n'], " ")).join("\t");
-        lines += &format!("{part}\t{index}\t{columns}\n");
-    }
-    lines
+        format!("{part}\t{index}\t{columns}\n")
+    };
+    let lines = stored.iter().flat_map(|items| items.iter().enumerate().map(line));
+    std::iter::once("part\trecord\tdataset\tfile\trecording\tsha256\n".to_owned())
+        .chain(lines)
+        .collect()
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
