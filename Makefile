@@ -21,7 +21,7 @@ setup:
 	@$(CARGO) fetch --locked --quiet
 
 build: setup
-	$(CARGO) build --release --locked -p dfr-daemon --bin dfr-daemon -p dfr-tool
+	$(CARGO) build --release --locked -p dfr-daemon -p dfr-tool --bin dfr-daemon --bin dfr
 
 demo: build
 	@scripts/demo.sh
