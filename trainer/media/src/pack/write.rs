@@ -110,7 +110,11 @@ fn build(
     let dir = packs.join(&plan.content);
     let partial = files::partial(&dir);
     files::remove_tree(&partial)?;
-    let header = fill(&partial, plan, decoder, advance)?;
+    let filled = fill(&partial, plan, decoder, advance);
+    if filled.is_err() {
+        files::remove_tree(&partial)?;
+    }
+    let header = filled?;
     // Only a pack that failed its size check is here.
     files::remove_tree(&dir)?;
     fs::rename(&partial, &dir).map_err(at("rename", &partial))?;
