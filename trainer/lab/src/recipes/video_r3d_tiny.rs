@@ -10,7 +10,7 @@ use crate::models::r3d::R3dConfig;
 /// What is tuned. One constant a line, unaligned, so that each can be replaced by itself.
 #[rustfmt::skip]
 pub const KNOBS: Knobs = Knobs {
-    learning_rate: 3e-3, // knob: 3e-4 | 1e-3 | 3e-3 | 1e-2
+    learning_rate: 1e-3, // knob: 3e-4 | 1e-3 | 3e-3 | 1e-2
     weight_decay: 1e-4, // knob: 1e-5 | 1e-4 | 1e-2 | 5e-2
     batch_size: 8, // knob: 4 | 8 | 16 | 32
     grad_accum_steps: 1, // knob: 1 | 2 | 4

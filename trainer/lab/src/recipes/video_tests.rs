@@ -69,7 +69,13 @@ fn losses(recipe: &VideoRecipe, steps: u64) -> (f64, f64) {
 
 #[test]
 fn learns_with_every_knob_turned() {
-    let base = Knobs { warmup_steps: 0, dropout: 0.0, frames: 2, ..video_r3d_tiny::KNOBS };
+    let base = Knobs {
+        learning_rate: 3e-3,
+        warmup_steps: 0,
+        dropout: 0.0,
+        frames: 2,
+        ..video_r3d_tiny::KNOBS
+    };
     let turned = [
         base,
         Knobs { focal_gamma: 2.0, ..base },
