@@ -110,6 +110,7 @@ impl Session {
     ) -> Result<Report, Failure> {
         let places = self.places(n);
         let mut environment: BTreeMap<_, _> = self.settings.child_environment.clone();
+        environment.extend(self.task.environment.clone());
         environment.extend(expand_paths(&self.task.paths, &places));
         let execution = Execution {
             argv: command.expand(&places),

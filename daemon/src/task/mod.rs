@@ -38,6 +38,9 @@ pub struct Task {
     /// Environment variables that hold a path.
     #[serde(default)]
     pub paths: BTreeMap<String, String>,
+    /// Further environment variables of the commands.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
     /// How predictions become a score.
     pub score: Scoring,
 }
