@@ -68,12 +68,16 @@ impl Notebook {
         self.root.join("lock")
     }
 
-    /// Makes the session's directory.
+    /// Makes the session's directory. A state directory that is new is told to git as one to leave
+    /// alone; one that was there, which may hold other things, stays as it is.
     ///
     /// # Errors
     /// It cannot be made.
     pub fn create(&self) -> Result<(), NotebookError> {
-        fs::create_dir_all(&self.root).map_err(failed("make", &self.root))
+        let state = self.root.parent().expect("sessions lie below the state directory");
+        let is_new = !state.exists();
+        fs::create_dir_all(&self.root).map_err(failed("make", &self.root))?;
+        if is_new { replace(&state.join(".gitignore"), b"*\n") } else { Ok(()) }
     }
 
     /// Makes an experiment's directory.

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use git2::{ErrorCode, Oid};
+use git2::{BranchType, ErrorCode, Oid};
 
 use super::Repository;
 use super::error::{Doing as _, RepositoryError};
@@ -19,6 +19,12 @@ impl Repository {
     pub fn branch_tip(&self, branch: &str) -> Result<Option<String>, RepositoryError> {
         let tip = self.tip(&heads(branch))?;
         Ok(tip.map(|id| id.to_string()))
+    }
+
+    /// Whether the human's checkout is on this branch.
+    pub fn is_checked_out(&self, branch: &str) -> bool {
+        let found = self.git.find_branch(branch, BranchType::Local);
+        !self.git.is_bare() && found.is_ok_and(|branch| branch.is_head())
     }
 
     /// Makes a branch where there is none.

@@ -26,6 +26,18 @@ fn a_branch_is_made_once_moves_from_where_it_stands_and_tells_git_why() {
 }
 
 #[test]
+fn a_branch_is_checked_out_when_head_names_it() {
+    let sandbox = Sandbox::new();
+    let repository = sandbox.open();
+    repository.create_branch(BRANCH, &repository.base(None).unwrap(), "begin").unwrap();
+    assert!(!repository.is_checked_out(BRANCH) && repository.is_checked_out("main"));
+    sandbox.git(&["checkout", "--quiet", BRANCH]);
+    assert!(repository.is_checked_out(BRANCH) && !repository.is_checked_out("main"));
+    sandbox.git(&["checkout", "--quiet", "--detach"]);
+    assert!(!repository.is_checked_out(BRANCH) && !repository.is_checked_out("missing"));
+}
+
+#[test]
 fn a_branch_that_exists_is_refused_and_left() {
     let sandbox = Sandbox::new();
     let repository = sandbox.open();
