@@ -51,7 +51,11 @@ impl Session {
                 Ok(Made::Ready(commit))
             }
             Err(_) if self.stop_level() >= StopLevel::AbandonRun => Ok(stopped()),
-            Err((stage, problem)) => Ok(Made::Broken { commit, reason: summary(stage, &problem) }),
+            Err((stage, problem)) => {
+                let reason = summary(stage, &problem);
+                self.record(n, Entry::Refused { stage, problem, usage: Usage::default() }).await?;
+                Ok(Made::Broken { commit, reason })
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tracing::{Instrument as _, info, info_span, warn};
+use tracing::{Instrument as _, debug, info, info_span, warn};
 
 use crate::clock;
 use crate::experiment::{Entry, History, Phase, StopLevel};
@@ -26,6 +26,7 @@ use crate::task::{Places, Task};
 mod candidate;
 mod heartbeat;
 mod measure;
+mod opening;
 mod phases;
 mod preflight;
 mod recover;
@@ -43,7 +44,12 @@ use slot::Slot;
 /// What is missing at the start, by name; later only what makes going on pointless.
 pub async fn run(settings: Settings) -> Result<StopLevel, Failure> {
     let stop = stop::listen().or_outside()?;
-    let mut session = preflight::prepare(settings, stop).await?;
+    let mut asked = stop.clone();
+    // An endpoint may take minutes to be checked; nothing is made while anything is waited for.
+    let mut session = tokio::select! {
+        prepared = preflight::prepare(settings, stop) => prepared?,
+        Ok(level) = asked.wait_for(|level| *level > StopLevel::Continue) => return Ok(*level),
+    };
     session.recover().await?;
     session.run().await
 }
@@ -131,7 +137,6 @@ impl Session {
         let proposer = if is_baseline { "baseline".to_owned() } else { self.proposer.name() };
         let opened = Entry::Opened { parent: self.incumbent(), proposer };
         self.record(n, opened).await?;
-        self.enter(n, Phase::Propose);
         let made = if is_baseline { self.baseline(n).await? } else { self.candidate(n).await? };
         match made {
             Made::Ready(commit) => self.measure(n, &commit).await?,
@@ -153,13 +158,21 @@ impl Session {
         let log = self.notebook.experiment(n);
         Err(Failure::new(Kind::Configuration, anyhow::anyhow!("the baseline fails: {reason}"))
             .hint(format!("its logs are in {}", log.display()))
-            .hint(format!("mend it, then go on with --resume --tag {}", self.tag)))
+            .hint(format!("when the machine was at fault, go on with --resume --tag {}", self.tag))
+            .hint("when the recipe was: mend it, commit it, start a new --tag"))
     }
 
     fn enter(&mut self, n: u32, phase: Phase) {
         self.clock.enter(phase, clock::now());
         self.pulse.set(n, phase);
-        info!(%phase, "phase");
+        match phase {
+            Phase::Build => info!("building"),
+            Phase::Train => info!("training for {} s", self.budget().as_secs()),
+            Phase::Predict => info!("predicting the validation part"),
+            Phase::Propose | Phase::Start | Phase::Score | Phase::Record => {
+                debug!(%phase, "phase");
+            }
+        }
     }
 
     /// Writes an entry down and takes it in; nothing else changes the history.
@@ -167,7 +180,7 @@ impl Session {
         let at_ms = clock::wall_ms();
         self.history.apply(n, &entry, at_ms).or_bug()?;
         self.ledger.append(self.id, n, &entry, at_ms).await.or_outside()?;
-        tracing::debug!(?entry, "recorded");
+        debug!(?entry, "recorded");
         Ok(())
     }
 

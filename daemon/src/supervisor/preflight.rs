@@ -10,18 +10,17 @@ use tracing::{info, warn};
 
 use super::heartbeat::Pulse;
 use super::phases::PhaseClock;
-use super::slot::Slot;
-use super::{Session, StopLevel};
+use super::slot::{Slot, SlotError};
+use super::{Session, StopLevel, opening};
 use crate::clock;
-use crate::experiment::{History, Phase};
+use crate::experiment::Phase;
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::Ledger;
 use crate::notebook::Notebook;
 use crate::patch::Scope;
 use crate::proposer::{Llm, LlmSettings, Playbook, Proposer, ProposerError, Scripted};
 use crate::repository::{Repository, valid_tag};
-use crate::runner::{FileLock, Live, LockError};
-use crate::session::NewSession;
+use crate::runner::{self, FileLock, Live, LockError};
 use crate::settings::{ProposerChoice, Settings};
 use crate::task::{Places, Task, expand, expand_paths};
 use crate::telemetry;
@@ -30,13 +29,13 @@ use crate::telemetry;
 const LLM_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Everything that was found to be there.
-struct Found {
-    task: Task,
-    tag: String,
-    repository: Repository,
+pub(super) struct Found {
+    pub(super) task: Task,
+    pub(super) tag: String,
+    pub(super) repository: Repository,
     scope: Scope,
-    base: String,
-    pack: PathBuf,
+    pub(super) base: String,
+    pub(super) pack: PathBuf,
     proposer: Box<dyn Proposer>,
 }
 
@@ -45,17 +44,28 @@ pub(super) async fn prepare(
     stop: watch::Receiver<StopLevel>,
 ) -> Result<Session, Failure> {
     let found = find(&settings).await?;
+    let ledger_path = settings.locations.state_dir.join("dfr.db");
+    let known = opening::known(&ledger_path, &found, settings.resume).await?;
     let notebook = Notebook::new(&settings.locations.state_dir, &found.tag);
+    refuse_second(&notebook, &found.tag)?;
+    let project = found.repository.root(&found.base).or_outside()?;
+    let slot = Slot::claim(&settings.locations.cache, &project[..12]).map_err(crowded)?;
+    // From here on things are made.
     notebook.create().or_outside()?;
     let lock = FileLock::take(&notebook.lock()).map_err(|error| busy(error, &found.tag))?;
     telemetry::start(notebook.root(), settings.log_filter.as_deref()).or_configuration()?;
-    let ledger = Ledger::open(&settings.locations.state_dir.join("dfr.db")).await.or_outside()?;
-    let project = found.repository.root(&found.base).or_outside()?;
-    let slot = Slot::claim(&settings.locations.cache, &project[..12]).or_outside()?;
-    let (id, base, history) = open_session(&settings, &found, &ledger).await?;
+    let ledger = Ledger::open(&ledger_path).await.or_outside()?;
+    let (id, base, history) = match known {
+        Some(session) => {
+            let history = ledger.history(session.id).await.or_bug()?;
+            (session.id, session.begun.base_commit, history)
+        }
+        None => opening::begin(&settings, &found, &ledger).await?,
+    };
     let pulse = Pulse::start(ledger.clone(), id);
     info!(tag = found.tag, task = found.task.name, proposer = found.proposer.name(), "session");
     report_device();
+    report_checkout(&found);
     let live = if std::io::stderr().is_terminal() { Live::Terminal } else { Live::Quiet };
     Ok(Session {
         settings,
@@ -181,6 +191,21 @@ fn unusable(error: ProposerError) -> Failure {
         .hint("or work without one: --proposer playbook")
 }
 
+/// A daemon that runs this session is told before anything else about it is looked at.
+fn refuse_second(notebook: &Notebook, tag: &str) -> Result<(), Failure> {
+    let path = notebook.lock();
+    runner::is_held(&path)
+        .map_or(Ok(()), |owner| Err(busy(LockError::Held { path, owner: owner.to_string() }, tag)))
+}
+
+fn crowded(error: SlotError) -> Failure {
+    match error {
+        SlotError::Busy(LockError::Held { .. }) => Failure::new(Kind::Configuration, error)
+            .hint("wait for it, or stop it: dfr-daemon list, dfr-daemon stop --tag TAG"),
+        _ => Failure::new(Kind::Outside, error),
+    }
+}
+
 fn busy(error: LockError, tag: &str) -> Failure {
     match error {
         LockError::Held { .. } => Failure::new(Kind::Configuration, error)
@@ -189,60 +214,21 @@ fn busy(error: LockError, tag: &str) -> Failure {
     }
 }
 
-/// The session in the ledger: its id, its base and its history.
-async fn open_session(
-    settings: &Settings,
-    found: &Found,
-    ledger: &Ledger,
-) -> Result<(i64, String, History), Failure> {
-    let pack = found.pack.file_name().map(|name| name.to_string_lossy().into_owned());
-    let pack = pack.unwrap_or_default();
-    let known = ledger.session(&found.tag).await.or_outside()?;
-    if let Some(session) = known {
-        if !settings.resume {
-            let error = anyhow!("the ledger knows session {} already", found.tag);
-            return Err(Failure::new(Kind::Configuration, error)
-                .hint("go on with it (--resume) or choose another --tag"));
-        }
-        check_same(&session.begun.task, &found.task.name, "task")?;
-        check_same(&session.begun.pack_hash, &pack, "data")?;
-        let history = ledger.history(session.id).await.or_bug()?;
-        return Ok((session.id, session.begun.base_commit, history));
-    }
-    if settings.resume {
-        let error = anyhow!("the ledger knows no session {}", found.tag);
-        return Err(Failure::new(Kind::Configuration, error).hint("start it without --resume"));
-    }
-    let new = NewSession {
-        tag: found.tag.clone(),
-        task: found.task.name.clone(),
-        modality: found.task.modality,
-        base_commit: found.base.clone(),
-        pack_hash: pack,
-        repository: settings.locations.repo.clone(),
-        settings: settings.told(),
-        created_at_ms: clock::wall_ms(),
-    };
-    let session = ledger.create_session(&new).await.or_outside()?;
-    let branch = format!("autoresearch/{}", found.tag);
-    found.repository.create_branch(&branch, &found.base, "session start").or_outside()?;
-    Ok((session.id, session.begun.base_commit, History::default()))
-}
-
-/// Scores of one session are comparable only when nothing under them changes.
-fn check_same(before: &str, now: &str, what: &str) -> Result<(), Failure> {
-    if before == now {
-        return Ok(());
-    }
-    let error = anyhow!("this session's {what} is {before}, not {now}");
-    Err(Failure::new(Kind::Configuration, error)
-        .hint("scores would not compare; start a new --tag"))
-}
-
 fn report_device() {
     if Path::new("/dev/nvidiactl").exists() {
         info!("device: NVIDIA GPU");
     } else {
         warn!("device: no NVIDIA GPU; training runs on the CPU");
+    }
+}
+
+/// A branch moves under a human who has it checked out: their files stay, and so seem changed.
+fn report_checkout(found: &Found) {
+    let branch = format!("autoresearch/{}", found.tag);
+    if found.repository.is_checked_out(&branch) {
+        warn!(
+            "{branch} is checked out: the branch moves and your files do not, so git will show \
+             them as modified; `git switch main` avoids that"
+        );
     }
 }

@@ -1,0 +1,80 @@
+//! What the ledger knows of a session before it begins or goes on.
+
+use std::path::Path;
+
+use anyhow::anyhow;
+
+use super::preflight::Found;
+use crate::clock;
+use crate::experiment::History;
+use crate::failure::{Failure, Kind, OrFailure as _};
+use crate::ledger::Ledger;
+use crate::session::{NewSession, Session};
+use crate::settings::Settings;
+
+/// The session that goes on; none when a new one may begin. Makes nothing.
+pub(super) async fn known(
+    ledger: &Path,
+    found: &Found,
+    resume: bool,
+) -> Result<Option<Session>, Failure> {
+    let session = match ledger.exists() {
+        true => Ledger::open(ledger).await.or_outside()?.session(&found.tag).await.or_outside()?,
+        false => None,
+    };
+    match (session, resume) {
+        (Some(session), true) => {
+            check_same(&session.begun.task, &found.task.name, "task")?;
+            check_same(&session.begun.pack_hash, &pack_hash(found), "data")?;
+            Ok(Some(session))
+        }
+        (None, false) => Ok(None),
+        (Some(_), false) => {
+            let error = anyhow!("the ledger knows session {} already", found.tag);
+            Err(Failure::new(Kind::Configuration, error)
+                .hint("go on with it (--resume) or choose another --tag"))
+        }
+        (None, true) => {
+            let error = anyhow!("the ledger knows no session {}", found.tag);
+            Err(Failure::new(Kind::Configuration, error).hint("start it without --resume"))
+        }
+    }
+}
+
+/// A new session: in the ledger, then as a branch.
+pub(super) async fn begin(
+    settings: &Settings,
+    found: &Found,
+    ledger: &Ledger,
+) -> Result<(i64, String, History), Failure> {
+    let new = NewSession {
+        tag: found.tag.clone(),
+        task: found.task.name.clone(),
+        modality: found.task.modality,
+        base_commit: found.base.clone(),
+        pack_hash: pack_hash(found),
+        repository: settings.locations.repo.clone(),
+        settings: settings.told(),
+        created_at_ms: clock::wall_ms(),
+    };
+    let session = ledger.create_session(&new).await.or_outside()?;
+    let branch = format!("autoresearch/{}", found.tag);
+    found.repository.create_branch(&branch, &found.base, "session start").or_outside()?;
+    Ok((session.id, session.begun.base_commit, History::default()))
+}
+
+/// The content hash of the data: the name of the pack's directory.
+fn pack_hash(found: &Found) -> String {
+    let name = found.pack.file_name();
+    name.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+/// Scores of one session are comparable only when nothing under them changes.
+fn check_same(before: &str, now: &str, what: &str) -> Result<(), Failure> {
+    if before == now {
+        return Ok(());
+    }
+    let error = anyhow!("this session's {what} is {before}, not {now}");
+    Err(Failure::new(Kind::Configuration, error)
+        .hint("scores would not compare; start a new --tag"))
+}
