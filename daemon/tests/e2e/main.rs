@@ -1,0 +1,12 @@
+//! The real `dfr-daemon`, end to end: a hermetic environment, a stand-in trainer, a scripted
+//! endpoint. Each module is one thing that people rely on.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../support/openai.rs"]
+pub mod openai;
+
+mod bad_input;
+mod environment;
+
+mod night;
