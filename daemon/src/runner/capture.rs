@@ -10,7 +10,7 @@ use tokio::net::unix::pipe;
 
 use super::Execution;
 
-/// Bytes of one execution's output that reach the log; the rest is counted, not kept.
+/// Bytes of one execution's output that reach the log; of the rest, the last lines follow.
 const LOG_CAP_BYTES: u64 = 64 << 20;
 /// Lines kept for error messages.
 const TAIL_LINES: usize = 50;
@@ -91,11 +91,14 @@ impl Capture {
         if !self.line.is_empty() {
             self.end_line();
         }
+        let tail = Vec::from(self.tail).join("\n");
         if self.seen > self.written {
-            let note = format!("\n[{} bytes of output, {} kept]\n", self.seen, self.written);
+            let (seen, kept) = (self.seen, self.written);
+            let note =
+                format!("\n[{seen} bytes of output, {kept} kept; the last lines:]\n{tail}\n");
             let _ = self.log.write_all(note.as_bytes());
         }
-        Vec::from(self.tail).join("\n")
+        tail
     }
 
     fn take(&mut self, byte: u8) {
