@@ -93,12 +93,12 @@ fn a_branch_that_exists() {
 #[test]
 fn an_endpoint_that_is_not_there_or_refuses() {
     let environment = TestEnvironment::new();
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let nobody = format!("http://{closed}/v1");
+    // A port that no program is given by chance.
+    let nobody = "http://127.0.0.1:1/v1";
     let wrong = Server::start_with_models(Answer::error(401, "who are you"), []);
     let down = Server::start_with_models(Answer::error(503, "come back"), []);
     for (url, code, words) in [
-        (nobody.as_str(), 4, &[nobody.as_str(), "OPENAI_BASE_URL", "--proposer playbook"][..]),
+        (nobody, 4, &[nobody, "OPENAI_BASE_URL", "--proposer playbook"][..]),
         (wrong.base_url(), 3, &["refuses the key", "who are you", "OPENAI_API_KEY"]),
         (down.base_url(), 4, &["503", "come back"]),
     ] {

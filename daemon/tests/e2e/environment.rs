@@ -18,6 +18,10 @@ extra = 1 // knob: 1 | 2
 build = ok
 smoke = ok
 ";
+/// Edits that make the recipe better, and that change nothing.
+pub const BETTER: (&str, &str) =
+    ("quality = 0.600 // knob: 0.500 | 0.600 | 0.700 | 0.800", "quality = 0.700");
+pub const EQUAL: (&str, &str) = ("extra = 1 // knob: 1 | 2", "extra = 2");
 pub const PROGRAM: &str = "# Orders\nDo not touch the moon.\n";
 pub const RECORDS: usize = 100;
 

@@ -8,5 +8,7 @@ pub mod openai;
 
 mod bad_input;
 mod environment;
+mod misbehaviour;
 
 mod night;
+mod stopping;

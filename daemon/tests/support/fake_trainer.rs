@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -78,10 +79,10 @@ fn train(recipe: &Recipe, run: &str) -> ExitCode {
 }
 
 fn ignore_term() {
-    // A shell that ignores TERM, in the same group, keeps the pipe open.
-    let script = "trap '' TERM; while :; do sleep 1; done";
-    let mut shell = std::process::Command::new("sh");
-    shell.args(["-c", script]).status().expect("a shell");
+    // It ignores TERM itself, and so does a child in its group that keeps the pipe open.
+    let script = "trap '' TERM; (while :; do sleep 1; done) & while :; do sleep 1; done";
+    let failed = std::process::Command::new("sh").args(["-c", script]).exec();
+    panic!("no shell: {failed}");
 }
 
 fn flood() {

@@ -1,0 +1,91 @@
+//! Every way a trainer can misbehave ends in a row with its reason, and the loop goes on.
+
+use crate::environment::{BETTER, TestEnvironment, reply};
+
+/// One session: the baseline, a candidate in each mode, and one good candidate at the end.
+fn tried(modes: &[&str]) -> TestEnvironment {
+    let environment = TestEnvironment::new();
+    let bad = modes.iter().map(|mode| reply(mode, &[("mode = ok", &format!("mode = {mode}"))]));
+    let good = reply("better", &[BETTER]);
+    let script = environment.script(&bad.chain([good]).collect::<Vec<_>>());
+    let most = (modes.len() + 2).to_string();
+    let mut session = environment.session(&["--proposer", &script, "--max-experiments", &most]);
+    environment.run(session.args(["--budget-s", "1"])).code(0);
+    environment
+}
+
+/// Looks at the rows and reasons of one session, and that everything is in order after it.
+#[track_caller]
+fn check(cases: &[(&str, &str, &str)]) {
+    let environment = tried(&cases.iter().map(|(mode, ..)| *mode).collect::<Vec<_>>());
+    let rows = environment.rows();
+    let main = environment.git(&["rev-parse", "main"]);
+    let mut reflog = vec!["session start".to_owned()];
+    for (n, (mode, verdict, reason)) in (1u32..).zip(cases) {
+        let row = &rows[n as usize];
+        assert_eq!(row[4..], [*verdict, *mode], "{row:?}");
+        let shown = environment.show(n);
+        let first = shown.lines().next().unwrap();
+        assert_eq!(first.split(',').next(), Some(&*format!("experiment {n}: {verdict}")));
+        assert!(first.contains(reason), "{mode}: {first}");
+        if *verdict == "crash" {
+            assert_eq!(row[1..4], ["0.000000", "0.000000", "0.0"], "{row:?}");
+        }
+        let parent = environment.git(&["rev-parse", &format!("refs/dfr/t/exp/{n}^")]);
+        assert_eq!(parent, main, "{mode} was not made from the incumbent");
+        let checkpoint = environment.path(&format!("repo/state/t/exp/{n}/model.safetensors"));
+        assert!(!checkpoint.exists(), "{mode} left its checkpoint");
+        reflog.extend(["candidate", verdict].map(|word| format!("experiment {n}: {word}")));
+    }
+    let last = rows.len() - 1;
+    assert_eq!(rows[last][4..], ["keep", "better"]);
+    reflog.push(format!("experiment {last}: candidate"));
+    reflog.reverse();
+    let moves = environment.git(&["reflog", "show", "--format=%gs", "autoresearch/t"]);
+    assert_eq!(moves, reflog.join("\n"));
+    assert!(environment.git(&["rev-parse", "autoresearch/t"]).starts_with(&rows[last][0]));
+    environment.wait_for_no_trainer();
+}
+
+#[test]
+fn runs_that_fail_are_crashes_with_their_last_words() {
+    check(&[
+        ("nan", "crash", "training exit code 6: loss is NaN"),
+        ("crash", "crash", "training exit code 1: Traceback: shapes [2] and [3] do not fit"),
+    ]);
+}
+
+#[test]
+fn runs_without_a_whole_footer_are_crashes() {
+    check(&[
+        ("truncated-footer", "crash", "no footer in run.log"),
+        ("no-footer", "crash", "no footer in run.log"),
+    ]);
+}
+
+#[test]
+fn predictions_that_are_none_are_crashes() {
+    check(&[
+        ("no-predictions", "crash", "no predictions: "),
+        ("half-predictions", "crash", "predictions refused: 50 predictions for 100 records"),
+        ("nan-predictions", "crash", "predictions refused: line 3: probability NaN"),
+    ]);
+}
+
+#[test]
+fn a_score_that_a_trainer_claims_is_worth_nothing() {
+    check(&[("forged-footer", "discard", "<= ")]);
+}
+
+#[test]
+fn runs_past_their_deadline_are_ended_even_when_they_are_deaf() {
+    check(&[
+        ("hang", "crash", "training timed out"),
+        ("ignore-term", "crash", "training timed out"),
+    ]);
+}
+
+#[test]
+fn a_flood_of_output_hides_no_footer_and_fills_no_disk() {
+    check(&[("flood", "discard", "<= ")]);
+}

@@ -1,0 +1,171 @@
+//! Signals, `stop` and sudden death: how a session ends, and that it goes on from there.
+
+use nix::sys::signal::Signal::{self, SIGHUP, SIGINT, SIGKILL, SIGTERM};
+
+use crate::environment::{BETTER, Daemon, EQUAL, TestEnvironment, reply};
+
+/// A session whose first candidate trains in this mode, at the moment when it takes its first step.
+fn training<'a>(
+    environment: &'a TestEnvironment,
+    mode: &str,
+    arguments: &[(&str, &str)],
+) -> Daemon<'a> {
+    let bad = reply(mode, &[("mode = ok", &format!("mode = {mode}"))]);
+    let never = reply("never tried", &[EQUAL]);
+    let script = environment.script(&[bad, never]);
+    let mut session = environment.session(&["--proposer", &script]);
+    for (name, value) in arguments {
+        match name.starts_with("--") {
+            true => session.args([name, value]),
+            false => session.env(name, value),
+        };
+    }
+    let mut daemon = environment.start(&mut session);
+    daemon.wait_for_training(1);
+    daemon
+}
+
+/// The experiment in hand left no row, no program, and the branch where it was.
+#[track_caller]
+fn assert_abandoned(environment: &TestEnvironment) {
+    environment.wait_for_no_trainer();
+    assert_eq!(environment.verdicts(), ["keep"]);
+    let [tip, main] = ["autoresearch/t", "main"].map(|name| environment.git(&["rev-parse", name]));
+    assert_eq!(tip, main);
+    let shown = environment.show(1);
+    assert!(
+        shown.starts_with("experiment 1: no verdict") && shown.contains("abandoned"),
+        "{shown}"
+    );
+}
+
+/// Goes on with one more candidate, which is experiment 2 and better.
+#[track_caller]
+fn assert_goes_on(environment: &TestEnvironment) {
+    let before = environment.read("repo/state/t/results.tsv");
+    let better = reply("better", &[BETTER]);
+    let script = environment.script(&[better]);
+    let arguments = ["--proposer", &script, "--resume", "--max-experiments", "2"];
+    environment.run(&mut environment.session(&arguments)).code(0);
+    let after = environment.read("repo/state/t/results.tsv");
+    assert!(after.starts_with(&before), "{before}\n{after}");
+    assert_eq!(environment.verdicts(), ["keep", "keep"]);
+    let shown = environment.show(2);
+    assert!(shown.starts_with("experiment 2: keep"), "{shown}");
+    let third = environment.run(&mut environment.daemon(&["show", "3", "--tag", "t"]));
+    third.code(3).says(&["no experiment 3", "it has 0 to 2"]);
+    assert!(
+        environment.git(&["rev-parse", "autoresearch/t"]).starts_with(&environment.rows()[1][0])
+    );
+}
+
+#[test]
+fn the_first_interrupt_finishes_the_experiment_in_hand() {
+    let environment = TestEnvironment::new();
+    let mut daemon = training(&environment, "hang", &[("--budget-s", "1")]);
+    daemon.signal(SIGINT);
+    daemon.wait_for_log("stopping after the experiment in hand");
+    daemon.wait().code(0);
+    assert_eq!(environment.verdicts(), ["keep", "crash"]);
+    assert!(environment.show(1).contains("timed out"));
+    environment.wait_for_no_trainer();
+}
+
+#[test]
+fn the_second_interrupt_abandons_it_and_a_resume_goes_on() {
+    let environment = TestEnvironment::new();
+    let mut daemon = training(&environment, "hang", &[]);
+    daemon.signal(SIGINT);
+    daemon.wait_for_log("stopping after the experiment in hand");
+    daemon.signal(SIGINT);
+    daemon.wait().code(0).says(&["abandoning the run in hand"]);
+    assert_abandoned(&environment);
+    assert_goes_on(&environment);
+}
+
+#[test]
+fn a_termination_abandons_it() {
+    let environment = TestEnvironment::new();
+    let daemon = training(&environment, "ignore-term", &[]);
+    daemon.signal(SIGTERM);
+    daemon.wait().code(0);
+    assert_abandoned(&environment);
+    assert_goes_on(&environment);
+}
+
+#[test]
+fn the_third_interrupt_stops_at_once_and_leaves_no_trainer() {
+    let environment = TestEnvironment::new();
+    // It would be waited for all day if the third one did not end it.
+    let mut daemon = training(&environment, "ignore-term", &[("DFR_GRACE_S", "86400")]);
+    for said in ["stopping after the experiment", "abandoning the run", "stopping now"] {
+        daemon.signal(SIGINT);
+        daemon.wait_for_log(said);
+    }
+    daemon.wait().code(130);
+    environment.wait_for_no_trainer();
+    assert_eq!(environment.verdicts(), ["keep"]);
+    assert_goes_on(&environment);
+}
+
+#[test]
+fn a_hangup_and_a_vanished_terminal_stop_nothing() {
+    let environment = TestEnvironment::new();
+    let arguments = [("--budget-s", "1"), ("--max-experiments", "3")];
+    let daemon = training(&environment, "hang", &arguments);
+    daemon.signal(SIGHUP);
+    daemon.wait().code(0);
+    assert_eq!(environment.verdicts(), ["keep", "crash", "discard"]);
+
+    let environment = TestEnvironment::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut session = environment.session(&["--max-experiments", "2"]);
+    let status = session.stdout(writer.try_clone().unwrap()).stderr(writer).status().unwrap();
+    assert!(status.success(), "{status}");
+    assert_eq!(environment.rows().len(), 2);
+}
+
+#[test]
+fn a_stop_is_asked_for_from_another_terminal() {
+    for (now, rows) in [(false, 2), (true, 1)] {
+        let environment = TestEnvironment::new();
+        let daemon = training(&environment, "hang", &[("--budget-s", "2")]);
+        let mut stop = environment.daemon(&["stop", "--tag", "t"]);
+        let asked = environment.run(if now { stop.arg("--now") } else { &mut stop });
+        asked.code(0);
+        assert!(asked.out.contains("the experiment in hand"), "{}", asked.out);
+        daemon.wait().code(0);
+        assert_eq!(environment.rows().len(), rows);
+        environment.wait_for_no_trainer();
+    }
+}
+
+#[test]
+fn a_killed_daemon_takes_its_trainer_along_and_a_resume_puts_things_right() {
+    for signal in [SIGKILL, Signal::SIGQUIT] {
+        let environment = TestEnvironment::new();
+        let daemon = training(&environment, "hang", &[]);
+        let candidate = environment.git(&["rev-parse", "autoresearch/t"]);
+        daemon.signal(signal);
+        assert_eq!(daemon.wait().status.code(), None);
+        environment.wait_for_no_trainer();
+        assert_eq!(environment.git(&["rev-parse", "autoresearch/t"]), candidate);
+        assert_goes_on(&environment);
+        let shown = environment.show(1);
+        assert!(shown.contains("abandoned: the daemon ended during the experiment"), "{shown}");
+    }
+}
+
+#[test]
+fn a_commit_of_a_human_on_the_branch_is_left_where_it_is() {
+    let environment = TestEnvironment::new();
+    environment.run(&mut environment.session(&["--max-experiments", "1"])).code(0);
+    environment.git(&["checkout", "--quiet", "autoresearch/t"]);
+    environment.git(&["commit", "--quiet", "--allow-empty", "-m", "mine"]);
+    let mine = environment.git(&["rev-parse", "HEAD"]);
+    let two = ["--resume", "--max-experiments", "2"];
+    let ended = environment.run(&mut environment.session(&two));
+    ended.code(3).says(&[&mine, "git branch -f autoresearch/t"]);
+    assert_eq!(environment.git(&["rev-parse", "autoresearch/t"]), mine);
+}
