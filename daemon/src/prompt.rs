@@ -86,7 +86,9 @@ pub fn messages(context: &Context<'_>) -> Result<Vec<Message>, PromptError> {
     ];
     if let Some(failed) = &context.repair {
         let reply = cut(failed.reply, REPAIR_LIMIT);
-        messages.push(Message { role: Role::Assistant, content: reply });
+        // Endpoints refuse an empty message, and some two of one role in a row.
+        let content = if reply.is_empty() { "[no text]".to_owned() } else { reply };
+        messages.push(Message { role: Role::Assistant, content });
         messages.push(Message { role: Role::User, content: repair(failed)? });
     }
     Ok(messages)

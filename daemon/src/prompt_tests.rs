@@ -164,3 +164,9 @@ fn a_text_at_its_limit_is_whole() {
 fn the_program_of_this_repository_fits() {
     assert!(include_str!("../../program.md").chars().count() <= PROGRAM_LIMIT);
 }
+
+#[test]
+fn an_answer_without_text_is_no_empty_message() {
+    let repair = Repair { stage: Stage::Patch, reply: "\n", problem: "no text", turns_left: 1 };
+    assert_eq!(Fixture::new().messages(Some(repair))[2].content, "[no text]");
+}
