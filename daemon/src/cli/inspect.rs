@@ -119,7 +119,8 @@ impl View<'_> {
         let tag = &session.begun.tag;
         let Some(pid) = self.owner(session) else {
             let error = anyhow!("no daemon runs session {tag}");
-            return Err(Failure::new(Kind::Configuration, error));
+            return Err(Failure::new(Kind::Configuration, error)
+                .hint(format!("it has ended already: dfr-daemon status --tag {tag}")));
         };
         runner::signal(pid, level).or_outside()?;
         Ok(match level {
