@@ -1,9 +1,9 @@
 //! Structured logs: JSON lines for machines in `daemon.jsonl`, readable lines on standard error.
 //! [tracing-subscriber] `RUST_LOG` filters both.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, IsTerminal as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -16,21 +16,65 @@ pub const FILE: &str = "daemon.jsonl";
 /// What is logged when nobody says otherwise.
 const DEFAULT: &str = "info,sqlx=warn";
 
-/// Starts logging for a session.
+/// What is logged; known to be well-formed.
+#[derive(Clone, Debug)]
+pub struct Filter(String);
+
+/// Why there is no log.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// A text that filters nothing.
+    #[error("RUST_LOG={text:?} is no log filter ({reason}); try debug, or dfr_daemon=debug")]
+    Filter {
+        /// As given.
+        text: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The file cannot be opened.
+    #[error("cannot open the log {}", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Filter {
+    /// The default, or the filter that a human asked for.
+    ///
+    /// # Errors
+    /// It cannot be understood.
+    pub fn parse(text: Option<&str>) -> Result<Self, TelemetryError> {
+        let text = text.unwrap_or(DEFAULT);
+        EnvFilter::try_new(text).map(|_| Self(text.to_owned())).map_err(|error| {
+            TelemetryError::Filter { text: text.to_owned(), reason: error.to_string() }
+        })
+    }
+
+    fn make(&self) -> EnvFilter {
+        EnvFilter::new(&self.0)
+    }
+}
+
+/// Starts logging for a session. A program logs once: a second start changes nothing.
 ///
 /// # Errors
-/// The log file cannot be opened, or the filter cannot be understood.
-pub fn start(directory: &Path, filter: Option<&str>) -> io::Result<()> {
-    let filter = || {
-        EnvFilter::try_new(filter.unwrap_or(DEFAULT))
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
-    };
-    let file: File = OpenOptions::new().create(true).append(true).open(directory.join(FILE))?;
-    let machines = fmt::layer().json().with_writer(Mutex::new(file)).with_filter(filter()?);
+/// The log file cannot be opened.
+pub fn start(directory: &Path, filter: &Filter) -> Result<(), TelemetryError> {
+    let path = directory.join(FILE);
+    let file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(|source| TelemetryError::Open { path, source })?;
+    let machines = fmt::layer().json().with_writer(Mutex::new(file)).with_filter(filter.make());
     let people = fmt::layer()
         .with_target(false)
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
-        .with_filter(filter()?);
-    tracing_subscriber::registry().with(machines).with(people).try_init().map_err(io::Error::other)
+        .with_filter(filter.make());
+    let _ = tracing_subscriber::registry().with(machines).with(people).try_init();
+    Ok(())
 }

@@ -43,6 +43,7 @@ pub(super) async fn prepare(
     settings: Settings,
     stop: watch::Receiver<StopLevel>,
 ) -> Result<Session, Failure> {
+    let filter = telemetry::Filter::parse(settings.log_filter.as_deref()).or_configuration()?;
     let found = find(&settings).await?;
     let ledger_path = settings.locations.state_dir.join("dfr.db");
     let known = opening::known(&ledger_path, &found, settings.resume).await?;
@@ -53,7 +54,7 @@ pub(super) async fn prepare(
     // From here on things are made.
     notebook.create().or_outside()?;
     let lock = FileLock::take(&notebook.lock()).map_err(|error| busy(error, &found.tag))?;
-    telemetry::start(notebook.root(), settings.log_filter.as_deref()).or_configuration()?;
+    telemetry::start(notebook.root(), &filter).or_outside()?;
     let ledger = Ledger::open(&ledger_path).await.or_outside()?;
     let (id, base, history) = match known {
         Some(session) => {
