@@ -8,7 +8,9 @@ pub mod openai;
 
 mod bad_input;
 mod environment;
+mod inspect;
+mod llm;
 mod misbehaviour;
-
 mod night;
+mod session;
 mod stopping;

@@ -1,0 +1,94 @@
+//! `status`, `list`, `show` and `stop`: with nothing there, while a session runs, and after it.
+
+use crate::environment::{BETTER, TestEnvironment, reply};
+
+const LOOKS: [&[&str]; 4] =
+    [&["status", "--tag", "t"], &["list"], &["show", "0", "--tag", "t"], &["stop", "--tag", "t"]];
+
+#[test]
+fn where_no_session_was_started_each_says_so_and_makes_nothing() {
+    let environment = TestEnvironment::new();
+    for arguments in LOOKS {
+        let ended = environment.run(&mut environment.daemon(arguments));
+        ended.code(3).says(&["no ledger at", "hint: ", "--state-dir"]);
+        assert_eq!(ended.out, "");
+        environment.assert_nothing_created();
+    }
+}
+
+#[test]
+fn a_session_or_experiment_that_is_not_there_is_named() {
+    let environment = TestEnvironment::new();
+    environment.run(&mut environment.session(&["--max-experiments", "1"])).code(0);
+    for arguments in
+        [&["status", "--tag", "x"][..], &["show", "0", "--tag", "x"], &["stop", "--tag", "x"]]
+    {
+        let ended = environment.run(&mut environment.daemon(arguments));
+        ended.code(3).says(&["no session x", "dfr-daemon list"]);
+    }
+    let ended = environment.run(&mut environment.daemon(&["show", "7", "--tag", "t"]));
+    ended.code(3).says(&["no experiment 7"]);
+    let ended = environment.run(&mut environment.daemon(&["stop", "--tag", "t"]));
+    ended.code(3).says(&["no daemon runs session t", "hint: "]);
+    let ended = environment.run(&mut environment.daemon(&["show", "--tag", "t"]));
+    ended.code(2).says(&["EXPERIMENT"]);
+}
+
+#[test]
+fn a_running_session_is_alive_in_its_phase_and_dead_afterwards() {
+    let environment = TestEnvironment::new();
+    let script = environment.script(&[reply("hang", &[("mode = ok", "mode = hang")])]);
+    let mut daemon = environment.start(&mut environment.session(&["--proposer", &script]));
+    daemon.wait_for_training(1);
+    let look = |arguments: &[&str]| {
+        let ended = environment.run(&mut environment.daemon(arguments));
+        ended.code(0);
+        ended.out
+    };
+    // The sign of life is written beside the run, not before it.
+    daemon.wait_for("its phase", || look(LOOKS[0]).contains("experiment 1, train"));
+    let status = look(LOOKS[0]);
+    assert!(status.contains("alive") && status.contains(&daemon.id().to_string()), "{status}");
+    assert!(status.contains("baseline") && status.contains("keep"), "{status}");
+    assert!(look(LOOKS[1]).contains("alive"));
+    let shown = look(&["show", "1", "--tag", "t"]);
+    assert!(shown.starts_with("experiment 1: no verdict") && shown.contains("built"), "{shown}");
+    assert!(look(&["stop", "--tag", "t", "--now"]).contains("abandons"));
+    daemon.wait().code(0);
+    let status = look(LOOKS[0]);
+    assert!(status.contains("dead") && !status.contains("alive"), "{status}");
+    assert!(look(LOOKS[1]).contains("dead"));
+}
+
+#[test]
+fn a_shown_experiment_has_hypothesis_diff_scores_and_log() {
+    let environment = TestEnvironment::new();
+    let script = environment.script(&[reply("better", &[BETTER])]);
+    let two = ["--proposer", &script, "--max-experiments", "2"];
+    environment.run(&mut environment.session(&two)).code(0);
+    let shown = environment.show(1);
+    let row = environment.rows()[1].clone();
+    for part in [
+        "experiment 1: keep",
+        "better should help",
+        "-quality = 0.600",
+        "+quality = 0.700",
+        "scripted",
+    ] {
+        assert!(shown.contains(part), "{part:?} is not in {shown}");
+    }
+    assert!(shown.contains(&row[0]) && shown.contains(&row[1]), "{shown}");
+    assert!(shown.contains("sn34_competition:") && shown.ends_with('\n'), "{shown}");
+    assert!(!shown.contains('\u{1b}') && !shown.ends_with("\n\n"), "{shown}");
+    assert!(!environment.show(0).contains("diff"));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let environment = TestEnvironment::new();
+    environment.run(&mut environment.session(&["--max-experiments", "1"])).code(0);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = environment.daemon(&["status", "--tag", "t"]).stdout(writer).status().unwrap();
+    assert!(status.success(), "{status}");
+}
