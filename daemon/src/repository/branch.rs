@@ -83,6 +83,27 @@ impl Repository {
         Ok(self.tip(&kept(tag, experiment))?.map(|id| id.to_string()))
     }
 
+    /// Whether a commit (full object id) is among the candidates kept for an experiment.
+    ///
+    /// # Errors
+    /// A reference cannot be read.
+    pub fn is_kept(
+        &self,
+        tag: &str,
+        experiment: u32,
+        commit: &str,
+    ) -> Result<bool, RepositoryError> {
+        let newest = kept(tag, experiment);
+        let earlier = (1u32..).map(|number| format!("{newest}.{number}"));
+        let mut names = std::iter::once(newest.clone()).chain(earlier);
+        while let Some(tip) = names.next().map(|name| self.tip(&name)).transpose()?.flatten() {
+            if tip.to_string() == commit {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn set_aside(&self, name: &str, earlier: Oid) -> Result<(), RepositoryError> {
         for number in 1u32.. {
             let aside = format!("{name}.{number}");

@@ -113,6 +113,9 @@ fn every_candidate_stays_reachable_also_those_before_a_repair() {
         repository.keep("t", 5, commit).unwrap();
         assert_eq!(repository.kept("t", 5).unwrap().as_ref(), Some(commit));
     }
+    assert!(tries.iter().all(|commit| repository.is_kept("t", 5, commit).unwrap()));
+    assert!(!repository.is_kept("t", 5, &base).unwrap());
+    assert!(!repository.is_kept("t", 4, &tries[0]).unwrap());
     let refs = sandbox.git(&["for-each-ref", "--format=%(refname) %(objectname)", "refs/dfr"]);
     assert_eq!(
         refs,
