@@ -169,3 +169,30 @@ fn a_commit_of_a_human_on_the_branch_is_left_where_it_is() {
     ended.code(3).says(&[&mine, "git branch -f autoresearch/t"]);
     assert_eq!(environment.git(&["rev-parse", "autoresearch/t"]), mine);
 }
+
+/// Kills a session in the training of a repaired candidate, and puts the branch where it stood at
+/// another moment of the experiment.
+#[track_caller]
+fn killed_with_branch_at(reference: Option<&str>) {
+    let environment = TestEnvironment::new();
+    let broken = reply("breaks", &[("build = ok", "build = broken")]);
+    let hangs = reply("hangs", &[("mode = ok", "mode = hang")]);
+    let script = environment.script(&[broken, hangs]);
+    let mut daemon = environment.start(&mut environment.session(&["--proposer", &script]));
+    daemon.wait_for_training(1);
+    daemon.signal(SIGKILL);
+    assert_eq!(daemon.wait().status.code(), None);
+    match reference {
+        Some(at) => environment.git(&["update-ref", "refs/heads/autoresearch/t", at]),
+        None => environment.git(&["update-ref", "-d", "refs/heads/autoresearch/t"]),
+    };
+    let _ = std::fs::remove_dir_all(environment.path("script"));
+    assert_goes_on(&environment);
+}
+
+#[test]
+fn a_branch_that_is_a_step_behind_the_ledger_is_put_right() {
+    killed_with_branch_at(Some("refs/dfr/t/exp/1.1"));
+    killed_with_branch_at(Some("main"));
+    killed_with_branch_at(None);
+}
