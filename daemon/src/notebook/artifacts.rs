@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{results_tsv, state_md, write_atomic};
 use crate::clock;
-use crate::experiment::{History, Row, Verdict};
+use crate::experiment::{History, Row};
 use crate::task::Task;
 
 /// A file of the notebook could not be handled.
@@ -168,11 +168,8 @@ impl Notebook {
     ///
     /// # Errors
     /// The directory cannot be read, or a checkpoint cannot be removed.
-    pub fn prune(&self, row: &Row) -> Result<(), NotebookError> {
-        let directory = self.experiment(row.experiment);
-        if row.verdict == Verdict::Keep {
-            return Ok(());
-        }
+    pub fn prune(&self, experiment: u32) -> Result<(), NotebookError> {
+        let directory = self.experiment(experiment);
         for path in listed(&directory).map_err(failed("read", &directory))? {
             if path.extension().is_some_and(|extension| extension == "safetensors") {
                 fs::remove_file(&path).map_err(failed("remove", &path))?;

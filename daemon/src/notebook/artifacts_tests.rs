@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use tempfile::TempDir;
 
 use super::*;
+use crate::experiment::Verdict;
 use crate::sample::{self, tried};
 
 const MAR_14_MS: i64 = 1_773_500_000_000;
@@ -85,23 +86,19 @@ fn meta_tells_the_row_and_the_rest() {
 }
 
 #[test]
-fn only_what_was_not_kept_loses_its_checkpoints() {
+fn an_experiment_that_is_not_kept_loses_its_checkpoints_alone() {
     let (_directory, notebook) = notebook();
-    let verdicts = [Verdict::Keep, Verdict::Discard, Verdict::Crash];
-    let history = sample::history(&verdicts.map(|verdict| tried(verdict, 0.5, "x")));
-    for row in &history.rows {
-        let directory = notebook.experiment(row.experiment);
-        for name in ["model.safetensors", "predictions.bin", "run.log"] {
-            put(&directory.join(name), "x");
-        }
-        notebook.prune(row).unwrap();
-        notebook.prune(row).unwrap();
-        let kept = row.verdict == Verdict::Keep;
-        assert_eq!(names(&directory).contains("model.safetensors"), kept);
-        assert_eq!(names(&directory).len(), if kept { 3 } else { 2 });
+    let directory = notebook.experiment(1);
+    notebook.prune(1).unwrap();
+    for name in ["model.safetensors", "predictions.bin", "run.log"] {
+        put(&directory.join(name), "x");
     }
-    fs::remove_dir_all(notebook.experiment(1)).unwrap();
-    notebook.prune(&history.rows[1]).unwrap();
+    notebook.prune(2).unwrap();
+    assert_eq!(names(&directory).len(), 3);
+    for _ in ["once", "again"] {
+        notebook.prune(1).unwrap();
+        assert_eq!(names(&directory), ["predictions.bin", "run.log"].map(str::to_owned).into());
+    }
 }
 
 #[test]

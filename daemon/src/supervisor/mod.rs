@@ -187,6 +187,7 @@ impl Session {
     async fn abandon(&mut self, n: u32, reason: String) -> Result<(), Failure> {
         warn!(reason, "abandoned");
         self.branch_to_incumbent(n, "abandoned")?;
+        self.notebook.prune(n).or_outside()?;
         self.record(n, Entry::Abandoned { reason }).await
     }
 

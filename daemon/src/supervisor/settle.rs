@@ -32,9 +32,9 @@ impl Session {
         let Some(row) = row else { return Ok(()) };
         if row.verdict != Verdict::Keep {
             self.branch_to_incumbent(n, &row.verdict.to_string())?;
+            self.notebook.prune(n).or_outside()?;
         }
         self.notebook.archive_run_log(n, row.decided_at_ms).or_outside()?;
-        self.notebook.prune(&row).or_outside()?;
         let clock =
             std::mem::replace(&mut self.clock, PhaseClock::start(Phase::Record, clock::now()));
         let phase_seconds = clock.finish(clock::now());
