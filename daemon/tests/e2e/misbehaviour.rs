@@ -5,6 +5,7 @@ use crate::environment::{BETTER, TestEnvironment, reply};
 /// One session: the baseline, a candidate in each mode, and one good candidate at the end.
 fn tried(modes: &[&str]) -> TestEnvironment {
     let environment = TestEnvironment::new();
+    environment.edit("task.toml", ("predict_s = 30", "predict_s = 5"));
     let bad = modes.iter().map(|mode| reply(mode, &[("mode = ok", &format!("mode = {mode}"))]));
     let good = reply("better", &[BETTER]);
     let script = environment.script(&bad.chain([good]).collect::<Vec<_>>());
@@ -83,6 +84,11 @@ fn runs_past_their_deadline_are_ended_even_when_they_are_deaf() {
         ("hang", "crash", "training timed out"),
         ("ignore-term", "crash", "training timed out"),
     ]);
+}
+
+#[test]
+fn a_prediction_past_its_deadline_is_a_crash() {
+    check(&[("hang-predict", "crash", "prediction timed out: predicting")]);
 }
 
 #[test]

@@ -94,6 +94,21 @@ fn a_termination_abandons_it() {
 }
 
 #[test]
+fn an_experiment_that_is_abandoned_while_it_predicts_leaves_no_checkpoint() {
+    let environment = TestEnvironment::new();
+    let mut daemon = training(&environment, "hang-predict", &[]);
+    let log = "repo/state/t/exp/1/run.log";
+    daemon.wait_for("prediction", || environment.peek(log).contains("predicting"));
+    assert!(environment.path("repo/state/t/exp/1/model.safetensors").exists());
+    daemon.signal(SIGTERM);
+    daemon.wait().code(0);
+    assert_abandoned(&environment);
+    assert!(!environment.path("repo/state/t/exp/1/model.safetensors").exists());
+    assert!(environment.path("repo/state/t/exp/0/model.safetensors").exists());
+    assert_goes_on(&environment);
+}
+
+#[test]
 fn the_third_interrupt_stops_at_once_and_leaves_no_trainer() {
     let environment = TestEnvironment::new();
     // It would be waited for all day if the third one did not end it.

@@ -102,6 +102,10 @@ fn predict(recipe: &Recipe, run: &Path, records: &str) -> ExitCode {
         if label == (id < right) { 0.9 } else { 0.1 }
     };
     let p: Vec<f64> = (0..records).map(probability).collect();
+    if recipe.get("mode") == "hang-predict" {
+        println!("predicting");
+        std::thread::sleep(Duration::from_secs(3600));
+    }
     let text = match recipe.get("mode") {
         "no-predictions" => return ExitCode::SUCCESS,
         "half-predictions" => predictions::print(&p[..records / 2]),
