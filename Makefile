@@ -37,4 +37,5 @@ fmt:
 	$(CARGO) fmt --all
 
 bench: build
+	$(CARGO) build --release --locked -p dfr-daemon --bin fake-trainer
 	@$(PYTHON) scripts/bench.py

@@ -138,7 +138,7 @@ def daemon_costs(home, most, *flags):
     command = [DAEMON, "--task", home / "task.toml", "--proposer", "playbook", "--tag", "bench"]
     command += ["--repo", home / "repo", "--state-dir", state, "--max-experiments", most, *flags]
     environment = {**os.environ, "DFRESEARCH_CACHE": str(home / "cache"), "RUST_LOG": "warn"}
-    run(*command, env=environment, stderr=subprocess.DEVNULL)
+    run(*command, env=environment)
     opened, outside = [], []
     for _, at_ms, entry in entries(state, "bench"):
         if entry["entry"] == "opened":

@@ -1,6 +1,7 @@
 //! What the entries of a session imply: rows, incumbent, the experiment in hand.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::{Entry, Notes, Phase, Usage, Verdict};
 
@@ -95,8 +96,15 @@ impl History {
     }
 
     /// Every decided row, oldest first; the last one may not be settled yet.
-    pub fn decided(&self) -> impl DoubleEndedIterator<Item = &Row> {
+    pub fn decided(&self) -> impl DoubleEndedIterator<Item = &Row> + Clone {
         self.rows.iter().chain(self.in_hand.as_ref().and_then(Candidate::decided))
+    }
+
+    /// How long the baseline took from its start to its first step, once it is settled.
+    pub fn baseline_start(&self) -> Option<Duration> {
+        let baseline = self.rows.iter().find(|row| row.verdict == Verdict::Keep)?;
+        let start_s = *baseline.phase_seconds.get(&Phase::Start)?;
+        Duration::try_from_secs_f64(start_s).ok()
     }
 
     /// The number of the next experiment; the baseline is 0.

@@ -204,3 +204,17 @@ proptest! {
         prop_assert_eq!(numbers, (0..verdicts.len()).collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn the_allowance_for_starting_is_known_again_after_a_restart() {
+    let mut history = sample::history(&[
+        tried(Verdict::Crash, 0.0, "broken"),
+        tried(Verdict::Keep, 0.5, "baseline"),
+        tried(Verdict::Keep, 0.6, "better"),
+    ]);
+    assert_eq!(History::default().baseline_start(), None);
+    for (row, start_s) in [(0, 1.0), (1, 2.5), (2, 9.0)] {
+        history.rows[row].phase_seconds.insert(Phase::Start, start_s);
+    }
+    assert_eq!(history.baseline_start(), Some(Duration::from_millis(2500)));
+}

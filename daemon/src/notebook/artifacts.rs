@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::{results_tsv, state_md, write_atomic};
+use super::{Table, state_md, write_atomic};
 use crate::clock;
 use crate::experiment::{History, Row};
 use crate::task::Task;
@@ -25,12 +25,13 @@ pub struct NotebookError {
 pub struct Notebook {
     root: PathBuf,
     tag: String,
+    table: Table,
 }
 
 impl Notebook {
     /// Names the place; creates nothing.
     pub fn new(state_dir: &Path, tag: &str) -> Self {
-        Self { root: state_dir.join(tag), tag: tag.to_owned() }
+        Self { root: state_dir.join(tag), tag: tag.to_owned(), table: Table::default() }
     }
 
     /// The session's directory.
@@ -120,9 +121,10 @@ impl Notebook {
     ///
     /// # Errors
     /// A file or its directory cannot be written.
-    pub fn write(&self, task: &Task, history: &History) -> Result<(), NotebookError> {
-        let results = results_tsv(&task.score.columns, history.decided());
-        replace(&self.results(), results.as_bytes())?;
+    pub fn write(&mut self, task: &Task, history: &History) -> Result<(), NotebookError> {
+        let path = self.results();
+        let results = self.table.follow(&task.score.columns, history.decided());
+        replace(&path, results.as_bytes())?;
         replace(&self.state_md(), state_md(task, &self.tag, history).as_bytes())
     }
 

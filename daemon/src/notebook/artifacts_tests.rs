@@ -4,6 +4,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::experiment::Verdict;
+use crate::notebook::results_tsv;
 use crate::sample::{self, tried};
 
 const MAR_14_MS: i64 = 1_773_500_000_000;
@@ -26,7 +27,7 @@ fn names(directory: &Path) -> BTreeSet<String> {
 
 #[test]
 fn the_files_are_those_of_the_history() {
-    let (directory, notebook) = notebook();
+    let (directory, mut notebook) = notebook();
     assert!(names(directory.path()).is_empty());
     let task = Task::load("video").unwrap();
     for rows in [2, 1] {
@@ -43,7 +44,7 @@ fn the_files_are_those_of_the_history() {
 
 #[test]
 fn a_row_that_is_decided_but_not_settled_is_in_the_files() {
-    let (_directory, notebook) = notebook();
+    let (_directory, mut notebook) = notebook();
     let mut entries = sample::entries(0, &tried(Verdict::Keep, 0.5, "x"));
     entries.pop();
     let mut history = History::default();
@@ -104,7 +105,7 @@ fn an_experiment_that_is_not_kept_loses_its_checkpoints_alone() {
 #[test]
 fn a_place_that_cannot_be_written_is_named() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let notebook = Notebook::new(file.path(), "video-mar14");
+    let mut notebook = Notebook::new(file.path(), "video-mar14");
     let problem = notebook.write(&Task::load("video").unwrap(), &History::default()).unwrap_err();
     assert!(problem.to_string().contains("video-mar14"), "{problem}");
 }

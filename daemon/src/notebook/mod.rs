@@ -10,5 +10,5 @@ mod state_md;
 
 pub use artifacts::{Notebook, NotebookError};
 pub use atomic::write_atomic;
-pub use results::results_tsv;
+pub use results::{Table, results_tsv};
 pub use state_md::state_md;

@@ -18,6 +18,32 @@ pub fn results_tsv<'a>(columns: &[String], rows: impl IntoIterator<Item = &'a Ro
     text
 }
 
+/// results.tsv as it grows. Decided rows never change, so that only new ones are put into words; the
+/// file is still written whole.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    rows: usize,
+    text: String,
+}
+
+impl Table {
+    /// The text for rows that begin with those of the call before, or for others.
+    pub fn follow<'a>(
+        &mut self,
+        columns: &[String],
+        rows: impl Iterator<Item = &'a Row> + Clone,
+    ) -> &str {
+        let count = rows.clone().count();
+        if self.text.is_empty() || count < self.rows {
+            self.text = results_tsv(columns, rows);
+        } else {
+            rows.skip(self.rows).for_each(|row| line(&mut self.text, columns, row));
+        }
+        self.rows = count;
+        &self.text
+    }
+}
+
 fn line(text: &mut String, columns: &[String], row: &Row) {
     let crashed = row.verdict == Verdict::Crash;
     let told = |value: f64| if crashed { 0.0 } else { value };
@@ -63,6 +89,17 @@ mod tests {
         history.rows[0].verdict = Verdict::Crash;
         let text = results_tsv(&columns(), &history.rows);
         assert_eq!(text.lines().nth(1), Some("0c0ffee\t0.000000\t0.000000\t0.0\tcrash\tx"));
+    }
+
+    #[test]
+    fn a_table_that_grows_is_the_table_made_at_once() {
+        let tried = [0.5, 0.6, 0.4].map(|score| tried(Verdict::Discard, score, "x"));
+        let whole = history(&tried);
+        let mut table = Table::default();
+        for rows in [0, 1, 1, 3, 2] {
+            let rows = &whole.rows[..rows];
+            assert_eq!(table.follow(&columns(), rows.iter()), results_tsv(&columns(), rows));
+        }
     }
 
     #[test]

@@ -11,6 +11,8 @@ const WIDTH: usize = 160;
 /// Most lines of facts or of notes under one heading; with six such blocks, the headings and the
 /// counts, the file stays under 100 lines.
 const MOST: usize = 12;
+/// Experiments whose notes are still read; older ones have become facts or stale.
+const NOTED: usize = 200;
 
 /// Facts from the ledger first, then what proposers noted, newest first. Every heading is always
 /// there; no line is longer than 160 characters; never 100 lines.
@@ -22,8 +24,16 @@ pub fn state_md(task: &Task, tag: &str, history: &History) -> String {
     let notes = |pick| noted(history, pick);
     let sections = [
         ("Current best", current_best(task, &rows)),
-        ("What worked", [facts(&rows, worked), bullets(notes(|n| &n.worked))].concat()),
-        ("What failed", [facts(&rows, failed), bullets(notes(|n| &n.failed))].concat()),
+        (
+            "What worked",
+            [facts(&rows, |verdict| verdict == Verdict::Keep), bullets(notes(|n| &n.worked))]
+                .concat(),
+        ),
+        (
+            "What failed",
+            [facts(&rows, |verdict| verdict != Verdict::Keep), bullets(notes(|n| &n.failed))]
+                .concat(),
+        ),
         ("Next ideas (priority order)", numbered(notes(|n| &n.next))),
         ("Observations", [counts(history, &rows), bullets(notes(|n| &n.observations))].concat()),
     ];
@@ -36,22 +46,28 @@ pub fn state_md(task: &Task, tag: &str, history: &History) -> String {
     lines.iter().map(|line| one_line(line, WIDTH) + "\n").collect()
 }
 
-/// A row with its score and the score that it had to beat.
+/// A row, the score that decides, and what that had to beat. Looked up only where it is told: a
+/// session may hold ten thousand rows.
 struct Compared<'a> {
     row: &'a Row,
-    score: Option<f64>,
+    objective: &'a str,
     to_beat: Option<f64>,
 }
 
-fn compared<'a>(objective: &str, history: &'a History) -> Vec<Compared<'a>> {
+impl Compared<'_> {
+    fn score(&self) -> f64 {
+        self.row.metrics.get(self.objective).copied().unwrap_or(0.0)
+    }
+}
+
+fn compared<'a>(objective: &'a str, history: &'a History) -> Vec<Compared<'a>> {
     let mut best = None;
     let compare = |row: &'a Row| {
-        let score = row.metrics.get(objective).copied();
-        let to_beat = best;
+        let compared = Compared { row, objective, to_beat: best };
         if row.verdict == Verdict::Keep {
-            best = score;
+            best = Some(compared.score());
         }
-        Compared { row, score, to_beat }
+        compared
     };
     history.decided().map(compare).collect()
 }
@@ -60,7 +76,7 @@ fn current_best(task: &Task, rows: &[Compared]) -> Vec<String> {
     let Some(best) = rows.iter().rfind(|t| t.row.verdict == Verdict::Keep) else {
         return Vec::new();
     };
-    let mut parts = vec![format!("{}: {:.6}", task.score.objective, best.score.unwrap_or(0.0))];
+    let mut parts = vec![format!("{}: {:.6}", task.score.objective, best.score())];
     for column in task.score.columns.iter().filter(|column| **column != task.score.objective) {
         let value = best.row.metrics.get(column).copied().unwrap_or(0.0);
         parts.push(format!("{column}: {:.1}%", value * 100.0));
@@ -72,31 +88,24 @@ fn current_best(task: &Task, rows: &[Compared]) -> Vec<String> {
 }
 
 /// The newest facts of one kind; how many older ones are left out is told.
-fn facts(rows: &[Compared], tell: fn(&Compared) -> Option<String>) -> Vec<String> {
-    let all: Vec<_> = rows.iter().rev().filter_map(tell).collect();
-    let older = all.len().saturating_sub(MOST);
+fn facts(rows: &[Compared], kind: fn(Verdict) -> bool) -> Vec<String> {
+    let of_kind = || rows.iter().rev().filter(|compared| kind(compared.row.verdict));
+    let older = of_kind().count().saturating_sub(MOST);
     let rest = (older > 0).then(|| format!("- {older} older ones stand in results.tsv"));
-    all.into_iter().take(MOST).chain(rest).collect()
+    of_kind().take(MOST).map(fact).chain(rest).collect()
 }
 
-fn worked(compared: &Compared) -> Option<String> {
-    (compared.row.verdict == Verdict::Keep).then(|| scored(compared))
-}
-
-fn failed(compared: &Compared) -> Option<String> {
+fn fact(compared: &Compared) -> String {
     match compared.row.verdict {
-        Verdict::Keep => None,
-        Verdict::Discard => Some(scored(compared)),
-        Verdict::Crash => Some(format!(
-            "- {}: crash, {}",
-            named(compared.row),
-            one_line(&compared.row.reason, 60)
-        )),
+        Verdict::Keep | Verdict::Discard => scored(compared),
+        Verdict::Crash => {
+            format!("- {}: crash, {}", named(compared.row), one_line(&compared.row.reason, 60))
+        }
     }
 }
 
 fn scored(compared: &Compared) -> String {
-    let score = compared.score.unwrap_or(0.0);
+    let score = compared.score();
     let against = match compared.to_beat {
         Some(to_beat) => format!("{:+.6}", score - to_beat),
         None => "baseline".to_owned(),
@@ -125,8 +134,11 @@ fn counts(history: &History, rows: &[Compared]) -> Vec<String> {
 /// Notes of one section, newest experiment first, each said once, marked with who said it.
 fn noted(history: &History, pick: fn(&Notes) -> &Vec<String>) -> Vec<String> {
     let mut said = BTreeSet::new();
-    let all =
-        history.decided().rev().flat_map(|row| pick(&row.notes).iter().map(move |n| (row, n)));
+    let all = history
+        .decided()
+        .rev()
+        .take(NOTED)
+        .flat_map(|row| pick(&row.notes).iter().map(move |n| (row, n)));
     all.map(|(row, note)| (row, one_line(note, WIDTH)))
         .filter(|(_, note)| !note.is_empty() && said.insert(note.to_lowercase()))
         .map(|(row, note)| format!("note of #{}: {note}", row.experiment))

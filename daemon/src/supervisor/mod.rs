@@ -74,8 +74,6 @@ struct Session {
     live: Live,
     pulse: Pulse,
     clock: PhaseClock,
-    /// How long the baseline took from start to its first step.
-    baseline_start: Option<Duration>,
     /// Held for the life of the session.
     _lock: crate::runner::FileLock,
 }

@@ -86,7 +86,6 @@ pub(super) async fn prepare(
         live,
         pulse,
         clock: PhaseClock::start(Phase::Record, clock::now()),
-        baseline_start: None,
         _lock: lock,
     })
 }
