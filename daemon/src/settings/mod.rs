@@ -223,16 +223,15 @@ impl Settings {
 }
 
 impl Settings {
-    /// What is written down with a session, for people; no secret is in it.
+    /// What is written down with a session, for people. No secret is in it; an address may hold one.
     pub fn told(&self) -> serde_json::Value {
         let proposer = match &self.proposer {
-            ProposerChoice::Llm { base_url, model, .. } => format!("llm {model} at {base_url}"),
+            ProposerChoice::Llm { model, .. } => format!("llm {model}"),
             ProposerChoice::Playbook => "playbook".to_owned(),
             ProposerChoice::Scripted(dir) => format!("scripted {}", dir.display()),
         };
         serde_json::json!({
             "task": self.task,
-            "budget_s": self.budget_s,
             "seed": self.seed,
             "proposer": proposer,
             "max_experiments": self.max_experiments,

@@ -12,6 +12,19 @@ use crate::ledger::Ledger;
 use crate::session::{NewSession, Session};
 use crate::settings::Settings;
 
+/// Where the budget stands among a session's settings, in seconds.
+const BUDGET: &str = "budget_s";
+
+/// The training budget that a session began with, in seconds.
+///
+/// # Errors
+/// Another one is asked for: scores would not compare.
+pub(super) fn budget_s(session: &Session, asked: Option<u64>) -> Result<Option<u64>, Failure> {
+    let Some(begun) = session.begun.settings[BUDGET].as_u64() else { return Ok(asked) };
+    check_same(&format!("{begun} s"), &format!("{} s", asked.unwrap_or(begun)), "budget")?;
+    Ok(Some(begun))
+}
+
 /// The session that goes on; none when a new one may begin. Makes nothing.
 pub(super) async fn known(
     ledger: &Path,
@@ -47,6 +60,9 @@ pub(super) async fn begin(
     found: &Found,
     ledger: &Ledger,
 ) -> Result<(i64, String, History), Failure> {
+    let budget_s = settings.budget_s.unwrap_or(found.task.budget.train_s);
+    let mut told = settings.told();
+    told[BUDGET] = budget_s.into();
     let new = NewSession {
         tag: found.tag.clone(),
         task: found.task.name.clone(),
@@ -54,7 +70,7 @@ pub(super) async fn begin(
         base_commit: found.base.clone(),
         pack_hash: pack_hash(found),
         repository: settings.locations.repo.clone(),
-        settings: settings.told(),
+        settings: told,
         created_at_ms: clock::wall_ms(),
     };
     let session = ledger.create_session(&new).await.or_outside()?;

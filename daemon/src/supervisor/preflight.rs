@@ -40,13 +40,16 @@ pub(super) struct Found {
 }
 
 pub(super) async fn prepare(
-    settings: Settings,
+    mut settings: Settings,
     stop: watch::Receiver<StopLevel>,
 ) -> Result<Session, Failure> {
     let filter = telemetry::Filter::parse(settings.log_filter.as_deref()).or_configuration()?;
     let found = find(&settings).await?;
     let ledger_path = settings.locations.state_dir.join("dfr.db");
     let known = opening::known(&ledger_path, &found, settings.resume).await?;
+    if let Some(session) = &known {
+        settings.budget_s = opening::budget_s(session, settings.budget_s)?;
+    }
     let notebook = Notebook::new(&settings.locations.state_dir, &found.tag);
     refuse_second(&notebook, &found.tag)?;
     let project = found.repository.root(&found.base).or_outside()?;
@@ -101,6 +104,7 @@ async fn find(settings: &Settings) -> Result<Found, Failure> {
     valid_tag(&tag).or_usage()?;
     let scope = Scope::new(&task.edit.paths).or_configuration()?;
     let repository = Repository::open(&settings.locations.repo).or_configuration()?;
+    check_root(&settings.locations.repo, &repository)?;
     let base = repository.base(settings.base.as_deref()).or_configuration()?;
     check_branch(settings, &repository, &tag)?;
     let pack = find_pack(settings, &task)?;
@@ -110,8 +114,25 @@ async fn find(settings: &Settings) -> Result<Found, Failure> {
     Ok(Found { task, tag, repository, scope, base, pack, proposer })
 }
 
+/// Paths of the task and the place of the state are meant from the repository's root.
+fn check_root(asked: &Path, repository: &Repository) -> Result<(), Failure> {
+    let root = repository.path();
+    let same = |a: &Path, b: &Path| a.canonicalize().ok() == b.canonicalize().ok();
+    if same(asked, root) {
+        return Ok(());
+    }
+    let error = anyhow!("{} is inside the repository {}", asked.display(), root.display());
+    Err(Failure::new(Kind::Configuration, error)
+        .hint(format!("start there, or give --repo {}", root.display())))
+}
+
 fn check_branch(settings: &Settings, repository: &Repository, tag: &str) -> Result<(), Failure> {
     let branch = format!("autoresearch/{tag}");
+    if repository.branch_tip("autoresearch").or_configuration()?.is_some() {
+        let error = anyhow!("branch autoresearch is in the way of {branch}");
+        return Err(Failure::new(Kind::Configuration, error)
+            .hint("give it another name: git branch -m autoresearch NAME"));
+    }
     let exists = repository.branch_tip(&branch).or_configuration()?.is_some();
     if exists && !settings.resume {
         let error = anyhow!("branch {branch} exists already");

@@ -267,3 +267,26 @@ fn a_baseline_that_does_not_build_ends_the_start_and_says_why() {
         assert_eq!(environment.verdicts(), ["crash"], "{line}");
     }
 }
+
+#[test]
+fn a_directory_inside_a_repository_is_not_taken_for_it() {
+    let environment = TestEnvironment::new();
+    let inside = environment.repo().join("lab");
+    let mut session = environment.session(&[]);
+    session.current_dir(&inside);
+    let root = environment.repo().canonicalize().unwrap().display().to_string();
+    environment.run(&mut session).code(3).says(&["lab", "inside the repository", &root]);
+    environment.assert_nothing_created();
+    assert!(!inside.join("state").exists());
+}
+
+#[test]
+fn a_branch_in_the_way_of_all_sessions_is_named() {
+    let environment = TestEnvironment::new();
+    environment.git(&["branch", "autoresearch"]);
+    environment
+        .run(&mut environment.session(&[]))
+        .code(3)
+        .says(&["branch autoresearch", "git branch -m autoresearch"]);
+    assert!(!environment.state().exists());
+}

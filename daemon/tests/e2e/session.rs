@@ -144,3 +144,35 @@ fn a_state_directory_that_was_there_keeps_its_own_rules_for_git() {
     environment.run(&mut environment.session(&ONE)).code(0);
     assert!(!environment.path("repo/state/.gitignore").exists());
 }
+
+#[test]
+fn a_session_keeps_the_budget_it_began_with() {
+    let environment = TestEnvironment::new();
+    let begun =
+        environment.run(&mut environment.session(&["--budget-s", "9", "--max-experiments", "1"]));
+    begun.code(0);
+    let ended = environment.run(&mut environment.session(&["--resume", "--max-experiments", "2"]));
+    ended.code(0).says(&["training for 9 s"]);
+    let other = ["--resume", "--budget-s", "10", "--max-experiments", "3"];
+    environment
+        .run(&mut environment.session(&other))
+        .code(3)
+        .says(&["budget is 9 s, not 10 s", "scores would not compare"]);
+    assert_eq!(environment.verdicts().len(), 2);
+}
+
+#[test]
+fn a_password_in_the_address_is_nowhere_in_the_state() {
+    let environment = TestEnvironment::new();
+    let server = Server::start([Answer::text(reply("well", &[BETTER]))]);
+    let url = server.base_url().replace("http://", "http://user:pass-word@");
+    let mut session =
+        environment.session(&["--proposer", "llm", "--model", "m", "--max-experiments", "2"]);
+    session.env("OPENAI_API_KEY", "sk-x").env("OPENAI_BASE_URL", url).env("RUST_LOG", "trace");
+    environment.run(&mut session).code(0);
+    server.finish();
+    for (path, bytes) in crate::environment::files_below(&environment.state(), &[]) {
+        let found = bytes.windows(9).any(|window| window == b"pass-word");
+        assert!(!found, "{}", path.display());
+    }
+}
