@@ -1,7 +1,9 @@
 //! The loop: remember, propose, patch, commit, build, train, predict, score, decide, record.
 
+pub mod arguments;
 pub mod cli;
 pub mod clock;
+pub mod context;
 pub mod experiment;
 pub mod failure;
 pub mod ledger;

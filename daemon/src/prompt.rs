@@ -10,8 +10,8 @@ use handlebars::Handlebars;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::context::{Context, Repair};
 use crate::experiment::{History, Row};
-use crate::proposer::{Context, Repair};
 use crate::task::Task;
 
 /// Most of `program.md`.

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use insta::assert_snapshot;
 
 use super::*;
+use crate::context::Repair;
 use crate::experiment::{Entry, Notes, RunOutcome, Stage, Usage, Verdict};
-use crate::proposer::Repair;
 
 struct Fixture {
     task: Task,

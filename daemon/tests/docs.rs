@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clap::Parser as _;
 use dfr_contract::exit;
-use dfr_daemon::cli::Arguments;
+use dfr_daemon::arguments::Arguments;
 
 fn read(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)).unwrap()

@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use dfr_daemon::context::{Context, Repair};
 use dfr_daemon::experiment::{History, Stage, Usage};
-use dfr_daemon::proposer::{Context, Llm, LlmSettings, Proposer, ProposerError, Repair, Reply};
+use dfr_daemon::proposer::{Llm, LlmSettings, Proposer, ProposerError, Reply};
 use dfr_daemon::task::Task;
 
 #[path = "support/openai.rs"]

@@ -20,7 +20,7 @@ const ARROWS: [(&str, &[&str]); 7] = [
 /// What only some rooms of the daemon may name.
 const OWNERS: [(&str, &[&str]); 13] = [
     ("async_openai::", &["proposer/llm"]),
-    ("clap::", &["cli/"]),
+    ("clap::", &["arguments.rs"]),
     ("dotenvy::", &["settings/"]),
     ("env::var", &["settings/"]),
     ("git2::", &["repository/"]),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::anyhow;
 
-use super::Command;
+use crate::arguments::Command;
 use crate::clock;
 use crate::experiment::StopLevel;
 use crate::failure::{Failure, Kind, OrFailure as _};

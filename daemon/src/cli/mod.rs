@@ -3,23 +3,20 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use dfr_contract::exit;
 
+use crate::arguments::Arguments;
 use crate::experiment::StopLevel;
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::report::Style;
 use crate::settings::{Environment, Locations, Settings, SettingsError};
 use crate::supervisor;
 
-mod arguments;
 mod inspect;
-
-pub use arguments::{Arguments, Command, Places, RunFlags};
 
 /// The whole program.
 pub fn main() -> ExitCode {
-    match dispatch(Arguments::parse()) {
+    match dispatch(Arguments::of_process()) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             let _ = writeln!(std::io::stderr(), "{failure}");

@@ -17,7 +17,8 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use tower::Service;
 
-use super::{Context, Proposer, ProposerError, Reply};
+use super::{Proposer, ProposerError, Reply};
+use crate::context::Context;
 use crate::experiment::Usage;
 use crate::prompt::{self, Message};
 

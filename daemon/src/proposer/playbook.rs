@@ -14,7 +14,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::knobs::{self, Knob};
-use super::{Context, Proposer, ProposerError, Reply};
+use super::{Proposer, ProposerError, Reply};
+use crate::context::Context;
 use crate::experiment::{History, Row, Usage, Verdict};
 use crate::patch::DESCRIPTION_CHARS;
 

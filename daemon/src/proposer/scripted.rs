@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use futures::future::{BoxFuture, FutureExt, ready};
 
-use super::{Context, Proposer, ProposerError, Reply};
+use super::{Proposer, ProposerError, Reply};
+use crate::context::Context;
 use crate::experiment::Usage;
 
 /// A proposer that reads from a script.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use dfr_contract::modality::Modality;
 use serde::Deserialize;
 
-use crate::cli::{Places, RunFlags};
+use crate::arguments::{Places, RunFlags};
 
 mod environment;
 

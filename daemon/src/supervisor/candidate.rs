@@ -7,10 +7,11 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::{Made, Session};
+use crate::context::{Context, Repair};
 use crate::experiment::{Entry, Notes, Phase, RunOutcome, Stage, StopLevel, Usage};
 use crate::failure::{Failure, OrFailure as _};
 use crate::patch::{self, Patch, Proposal};
-use crate::proposer::{Context, ProposerError, Repair, Reply};
+use crate::proposer::{ProposerError, Reply};
 
 /// Answers that may follow a first one that failed.
 const REPAIR_TURNS: u32 = 2;

@@ -24,6 +24,7 @@ use crate::settings::Settings;
 use crate::task::{Places, Task};
 
 mod candidate;
+mod checks;
 mod heartbeat;
 mod measure;
 mod opening;

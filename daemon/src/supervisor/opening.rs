@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::anyhow;
 
-use super::preflight::Found;
+use super::checks::Found;
 use crate::clock;
 use crate::experiment::History;
 use crate::failure::{Failure, Kind, OrFailure as _};

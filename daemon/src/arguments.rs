@@ -5,6 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use dfr_contract::modality::Modality;
 
+impl Arguments {
+    /// The command line of this process; on a mistake, says so and ends it with code 2.
+    pub fn of_process() -> Self {
+        Self::parse()
+    }
+}
+
 /// Runs machine-learning experiments by itself until you stop it.
 #[derive(Debug, Parser)]
 #[command(name = "dfr-daemon", version, args_conflicts_with_subcommands = true)]
