@@ -16,7 +16,7 @@ fn read(name: &str) -> String {
 fn commands(text: &str) -> Vec<Vec<String>> {
     let quoted = text.split('`').skip(1).step_by(2);
     let clean = |line: &str| -> Vec<String> {
-        let line = line.split('#').next().unwrap_or_default();
+        let line = line.split(['#', '>']).next().unwrap_or_default().trim_start_matches("nohup ");
         line.replace(['[', ']', '…'], "").split_whitespace().map(str::to_owned).collect()
     };
     quoted
@@ -30,7 +30,7 @@ fn commands(text: &str) -> Vec<Vec<String>> {
 #[test]
 fn every_command_in_the_docs_is_understood() {
     let mut seen = 0;
-    for name in ["README.md", "program.md", "ARCHITECTURE.md"] {
+    for name in ["README.md", "program.md", "ARCHITECTURE.md", "deploy/README.md"] {
         for command in commands(&read(name)) {
             let parsed = Arguments::try_parse_from(&command);
             assert!(parsed.is_ok(), "{name}: {command:?}: {}", parsed.unwrap_err());
