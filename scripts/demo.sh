@@ -3,7 +3,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-
 bin="${CARGO_TARGET_DIR:-target}/release"
 tag="demo-$(date +%Y%m%d-%H%M%S)"
 
