@@ -21,7 +21,7 @@ const NOTED: usize = 200;
 /// dfresearch's program.md, "Example STATE.md".
 pub fn state_md(task: &Task, tag: &str, history: &History) -> String {
     let rows = compared(&task.score.objective, history);
-    let notes = |pick| noted(history, pick);
+    let notes = |pick| noted(history, pick, BTreeSet::new());
     let sections = [
         ("Current best", current_best(task, &rows)),
         (
@@ -34,7 +34,7 @@ pub fn state_md(task: &Task, tag: &str, history: &History) -> String {
             [facts(&rows, |verdict| verdict != Verdict::Keep), bullets(notes(|n| &n.failed))]
                 .concat(),
         ),
-        ("Next ideas (priority order)", numbered(notes(|n| &n.next))),
+        ("Next ideas (priority order)", numbered(untried(history))),
         ("Observations", [counts(history, &rows), bullets(notes(|n| &n.observations))].concat()),
     ];
     let title = format!("# State — {} experiments on autoresearch/{tag}", task.modality);
@@ -131,9 +131,19 @@ fn counts(history: &History, rows: &[Compared]) -> Vec<String> {
     )]
 }
 
-/// Notes of one section, newest experiment first, each said once, marked with who said it.
-fn noted(history: &History, pick: fn(&Notes) -> &Vec<String>) -> Vec<String> {
-    let mut said = BTreeSet::new();
+/// Ideas that were noted and are not, word for word, what an experiment was about.
+fn untried(history: &History) -> Vec<String> {
+    let tried = history.decided().rev().take(NOTED).map(|row| one_line(&row.description, WIDTH));
+    noted(history, |notes| &notes.next, tried.map(|tried| tried.to_lowercase()).collect())
+}
+
+/// Notes of one section, newest experiment first, each said once (and not again when it was `said`
+/// already), marked with who said it.
+fn noted(
+    history: &History,
+    pick: fn(&Notes) -> &Vec<String>,
+    mut said: BTreeSet<String>,
+) -> Vec<String> {
     let all = history
         .decided()
         .rev()

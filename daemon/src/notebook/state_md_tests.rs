@@ -124,3 +124,15 @@ proptest! {
         check(&told(&sample::history(&all)));
     }
 }
+
+#[test]
+fn an_idea_that_was_tried_is_no_longer_next() {
+    let next = Notes { next: vec!["Dropout 0.5".into(), "mixup 0.2".into()], ..Notes::default() };
+    let history = sample::history(&[
+        Tried { notes: next, ..tried(Verdict::Keep, 0.72, "baseline") },
+        tried(Verdict::Discard, 0.7, "dropout 0.5"),
+    ]);
+    let text = told(&history);
+    let ideas = text.split("## Next ideas (priority order)\n").nth(1).unwrap();
+    assert!(ideas.starts_with("1. note of #0: mixup 0.2\n\n"), "{ideas}");
+}

@@ -7,7 +7,6 @@
 //! beyond this.
 
 use std::collections::HashSet;
-use std::fmt::Write;
 
 use futures::future::{BoxFuture, FutureExt, ready};
 use rand::SeedableRng;
@@ -16,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use super::knobs::{self, Knob};
 use super::{Proposer, ProposerError, Reply};
 use crate::context::Context;
-use crate::experiment::{History, Row, Usage, Verdict};
+use crate::experiment::{History, Usage};
 use crate::patch::DESCRIPTION_CHARS;
 
 mod choice;
@@ -57,7 +56,7 @@ impl Playbook {
             "HYPOTHESIS: {}\nDESCRIPTION: {description}\n",
             hypothesis(&choice, &record, objective)
         );
-        text.push_str(&notes(&choice, context.history, objective));
+        text.push_str(&notes(&choice));
         text.push_str(&edits(path, recipe, &knobs, &choice.changes));
         self.offered.insert(description);
         Ok(Reply { text, usage: Usage::default() })
@@ -110,26 +109,9 @@ fn hypothesis(choice: &Choice, record: &Record, objective: &str) -> String {
     format!("{} raises {objective}{above}; {why}", changes.join(" with "))
 }
 
-/// What the last row says, and what would come next: facts only.
-fn notes(choice: &Choice, history: &History, objective: &str) -> String {
-    let mut notes = String::new();
-    if let Some(row) = history.rows.last().filter(|row| record::parse(&row.description).is_some()) {
-        let label = if row.verdict == Verdict::Keep { "WORKED" } else { "FAILED" };
-        writeln!(notes, "{label}: {}: {}", row.description, result(row, history, objective))
-            .expect("a string takes any text");
-    }
-    for changes in &choice.next {
-        writeln!(notes, "NEXT: {}", describe(changes)).expect("a string takes any text");
-    }
-    notes
-}
-
-fn result(row: &Row, history: &History, objective: &str) -> String {
-    let Some(score) = row.metrics.get(objective) else { return row.verdict.to_string() };
-    match record::score_of(history, &row.parent, objective) {
-        Some(before) => format!("{objective} {score:.6} ({:+.6})", score - before),
-        None => format!("{objective} {score:.6}"),
-    }
+/// What would come next. Results are not noted: STATE.md has them from the ledger.
+fn notes(choice: &Choice) -> String {
+    choice.next.iter().map(|changes| format!("NEXT: {}\n", describe(changes))).collect()
 }
 
 fn edits(path: &str, recipe: &str, knobs: &[Knob], changes: &[Change]) -> String {

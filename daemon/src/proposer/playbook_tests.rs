@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use proptest::prelude::*;
 
 use super::*;
+use crate::experiment::Verdict;
 use crate::experiment::{Entry, Notes, RunOutcome};
 use crate::patch::{self, Proposal, Scope};
 use crate::task::Task;
@@ -173,19 +174,14 @@ fn a_repair_turn_brings_another_idea_and_the_broken_one_does_not_return() {
 }
 
 #[test]
-fn notes_are_facts_of_the_history() {
+fn it_notes_what_comes_next_and_repeats_no_result() {
     let mut session = Session::new(TWO_KNOBS, 1);
     let first = session.experiment(Some(0.6));
-    assert_eq!(first.notes.next, ["learning_rate 1e-3 -> 3e-3", "batch 8 -> 16"]);
+    let next = ["learning_rate 1e-3 -> 3e-3", "batch 8 -> 16"].map(str::to_owned).to_vec();
+    assert_eq!(first.notes, Notes { next, ..Notes::default() });
     let second = session.experiment(None);
-    let fact = "learning_rate 1e-3 -> 3e-4: sn34_score 0.600000 (+0.100000)";
-    assert_eq!(second.notes.worked, [fact]);
     assert!(second.hypothesis.contains("above 0.600000"), "{second:?}");
-    let third = session.experiment(Some(0.55));
-    assert_eq!(third.notes.failed, [format!("{}: crash", second.description)]);
-    let fourth = session.experiment(Some(0.55));
-    let fact = format!("{}: sn34_score 0.550000 (-0.050000)", third.description);
-    assert_eq!(fourth.notes.failed, [fact]);
+    assert!(second.notes.worked.is_empty() && second.notes.failed.is_empty(), "{second:?}");
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::sample::scene::{Frame, SIDE};
 /// Root mean square of what is added, in grey levels: log-uniform between these two. This sets how
 /// hard the sample set is: at the lower end the trace is below the rounding of one pixel and shows
 /// only in averages over many.
-pub const GAIN: std::ops::Range<f32> = 0.06..0.6;
+pub const GAIN: std::ops::Range<f32> = 0.04..1.2;
 
 /// How far a tap of a learned kernel lies from 1, at most.
 const TAP_SPREAD: f32 = 0.3;
