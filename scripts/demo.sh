@@ -6,8 +6,9 @@ cd "$(dirname "$0")/.."
 bin="${CARGO_TARGET_DIR:-target}/release"
 tag="demo-$(date +%Y%m%d-%H%M%S)"
 
-"$bin/dfr" prepare --sample --modality video
-"$bin/dfr-daemon" --modality video --task video-sample --tag "$tag" \
+# 5: some files were left out, each of them named; the others are enough.
+"$bin/dfr" prepare --sample --modality video || [ $? = 5 ]
+"$bin/dfr-daemon" --modality video --task video-sample --tag "$tag" --repo . --state-dir state \
     --proposer playbook --max-experiments 4
 
 echo

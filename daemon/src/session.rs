@@ -6,6 +6,7 @@ use std::time::Duration;
 use dfr_contract::modality::Modality;
 
 use crate::experiment::{Entry, Phase};
+use crate::task::{Task, TaskError};
 
 /// A heartbeat older than this is no sign of life.
 pub const SILENT_AFTER: Duration = Duration::from_secs(30);
@@ -29,6 +30,16 @@ pub struct NewSession {
     pub settings: serde_json::Value,
     /// Wall time of the beginning, milliseconds since 1970.
     pub created_at_ms: i64,
+}
+
+impl NewSession {
+    /// The task as it was when the session began.
+    ///
+    /// # Errors
+    /// The ledger does not hold it, or it cannot be read any more.
+    pub fn recorded_task(&self) -> Result<Task, TaskError> {
+        Task::parse(&self.task, self.settings["task_text"].as_str().unwrap_or_default())
+    }
 }
 
 /// One tag on one branch.

@@ -18,7 +18,6 @@ use crate::repository::Repository;
 use crate::runner;
 use crate::session::{Life, Lock, Session};
 use crate::settings::Locations;
-use crate::task::Task;
 
 /// Bytes at the end of a log that are shown.
 const LOG_TAIL_BYTES: u64 = 4096;
@@ -76,24 +75,30 @@ impl View<'_> {
 
     async fn list(&self) -> Result<String, Failure> {
         let sessions = self.ledger.sessions().await.or_outside()?;
-        let mut known = Vec::new();
+        let (mut known, mut damaged) = (Vec::new(), Vec::new());
         for session in &sessions {
-            let history = self.ledger.history(session.id).await.or_bug()?;
+            let history = match self.ledger.history(session.id).await {
+                Ok(history) => history,
+                // One that cannot be read must not hide the others.
+                Err(error) => {
+                    damaged.push(format!("{}: {error}\n", session.begun.tag));
+                    continue;
+                }
+            };
             let beat = self.ledger.heartbeat(session.id).await.or_outside()?;
             let life = Life::judge(self.lock(session), beat.as_ref(), clock::wall_ms());
-            known.push((history, objective(session), life));
+            known.push((session, history, objective(session), life));
         }
-        let listed: Vec<_> = sessions
+        let listed: Vec<_> = known
             .iter()
-            .zip(&known)
-            .map(|(session, (history, objective, life))| Listed {
+            .map(|(session, history, objective, life)| Listed {
                 session,
                 history,
                 objective,
                 life: *life,
             })
             .collect();
-        Ok(report::list_text(&listed, self.style))
+        Ok(report::list_text(&listed, self.style) + &damaged.concat())
     }
 
     fn lock(&self, session: &Session) -> Lock {
@@ -143,14 +148,21 @@ impl View<'_> {
             row: history.decided().find(|row| row.experiment == experiment),
             entries: &entries,
             diff: &self.diff(session, experiment)?,
-            log_tail: &tail(&self.notebook(session).run_log(experiment)),
+            log_tail: &self.log_tail(session, experiment),
         };
         Ok(report::show_text(&shown, self.style))
     }
 
+    /// The end of the run's log; of the build's, when it never ran.
+    fn log_tail(&self, session: &Session, experiment: u32) -> String {
+        let notebook = self.notebook(session);
+        let run = tail(&notebook.run_log(experiment));
+        if run.is_empty() { tail(&notebook.experiment(experiment).join("build.log")) } else { run }
+    }
+
     /// What the candidate changed; nothing for a baseline or before there is a candidate.
     fn diff(&self, session: &Session, experiment: u32) -> Result<String, Failure> {
-        let repository = Repository::open(&session.begun.repository).or_configuration()?;
+        let repository = Repository::open(&self.locations.repo).or_configuration()?;
         let kept = repository.kept(&session.begun.tag, experiment).or_outside()?;
         let Some(commit) = kept.filter(|commit| *commit != session.begun.base_commit) else {
             return Ok(String::new());
@@ -162,15 +174,11 @@ impl View<'_> {
 }
 
 fn objective(session: &Session) -> String {
-    Task::load(&session.begun.task)
-        .map_or_else(|_| "sn34_score".to_owned(), |task| task.score.objective)
+    session.begun.recorded_task().map_or_else(|_| String::new(), |task| task.score.objective)
 }
 
 fn columns(session: &Session) -> Vec<String> {
-    Task::load(&session.begun.task).map_or_else(
-        |_| vec!["sn34_score".to_owned(), "accuracy".to_owned()],
-        |task| task.score.columns,
-    )
+    session.begun.recorded_task().map_or_else(|_| Vec::new(), |task| task.score.columns)
 }
 
 fn tail(path: &Path) -> String {

@@ -26,7 +26,7 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
-    let environment = Environment::read();
+    let environment = Environment::read().map_err(classify)?;
     // One thread: children are tied to the life of the thread that starts them.
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().or_outside()?;
@@ -45,9 +45,11 @@ fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
 
 fn classify(error: SettingsError) -> Failure {
     let kind = match error {
-        SettingsError::Task | SettingsError::Model | SettingsError::UnknownProposer(_) => {
-            Kind::Usage
-        }
+        SettingsError::Task
+        | SettingsError::Tag
+        | SettingsError::Model
+        | SettingsError::Range { .. }
+        | SettingsError::UnknownProposer(_) => Kind::Usage,
         _ => Kind::Configuration,
     };
     Failure::new(kind, error)

@@ -5,10 +5,12 @@
 
 mod artifacts;
 mod atomic;
+mod probe;
 mod results;
 mod state_md;
 
 pub use artifacts::{Notebook, NotebookError};
 pub use atomic::write_atomic;
+pub use probe::ProbeError;
 pub use results::{Table, results_tsv};
 pub use state_md::state_md;

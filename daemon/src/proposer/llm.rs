@@ -26,6 +26,9 @@ mod failure;
 
 use failure::{Failure, HttpFailure};
 
+/// Longest wait for the list of models: somebody is watching the start.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// What an endpoint needs to be told.
 #[derive(Clone)]
 pub struct LlmSettings {
@@ -120,13 +123,14 @@ impl Llm {
         let LlmSettings { model, temperature, .. } = &self.settings;
         let request = Request { model, messages, temperature: *temperature };
         let chat = self.client.chat();
-        let completion = self.within_timeout(chat.create_byot(request)).await;
+        let completion = within(self.settings.timeout, chat.create_byot(request)).await;
         read(completion.map_err(|failure| self.error(failure))?)
     }
 
     async fn list_models(&self) -> Result<(), ProposerError> {
         let models = self.client.models();
-        match self.within_timeout(models.list_byot::<IgnoredAny>()).await {
+        let limit = CHECK_TIMEOUT.min(self.settings.timeout);
+        match within(limit, models.list_byot::<IgnoredAny>()).await {
             Ok(_) => Ok(()),
             // It answers, and has no such route: several compatible servers do not.
             Err(Failure::Http(HttpFailure { status: 404 | 405, .. })) => Ok(()),
@@ -134,19 +138,18 @@ impl Llm {
         }
     }
 
-    async fn within_timeout<T>(
-        &self,
-        answer: impl Future<Output = Result<T, OpenAIError>>,
-    ) -> Result<T, Failure> {
-        let timeout = self.settings.timeout;
-        tokio::time::timeout(timeout, answer)
-            .await
-            .map_or_else(|_| Err(Failure::Silent(timeout)), |answer| answer.map_err(Failure::from))
-    }
-
     fn error(&self, failure: Failure) -> ProposerError {
         failure.into_error(&self.settings.base_url, &self.settings.api_key)
     }
+}
+
+async fn within<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, OpenAIError>>,
+) -> Result<T, Failure> {
+    tokio::time::timeout(limit, answer)
+        .await
+        .map_or_else(|_| Err(Failure::Silent(limit)), |answer| answer.map_err(Failure::from))
 }
 
 /// A client that sends each request once and keeps status and headers of a refusal, which

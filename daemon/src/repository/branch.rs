@@ -21,6 +21,24 @@ impl Repository {
         Ok(tip.map(|id| id.to_string()))
     }
 
+    /// A branch whose name makes this one impossible: git keeps names as paths, so that `a` and
+    /// `a/b` cannot both be there.
+    ///
+    /// # Errors
+    /// The references cannot be read.
+    pub fn in_the_way_of(&self, branch: &str) -> Result<Option<String>, RepositoryError> {
+        let doing = || format!("read the branches beside {branch}");
+        for branches in self.git.branches(Some(BranchType::Local)).doing(doing)? {
+            let (other, _) = branches.doing(doing)?;
+            let Ok(Some(other)) = other.name() else { continue };
+            let is_below = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|r| r.starts_with('/'));
+            if is_below(other, branch) || is_below(branch, other) {
+                return Ok(Some(other.to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
     /// Whether the human's checkout is on this branch.
     pub fn is_checked_out(&self, branch: &str) -> bool {
         let found = self.git.find_branch(branch, BranchType::Local);

@@ -28,13 +28,21 @@ pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
     /// Reads the process environment; what is not set there is taken from `.env` in the current
-    /// directory or the nearest above it.
-    pub fn read() -> Self {
-        let from_file = dotenvy::dotenv_iter().into_iter().flatten().filter_map(Result::ok);
+    /// directory, where there is one.
+    ///
+    /// # Errors
+    /// A line of `.env` that cannot be understood.
+    pub fn read() -> Result<Self, SettingsError> {
+        let from_file = match dotenvy::from_path_iter(".env") {
+            Err(_) => Vec::new(),
+            Ok(lines) => lines
+                .collect::<Result<_, _>>()
+                .map_err(|error| SettingsError::DotEnv(error.to_string()))?,
+        };
         let set = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         });
-        Self(from_file.chain(set).collect())
+        Ok(Self(from_file.into_iter().chain(set).collect()))
     }
 
     /// A variable that is set and not empty.

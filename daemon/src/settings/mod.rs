@@ -59,8 +59,8 @@ impl std::fmt::Debug for Secret {
 pub struct Settings {
     /// Places.
     pub locations: Locations,
-    /// Task name or file.
-    pub task: String,
+    /// Task name or file; a resumed session knows its own.
+    pub task: Option<String>,
     /// The modality that was asked for, to be checked against the task's.
     pub modality: Option<Modality>,
     /// Session name, when given.
@@ -75,8 +75,8 @@ pub struct Settings {
     pub max_experiments: Option<u32>,
     /// Who proposes.
     pub proposer: ProposerChoice,
-    /// Seed of every random draw.
-    pub seed: u64,
+    /// Seed of every random draw, when given.
+    pub seed: Option<u64>,
     /// Time between TERM and KILL.
     pub grace: Duration,
     /// Log filter.
@@ -91,7 +91,6 @@ pub struct Settings {
 struct File {
     repo: Option<PathBuf>,
     state_dir: Option<PathBuf>,
-    cache_dir: Option<PathBuf>,
     modality: Option<Modality>,
     task: Option<String>,
     base: Option<String>,
@@ -136,6 +135,22 @@ pub enum SettingsError {
     /// Neither a task nor a modality.
     #[error("what shall be improved? give --modality image, video or audio (or --task)")]
     Task,
+    /// Which session to go on with.
+    #[error("which session shall go on? give --tag (dfr-daemon list shows them)")]
+    Tag,
+    /// A number that makes no sense.
+    #[error("{name} is {value}; it must be from 1 to {most}")]
+    Range {
+        /// Which setting.
+        name: &'static str,
+        /// What was given.
+        value: u64,
+        /// The largest that makes sense.
+        most: u64,
+    },
+    /// `.env` cannot be understood.
+    #[error(".env: {0}")]
+    DotEnv(String),
     /// Nobody to propose.
     #[error("nobody proposes: set OPENAI_API_KEY for an LLM, or choose --proposer playbook")]
     Proposer,
@@ -171,7 +186,6 @@ impl Locations {
             .or_else(|| file.state_dir.clone())
             .map_or_else(|| repo.join("state"), |dir| absolute(&dir));
         let cache = path("DFRESEARCH_CACHE")
-            .or_else(|| file.cache_dir.clone())
             .map(|cache| env.expand_home(&cache))
             .or_else(|| path("HOME").map(|home| home.join(".cache/dfresearch")))
             .ok_or(SettingsError::Cache)?;
@@ -200,26 +214,56 @@ impl Settings {
             (flag, _) => flag.or(file.modality),
         };
         let task = flags.task.clone().or_else(|| text("DFR_TASK", &file.task));
-        let task = task.or_else(|| modality.map(|m| m.to_string())).ok_or(SettingsError::Task)?;
+        let task = task.or_else(|| modality.map(|m| m.to_string()));
+        if task.is_none() && !flags.resume {
+            return Err(SettingsError::Task);
+        }
+        let tag = flags.tag.clone().or_else(|| env.get("DFR_TAG"));
+        if tag.is_none() && flags.resume {
+            return Err(SettingsError::Tag);
+        }
+        let budget_s = flags.budget_s.or(env.number("DFR_BUDGET_S")?).or(file.budget_s);
+        let max_experiments = flags.max_experiments.or(file.max_experiments);
         let who = flags.proposer.clone().or_else(|| text("DFR_PROPOSER", &file.proposer));
         let model = flags.model.clone().or_else(|| text("DFR_MODEL", &file.model));
-        let seconds = |name| env.number(name);
         Ok(Self {
             locations: Locations::merge(places, env, &file)?,
             task,
             modality,
-            tag: flags.tag.clone().or_else(|| env.get("DFR_TAG")),
+            tag,
             base: flags.base.clone().or_else(|| text("DFR_BASE", &file.base)),
             resume: flags.resume,
-            budget_s: flags.budget_s.or(seconds("DFR_BUDGET_S")?).or(file.budget_s),
-            max_experiments: flags.max_experiments.or(file.max_experiments),
+            budget_s: within("budget_s", budget_s, BUDGET_MOST_S)?,
+            max_experiments: within("max_experiments", max_experiments, u32::MAX)?,
             proposer: choose(who.as_deref(), model, env, &file)?,
-            seed: flags.seed.or(seconds("DFR_SEED")?).or(file.seed).unwrap_or(42),
-            grace: Duration::from_secs(seconds("DFR_GRACE_S")?.or(file.grace_s).unwrap_or(10)),
+            seed: flags.seed.or(env.number("DFR_SEED")?).or(file.seed),
+            grace: grace(env.number("DFR_GRACE_S")?.or(file.grace_s))?,
             log_filter: env.get("RUST_LOG"),
             child_environment: env.for_children(),
         })
     }
+}
+
+/// Longest training budget that is not a slip of the finger: a year.
+const BUDGET_MOST_S: u64 = 365 * 24 * 3600;
+/// Longest grace: a day.
+const GRACE_MOST_S: u64 = 24 * 3600;
+
+fn within<T: Into<u64> + Copy>(
+    name: &'static str,
+    value: Option<T>,
+    most: T,
+) -> Result<Option<T>, SettingsError> {
+    match value.map(Into::into) {
+        Some(found) if !(1..=most.into()).contains(&found) => {
+            Err(SettingsError::Range { name, value: found, most: most.into() })
+        }
+        _ => Ok(value),
+    }
+}
+
+fn grace(seconds: Option<u64>) -> Result<Duration, SettingsError> {
+    Ok(Duration::from_secs(within("grace_s", seconds, GRACE_MOST_S)?.unwrap_or(10)))
 }
 
 impl Settings {
@@ -232,7 +276,6 @@ impl Settings {
         };
         serde_json::json!({
             "task": self.task,
-            "seed": self.seed,
             "proposer": proposer,
             "max_experiments": self.max_experiments,
             "grace_s": self.grace.as_secs(),

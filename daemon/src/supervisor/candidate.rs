@@ -31,6 +31,8 @@ struct Wrong {
     stage: Stage,
     reply: String,
     problem: String,
+    /// Repair turns after the one that this asks for.
+    turns_left: u32,
 }
 
 impl Session {
@@ -66,10 +68,10 @@ impl Session {
         let mut wrong: Option<Wrong> = None;
         let mut commit: Option<String> = None;
         for turn in 0..=REPAIR_TURNS {
-            self.enter(n, Phase::Propose);
-            let Some(answer) = self.ask(&files, wrong.as_ref(), REPAIR_TURNS - turn).await? else {
+            let Some(answer) = self.ask(n, &files, wrong.as_ref()).await? else {
                 return Ok(stopped());
             };
+            self.enter(n, Phase::Record);
             let reply = answer.text.clone().unwrap_or_default();
             self.notebook.write_reply(n, turn, &reply).or_outside()?;
             let understood = answer.text.and_then(|text| self.understand(&text, &files));
@@ -94,7 +96,8 @@ impl Session {
             warn!(stage = stage.as_str(), turn, problem = first_line(&problem), "refused");
             let refused = Entry::Refused { stage, problem: problem.clone(), usage };
             self.record(n, refused).await?;
-            wrong = Some(Wrong { stage, reply, problem });
+            let turns_left = (REPAIR_TURNS - turn).saturating_sub(1);
+            wrong = Some(Wrong { stage, reply, problem, turns_left });
         }
         let reason = wrong.map_or_else(String::new, |w| summary(w.stage, &w.problem));
         Ok(match commit {
@@ -103,20 +106,24 @@ impl Session {
         })
     }
 
-    /// Asks until there is an answer. `None` when a human wants to stop: nothing is in hand yet.
+    /// Asks until there is an answer. `None` when a human wants to stop: at once while nothing is in
+    /// hand, and only for a strong request once there is a candidate to finish.
     async fn ask(
         &mut self,
+        n: u32,
         files: &BTreeMap<String, String>,
         wrong: Option<&Wrong>,
-        turns_left: u32,
     ) -> Result<Option<Answer>, Failure> {
         let program = self.program()?;
         let state = self.notebook.state(&self.task, &self.history);
+        let has_candidate = self.history.in_hand.as_ref().is_some_and(|c| c.commit.is_some());
+        let enough = if has_candidate { StopLevel::AbandonRun } else { StopLevel::AfterExperiment };
+        self.enter(n, Phase::Propose);
         let repair = wrong.map(|wrong| Repair {
             stage: wrong.stage,
             reply: &wrong.reply,
             problem: &wrong.problem,
-            turns_left,
+            turns_left: wrong.turns_left,
         });
         let context = Context {
             task: &self.task,
@@ -124,7 +131,7 @@ impl Session {
             state: &state,
             history: &self.history,
             files,
-            budget_s: self.budget().as_secs(),
+            budget_s: self.budget.as_secs(),
             repair,
         };
         let mut stop = self.stop.clone();
@@ -132,7 +139,7 @@ impl Session {
         loop {
             let asked = tokio::select! {
                 asked = self.proposer.propose(&context) => asked,
-                _ = stop.wait_for(|level| *level > StopLevel::Continue) => return Ok(None),
+                _ = stop.wait_for(|level| *level >= enough) => return Ok(None),
             };
             let wait = match answer(asked)? {
                 Ok(answer) => return Ok(Some(answer)),
@@ -142,7 +149,7 @@ impl Session {
             pause = (pause * 2).min(PAUSE_MOST);
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                _ = stop.wait_for(|level| *level > StopLevel::Continue) => return Ok(None),
+                _ = stop.wait_for(|level| *level >= enough) => return Ok(None),
             }
         }
     }

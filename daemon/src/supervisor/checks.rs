@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 
+use super::opening::{self, Terms};
 use crate::clock;
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::patch::Scope;
 use crate::proposer::{Llm, LlmSettings, Playbook, Proposer, ProposerError, Scripted};
 use crate::repository::{Repository, valid_tag};
+use crate::session::Session;
 use crate::settings::{ProposerChoice, Settings};
 use crate::task::{Places, Task, expand, expand_paths};
 
@@ -19,7 +21,7 @@ const LLM_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Everything that was found to be there.
 pub(super) struct Found {
-    pub(super) task: Task,
+    pub(super) terms: Terms,
     pub(super) tag: String,
     pub(super) repository: Repository,
     pub(super) scope: Scope,
@@ -28,26 +30,39 @@ pub(super) struct Found {
     pub(super) proposer: Box<dyn Proposer>,
 }
 
-/// Finds everything, or names the first thing that is missing.
-pub(super) async fn find(settings: &Settings) -> Result<Found, Failure> {
-    let task = Task::load(&settings.task).or_configuration()?;
+/// Finds everything, or names the first thing that is missing. A `session` goes on with what it
+/// began with.
+pub(super) async fn find(settings: &Settings, session: Option<&Session>) -> Result<Found, Failure> {
+    let terms = match session {
+        Some(session) => Terms::of(session, settings)?,
+        None => Terms::new(settings)?,
+    };
+    let task = &terms.task;
     if let Some(modality) = settings.modality.filter(|asked| *asked != task.modality) {
         let error = anyhow!("task {} is about {}, not {modality}", task.name, task.modality);
         return Err(Failure::new(Kind::Usage, error));
     }
-    let month_day = clock::month_day(clock::wall_ms());
-    let tag = settings.tag.clone().unwrap_or_else(|| format!("{}-{month_day}", task.modality));
+    let tag = settings
+        .tag
+        .clone()
+        .unwrap_or_else(|| format!("{}-{}", task.modality, clock::month_day(clock::wall_ms())));
     valid_tag(&tag).or_usage()?;
     let scope = Scope::new(&task.edit.paths).or_configuration()?;
     let repository = Repository::open(&settings.locations.repo).or_configuration()?;
     check_root(&settings.locations.repo, &repository)?;
-    let base = repository.base(settings.base.as_deref()).or_configuration()?;
-    check_branch(settings, &repository, &tag)?;
-    let pack = find_pack(settings, &task)?;
-    check_build(settings, &task)?;
-    let mut proposer = make_proposer(settings)?;
+    let base = match session {
+        Some(session) => session.begun.base_commit.clone(),
+        None => repository.base(settings.base.as_deref()).or_configuration()?,
+    };
+    if session.is_none() {
+        check_branch(&repository, &tag)?;
+    }
+    let pack = find_pack(settings, task)?;
+    session.map_or(Ok(()), |session| opening::check_pack(session, &pack))?;
+    check_build(settings, task)?;
+    let mut proposer = make_proposer(settings, terms.seed)?;
     proposer.check().await.map_err(unusable)?;
-    Ok(Found { task, tag, repository, scope, base, pack, proposer })
+    Ok(Found { terms, tag, repository, scope, base, pack, proposer })
 }
 
 /// Paths of the task and the place of the state are meant from the repository's root.
@@ -62,19 +77,19 @@ fn check_root(asked: &Path, repository: &Repository) -> Result<(), Failure> {
         .hint(format!("start there, or give --repo {}", root.display())))
 }
 
-fn check_branch(settings: &Settings, repository: &Repository, tag: &str) -> Result<(), Failure> {
+/// The session's branch must not be there, nor anything that git would not let stand beside it.
+fn check_branch(repository: &Repository, tag: &str) -> Result<(), Failure> {
     let branch = format!("autoresearch/{tag}");
-    if repository.branch_tip("autoresearch").or_configuration()?.is_some() {
-        let error = anyhow!("branch autoresearch is in the way of {branch}");
-        return Err(Failure::new(Kind::Configuration, error)
-            .hint("give it another name: git branch -m autoresearch NAME"));
-    }
-    let exists = repository.branch_tip(&branch).or_configuration()?.is_some();
-    if exists && !settings.resume {
+    if repository.branch_tip(&branch).or_configuration()?.is_some() {
         let error = anyhow!("branch {branch} exists already");
         return Err(Failure::new(Kind::Configuration, error)
-            .hint(format!("go on with it: dfr-daemon --resume --tag {tag} …"))
+            .hint(format!("go on with it: dfr-daemon --resume --tag {tag}"))
             .hint("or choose another --tag"));
+    }
+    if let Some(other) = repository.in_the_way_of(&branch).or_configuration()? {
+        let error = anyhow!("branch {other} is in the way of {branch}");
+        return Err(Failure::new(Kind::Configuration, error)
+            .hint(format!("give it another name: git branch -m {other} NAME")));
     }
     Ok(())
 }
@@ -119,9 +134,9 @@ fn check_build(settings: &Settings, task: &Task) -> Result<(), Failure> {
     Err(Failure::new(Kind::Configuration, error))
 }
 
-fn make_proposer(settings: &Settings) -> Result<Box<dyn Proposer>, Failure> {
+fn make_proposer(settings: &Settings, seed: u64) -> Result<Box<dyn Proposer>, Failure> {
     Ok(match &settings.proposer {
-        ProposerChoice::Playbook => Box::new(Playbook::new(settings.seed)),
+        ProposerChoice::Playbook => Box::new(Playbook::new(seed)),
         ProposerChoice::Scripted(dir) => {
             Box::new(Scripted::from_directory(dir).or_configuration()?)
         }

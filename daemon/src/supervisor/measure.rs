@@ -40,7 +40,7 @@ impl Session {
     async fn train(&mut self, n: u32) -> Result<Option<Result<Claims, String>>, Failure> {
         self.enter(n, Phase::Train);
         let log = self.notebook.run_log(n);
-        let deadline = train_deadline(self.budget(), self.history.baseline_start());
+        let deadline = train_deadline(self.budget, self.history.baseline_start());
         let command = self.task.commands.train.clone();
         let report = self.execute(n, &command, &log, deadline).await?;
         self.record(n, Entry::Ran { run: report.outcome.clone() }).await?;

@@ -59,6 +59,10 @@ pub async fn run(settings: Settings) -> Result<StopLevel, Failure> {
 struct Session {
     settings: Settings,
     task: Task,
+    /// Training time of one experiment.
+    budget: Duration,
+    /// Seed of every random draw.
+    seed: u64,
     tag: String,
     /// The commit that the session started from.
     base: String,
@@ -103,10 +107,6 @@ impl Session {
         *self.stop.borrow()
     }
 
-    fn budget(&self) -> Duration {
-        self.settings.budget_s.map_or(self.task.budget.train(), Duration::from_secs)
-    }
-
     async fn run(&mut self) -> Result<StopLevel, Failure> {
         while self.stop_level() == StopLevel::Continue && !self.enough() {
             let experiment = self.history.next_experiment();
@@ -130,7 +130,7 @@ impl Session {
     }
 
     async fn experiment(&mut self, n: u32) -> Result<(), Failure> {
-        self.clock = PhaseClock::start(Phase::Propose, clock::now());
+        self.clock = PhaseClock::start(Phase::Record, clock::now());
         self.notebook.begin(n).or_outside()?;
         let is_baseline = self.history.incumbent().is_none();
         let proposer = if is_baseline { "baseline".to_owned() } else { self.proposer.name() };
@@ -166,7 +166,7 @@ impl Session {
         self.pulse.set(n, phase);
         match phase {
             Phase::Build => info!("building"),
-            Phase::Train => info!("training for {} s", self.budget().as_secs()),
+            Phase::Train => info!("training for {} s", self.budget.as_secs()),
             Phase::Predict => info!("predicting the validation part"),
             Phase::Propose | Phase::Start | Phase::Score | Phase::Record => {
                 debug!(%phase, "phase");
@@ -200,8 +200,8 @@ impl Session {
             ("pack", path(&self.pack)),
             ("run", path(&self.notebook.experiment(n))),
             ("preset", self.task.preset.clone()),
-            ("budget_s", self.budget().as_secs().to_string()),
-            ("seed", self.settings.seed.to_string()),
+            ("budget_s", self.budget.as_secs().to_string()),
+            ("seed", self.seed.to_string()),
         ])
     }
 }

@@ -1,8 +1,10 @@
-//! What the ledger knows of a session before it begins or goes on.
+//! How a session begins or goes on: what it fixes so that its scores compare, and where that stands
+//! in the ledger.
 
 use std::path::Path;
 
 use anyhow::anyhow;
+use serde_json::Value;
 
 use super::checks::Found;
 use crate::clock;
@@ -11,78 +13,113 @@ use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::Ledger;
 use crate::session::{NewSession, Session};
 use crate::settings::Settings;
+use crate::task::Task;
 
-/// Where the budget stands among a session's settings, in seconds.
-const BUDGET: &str = "budget_s";
+/// Seed of a session when nobody names one.
+const SEED: u64 = 42;
 
-/// The training budget that a session began with, in seconds.
-///
-/// # Errors
-/// Another one is asked for: scores would not compare.
-pub(super) fn budget_s(session: &Session, asked: Option<u64>) -> Result<Option<u64>, Failure> {
-    let Some(begun) = session.begun.settings[BUDGET].as_u64() else { return Ok(asked) };
-    check_same(&format!("{begun} s"), &format!("{} s", asked.unwrap_or(begun)), "budget")?;
-    Ok(Some(begun))
+/// What every experiment of a session has in common.
+pub(super) struct Terms {
+    pub(super) task: Task,
+    /// Training budget in seconds.
+    pub(super) budget_s: u64,
+    /// Seed of every random draw.
+    pub(super) seed: u64,
 }
 
-/// The session that goes on; none when a new one may begin. Makes nothing.
-pub(super) async fn known(
-    ledger: &Path,
-    found: &Found,
-    resume: bool,
-) -> Result<Option<Session>, Failure> {
-    let session = match ledger.exists() {
-        true => Ledger::open(ledger).await.or_outside()?.session(&found.tag).await.or_outside()?,
-        false => None,
-    };
-    match (session, resume) {
-        (Some(session), true) => {
-            check_same(&session.begun.task, &found.task.name, "task")?;
-            check_same(&session.begun.pack_hash, &pack_hash(found), "data")?;
-            Ok(Some(session))
+impl Terms {
+    /// Of a session that begins.
+    pub(super) fn new(settings: &Settings) -> Result<Self, Failure> {
+        let task = load(settings.task.as_deref().unwrap_or_default())?;
+        let budget_s = settings.budget_s.unwrap_or(task.budget.train_s);
+        Ok(Self { task, budget_s, seed: settings.seed.unwrap_or(SEED) })
+    }
+
+    /// Of a session that goes on: those it began with. Others may not be asked for.
+    pub(super) fn of(session: &Session, settings: &Settings) -> Result<Self, Failure> {
+        let begun = &session.begun;
+        let task = begun.recorded_task().or_configuration()?;
+        if let Some(name) = &settings.task {
+            let asked = load(name)?;
+            check_same(&task.name, &asked.name, "task")?;
+            check_same(&task.text, &asked.text, "task file")?;
         }
-        (None, false) => Ok(None),
-        (Some(_), false) => {
-            let error = anyhow!("the ledger knows session {} already", found.tag);
-            Err(Failure::new(Kind::Configuration, error)
-                .hint("go on with it (--resume) or choose another --tag"))
-        }
-        (None, true) => {
-            let error = anyhow!("the ledger knows no session {}", found.tag);
-            Err(Failure::new(Kind::Configuration, error).hint("start it without --resume"))
-        }
+        let number = |name: &str, asked: Option<u64>, default| {
+            let began_with = begun.settings[name].as_u64().or(asked).unwrap_or(default);
+            check_same(&began_with.to_string(), &asked.unwrap_or(began_with).to_string(), name)?;
+            Ok::<_, Failure>(began_with)
+        };
+        let budget_s = number("budget_s", settings.budget_s, task.budget.train_s)?;
+        let seed = number("seed", settings.seed, SEED)?;
+        Ok(Self { task, budget_s, seed })
     }
 }
 
-/// A new session: in the ledger, then as a branch.
+fn load(name: &str) -> Result<Task, Failure> {
+    Task::load(name).map_err(|error| {
+        let unknown = matches!(error, crate::task::TaskError::Unknown { .. });
+        Failure::new(if unknown { Kind::Usage } else { Kind::Configuration }, error)
+    })
+}
+
+/// The session that shall go on. Changes nothing.
+pub(super) async fn resumed(ledger: &Path, tag: &str) -> Result<Session, Failure> {
+    session(ledger, tag).await?.ok_or_else(|| {
+        let error = anyhow!("the ledger knows no session {tag}");
+        Failure::new(Kind::Configuration, error)
+            .hint("start it without --resume; dfr-daemon list shows those that can go on")
+    })
+}
+
+/// A tag that the ledger knows is not begun again. Changes nothing.
+pub(super) async fn refuse_known(ledger: &Path, tag: &str) -> Result<(), Failure> {
+    if session(ledger, tag).await?.is_none() {
+        return Ok(());
+    }
+    let error = anyhow!("the ledger knows session {tag} already");
+    Err(Failure::new(Kind::Configuration, error)
+        .hint("go on with it (--resume) or choose another --tag"))
+}
+
+async fn session(ledger: &Path, tag: &str) -> Result<Option<Session>, Failure> {
+    if !ledger.exists() {
+        return Ok(None);
+    }
+    Ledger::open(ledger).await.or_outside()?.session(tag).await.or_outside()
+}
+
+/// Writes a new session down.
 pub(super) async fn begin(
     settings: &Settings,
     found: &Found,
     ledger: &Ledger,
 ) -> Result<(i64, String, History), Failure> {
-    let budget_s = settings.budget_s.unwrap_or(found.task.budget.train_s);
     let mut told = settings.told();
-    told[BUDGET] = budget_s.into();
+    told["budget_s"] = found.terms.budget_s.into();
+    told["seed"] = found.terms.seed.into();
+    told["task_text"] = Value::from(found.terms.task.text.clone());
     let new = NewSession {
         tag: found.tag.clone(),
-        task: found.task.name.clone(),
-        modality: found.task.modality,
+        task: found.terms.task.name.clone(),
+        modality: found.terms.task.modality,
         base_commit: found.base.clone(),
-        pack_hash: pack_hash(found),
+        pack_hash: pack_hash(&found.pack),
         repository: settings.locations.repo.clone(),
         settings: told,
         created_at_ms: clock::wall_ms(),
     };
     let session = ledger.create_session(&new).await.or_outside()?;
-    let branch = format!("autoresearch/{}", found.tag);
-    found.repository.create_branch(&branch, &found.base, "session start").or_outside()?;
     Ok((session.id, session.begun.base_commit, History::default()))
 }
 
+/// The data that a session goes on with must be those it began with.
+pub(super) fn check_pack(session: &Session, pack: &Path) -> Result<(), Failure> {
+    check_same(&session.begun.pack_hash, &pack_hash(pack), "data")
+}
+
 /// The content hash of the data: the name of the pack's directory.
-fn pack_hash(found: &Found) -> String {
-    let name = found.pack.file_name();
-    name.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+fn pack_hash(pack: &Path) -> String {
+    pack.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
 /// Scores of one session are comparable only when nothing under them changes.
@@ -90,7 +127,10 @@ fn check_same(before: &str, now: &str, what: &str) -> Result<(), Failure> {
     if before == now {
         return Ok(());
     }
-    let error = anyhow!("this session's {what} is {before}, not {now}");
+    let error = match before.lines().nth(1) {
+        None => anyhow!("this session's {what} is {before}, not {now}"),
+        Some(_) => anyhow!("this session's {what} has changed since it began"),
+    };
     Err(Failure::new(Kind::Configuration, error)
-        .hint("scores would not compare; start a new --tag"))
+        .hint("scores would not compare; leave it out to go on as it began, or start a new --tag"))
 }

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -21,21 +22,29 @@ use crate::settings::Settings;
 use crate::telemetry;
 
 pub(super) async fn prepare(
-    mut settings: Settings,
+    settings: Settings,
     stop: watch::Receiver<StopLevel>,
 ) -> Result<Session, Failure> {
     let filter = telemetry::Filter::parse(settings.log_filter.as_deref()).or_configuration()?;
-    let found = find(&settings).await?;
     let ledger_path = settings.locations.state_dir.join("dfr.db");
-    let known = opening::known(&ledger_path, &found, settings.resume).await?;
-    if let Some(session) = &known {
-        settings.budget_s = opening::budget_s(session, settings.budget_s)?;
+    let known = match &settings.tag {
+        Some(tag) if settings.resume => Some(opening::resumed(&ledger_path, tag).await?),
+        _ => None,
+    };
+    let found = find(&settings, known.as_ref()).await?;
+    if known.is_none() {
+        opening::refuse_known(&ledger_path, &found.tag).await?;
     }
     let notebook = Notebook::new(&settings.locations.state_dir, &found.tag);
     refuse_second(&notebook, &found.tag)?;
+    notebook.probe().or_outside()?;
     let project = found.repository.root(&found.base).or_outside()?;
     let slot = Slot::claim(&settings.locations.cache, &project[..12]).map_err(crowded)?;
-    // From here on things are made.
+    // From here on things are made; the branch first, because it is the likeliest to be refused.
+    if known.is_none() {
+        let branch = format!("autoresearch/{}", found.tag);
+        found.repository.create_branch(&branch, &found.base, "session start").or_outside()?;
+    }
     notebook.create().or_outside()?;
     let lock = FileLock::take(&notebook.lock()).map_err(|error| busy(error, &found.tag))?;
     telemetry::start(notebook.root(), &filter).or_outside()?;
@@ -48,13 +57,20 @@ pub(super) async fn prepare(
         None => opening::begin(&settings, &found, &ledger).await?,
     };
     let pulse = Pulse::start(ledger.clone(), id);
-    info!(tag = found.tag, task = found.task.name, proposer = found.proposer.name(), "session");
+    info!(
+        tag = found.tag,
+        task = found.terms.task.name,
+        proposer = found.proposer.name(),
+        "session"
+    );
     report_device();
     report_checkout(&found);
     let live = if std::io::stderr().is_terminal() { Live::Terminal } else { Live::Quiet };
     Ok(Session {
         settings,
-        task: found.task,
+        task: found.terms.task,
+        budget: Duration::from_secs(found.terms.budget_s),
+        seed: found.terms.seed,
         tag: found.tag,
         base,
         repository: found.repository,

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use dfr_contract::input::{InputSpec, Source};
 use dfr_contract::modality::Modality;
@@ -43,6 +42,9 @@ pub struct Task {
     pub environment: BTreeMap<String, String>,
     /// How predictions become a score.
     pub score: Scoring,
+    /// The text that this was read from: what a session writes down and goes on with.
+    #[serde(skip)]
+    pub text: String,
 }
 
 /// The editable room.
@@ -67,13 +69,6 @@ pub struct Budget {
     pub smoke_s: u64,
     /// Prediction, start-up included.
     pub predict_s: u64,
-}
-
-impl Budget {
-    /// The training budget.
-    pub fn train(&self) -> Duration {
-        Duration::from_secs(self.train_s)
-    }
 }
 
 /// Argument vectors; the first element is the program.
@@ -105,8 +100,18 @@ pub struct Scoring {
 /// Why there is no task.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
-    /// A built-in name that is not there yet.
-    #[error("no recipe for task {name:?} yet; tasks with one: {known}")]
+    /// A built-in task that cannot be run yet.
+    #[error("task {name}: {missing}; tasks that can be run: {known}")]
+    Announced {
+        /// What was asked for.
+        name: String,
+        /// What it lacks.
+        missing: String,
+        /// What there is.
+        known: String,
+    },
+    /// No task has this name.
+    #[error("no task is called {name:?}; built in: {known}; a file's name ends in .toml")]
     Unknown {
         /// What was asked for.
         name: String,
@@ -138,11 +143,7 @@ impl Task {
     /// An unknown name, an unreadable file, a text that is not a task.
     pub fn load(name: &str) -> Result<Self, TaskError> {
         if !name.ends_with(".toml") {
-            let unknown = || TaskError::Unknown {
-                name: name.to_owned(),
-                known: tasks::BUILT_IN.map(|(known, _)| known).join(", "),
-            };
-            return Self::parse(name, tasks::built_in(name).ok_or_else(unknown)?);
+            return Self::parse(name, tasks::built_in(name).ok_or_else(|| absent(name))?);
         }
         let path = PathBuf::from(name);
         let text = std::fs::read_to_string(&path)
@@ -150,9 +151,16 @@ impl Task {
         Self::parse(name, &text)
     }
 
-    fn parse(name: &str, text: &str) -> Result<Self, TaskError> {
-        toml::from_str(text)
-            .map_err(|source| TaskError::Parse { name: name.to_owned(), source: Box::new(source) })
+    /// The task in a text; `name` is for messages.
+    ///
+    /// # Errors
+    /// The text is not a task.
+    pub fn parse(name: &str, text: &str) -> Result<Self, TaskError> {
+        let task: Self = toml::from_str(text).map_err(|source| TaskError::Parse {
+            name: name.to_owned(),
+            source: Box::new(source),
+        })?;
+        Ok(Self { text: text.to_owned(), ..task })
     }
 
     /// The link to the newest pack of this task's input, below the cache root.
@@ -162,6 +170,21 @@ impl Task {
             Source::Sample => cache.join("sample"),
         };
         root.join("packs").join(self.modality.as_str()).join(self.input.name()).join(file::CURRENT)
+    }
+}
+
+fn absent(name: &str) -> TaskError {
+    #[derive(Deserialize)]
+    struct Announced {
+        missing: String,
+    }
+    let known = tasks::BUILT_IN.map(|(known, _)| known).join(", ");
+    let announced = tasks::ANNOUNCED.iter().find(|(announced, _)| *announced == name);
+    match announced.and_then(|(_, text)| toml::from_str::<Announced>(text).ok()) {
+        Some(Announced { missing }) => {
+            TaskError::Announced { name: name.to_owned(), missing, known }
+        }
+        None => TaskError::Unknown { name: name.to_owned(), known },
     }
 }
 
@@ -182,8 +205,11 @@ mod tests {
 
     #[test]
     fn a_task_that_is_not_there_names_those_that_are() {
-        let message = Task::load("audio").unwrap_err().to_string();
-        assert!(message.contains("\"audio\"") && message.contains("video-sample"), "{message}");
+        for (name, _) in tasks::ANNOUNCED {
+            let message = Task::load(name).unwrap_err().to_string();
+            assert!(message.contains("not there yet") && message.contains("video-sample"));
+        }
+        assert!(matches!(Task::load("vidoe"), Err(TaskError::Unknown { .. })));
     }
 
     #[test]

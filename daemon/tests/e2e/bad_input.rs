@@ -35,8 +35,8 @@ fn words_on_the_command_line_that_mean_nothing() {
         .says(&["--modality"]);
     for modality in ["image", "audio"] {
         let mut session = environment.daemon(&["--proposer", "playbook", "--modality", modality]);
-        let quoted = format!("{modality:?}");
-        environment.run(&mut session).code(3).says(&[&quoted, "video-sample"]);
+        let task = format!("task {modality}: its recipe is not there yet");
+        environment.run(&mut session).code(3).says(&[&task, "video-sample"]);
     }
     environment.assert_nothing_created();
 }

@@ -157,7 +157,7 @@ fn a_session_keeps_the_budget_it_began_with() {
     environment
         .run(&mut environment.session(&other))
         .code(3)
-        .says(&["budget is 9 s, not 10 s", "scores would not compare"]);
+        .says(&["budget_s is 9, not 10", "scores would not compare"]);
     assert_eq!(environment.verdicts().len(), 2);
 }
 
@@ -175,4 +175,33 @@ fn a_password_in_the_address_is_nowhere_in_the_state() {
         let found = bytes.windows(9).any(|window| window == b"pass-word");
         assert!(!found, "{}", path.display());
     }
+}
+
+#[test]
+fn a_session_goes_on_by_its_tag_alone() {
+    let environment = TestEnvironment::new();
+    environment.git(&["branch", "-m", "main", "trunk"]);
+    let begin = ["--base", "trunk", "--max-experiments", "1", "--budget-s", "7", "--seed", "5"];
+    environment.run(&mut environment.session(&begin)).code(0);
+    // What the task file says now is no longer what the session is about.
+    environment.edit("task.toml", ("objective = \"sn34_score\"", "objective = \"mcc\""));
+    let go_on = ["--resume", "--tag", "t", "--proposer", "playbook", "--max-experiments", "2"];
+    let ended = environment.run(&mut environment.daemon(&go_on));
+    ended.code(0).says(&["training for 7 s"]);
+    assert!(environment.read("repo/state/t/results.tsv").starts_with("commit\tsn34_score\t"));
+    let other = environment.session(&["--resume", "--max-experiments", "3"]);
+    environment.run(&mut { other }).code(3).says(&["task file has changed"]);
+}
+
+#[test]
+fn numbers_out_of_range_are_named() {
+    let environment = TestEnvironment::new();
+    let most = u64::MAX.to_string();
+    environment
+        .run(&mut environment.session(&["--budget-s", &most]))
+        .code(2)
+        .says(&["budget_s", "must be from 1"]);
+    let mut zero = environment.session(&[]);
+    environment.run(zero.env("DFR_BUDGET_S", "0")).code(2).says(&["budget_s is 0"]);
+    environment.assert_nothing_created();
 }

@@ -8,6 +8,12 @@ pub const BUILT_IN: [(&str, &str); 2] = [
     ("video-sample", include_str!("../tasks/video-sample.toml")),
 ];
 
+/// Built-in tasks that say what they lack in place of a recipe (`missing`).
+pub const ANNOUNCED: [(&str, &str); 2] = [
+    ("image", include_str!("../tasks/image.toml")),
+    ("audio", include_str!("../tasks/audio.toml")),
+];
+
 /// The text of a built-in task.
 pub fn built_in(name: &str) -> Option<&'static str> {
     BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
