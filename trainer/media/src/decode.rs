@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use dfr_contract::input::{InputSpec, Preprocessing};
+use dfr_contract::input::InputSpec;
 
 use crate::ffmpeg::{Ffmpeg, FfmpegError};
 use crate::frames;
@@ -21,6 +21,14 @@ pub enum DecodeError {
     /// There is a video stream, but nothing in it.
     #[error("no frame in it")]
     NoFrame,
+    /// Fewer pictures than the file's index promises.
+    #[error("only {found} of {asked} frames can be decoded: the file is cut or damaged")]
+    Damaged {
+        /// Pictures that came back.
+        found: usize,
+        /// Frames that were asked for.
+        asked: usize,
+    },
     /// ffmpeg's own output could not be read.
     #[error("unreadable picture from ffmpeg")]
     Picture,
@@ -40,15 +48,15 @@ impl Decoder<'_> {
     /// Decodes one file to `T C H W` bytes. Clips shorter than `T` repeat their last frame.
     ///
     /// # Errors
-    /// Empty, corrupt, without video, or not decoded in time; the message is the reason.
+    /// Empty, cut, corrupt, without video, or not decoded in time; the message is the reason.
     pub fn decode(&self, file: &Path) -> Result<Vec<u8>, DecodeError> {
         let InputSpec { frames: wanted, height, width, preprocessing, .. } = *self.input;
-        let total = match preprocessing {
-            Preprocessing::Original => self.count_frames(file)?,
-            Preprocessing::Benchmark => u64::from(wanted),
-        };
-        let indices = frames::indices(total, wanted, preprocessing);
+        let indices = frames::indices(self.count_frames(file)?, wanted, preprocessing);
         let pictures = read_pictures(&self.extract(file, &indices)?).ok_or(DecodeError::Picture)?;
+        // Repeating the last frame is for short clips, never for what is missing.
+        if pictures.len() < indices.len() {
+            return Err(DecodeError::Damaged { found: pictures.len(), asked: indices.len() });
+        }
         let planes =
             pictures.into_iter().map(|p| planar(&to_size(p, width, height, preprocessing)));
         repeat_last(planes.collect(), wanted).ok_or(DecodeError::NoFrame)
@@ -59,9 +67,8 @@ impl Decoder<'_> {
         let mut arguments = input_arguments(file);
         arguments.extend(["-c", "copy", "-f", "framecrc", "-"].map(Into::into));
         let listing = self.ffmpeg.run(arguments, &[], self.limit)?;
-        let is_packet = |line: &&[u8]| !line.is_empty() && line[0] != b'#';
-        let packets = listing.split(|b| *b == b'\n').filter(is_packet).count() as u64;
-        if packets == 0 { Err(DecodeError::NoFrame) } else { Ok(packets) }
+        let frames = String::from_utf8_lossy(&listing).lines().filter(|l| is_shown(l)).count();
+        if frames == 0 { Err(DecodeError::NoFrame) } else { Ok(frames as u64) }
     }
 
     /// The chosen frames, as a row of PPM pictures: each tells its own size.
@@ -79,12 +86,22 @@ impl Decoder<'_> {
     }
 }
 
+/// Whether a line of framecrc is a packet whose frame is shown. What an edit list cuts off at the
+/// start is decoded but never comes out: `AV_PKT_FLAG_DISCARD` in `F=`, which is left out for a
+/// plain key frame.
+fn is_shown(line: &str) -> bool {
+    const DISCARD: u32 = 0x4;
+    let flags = line.split(", ").find_map(|field| field.strip_prefix("F=0x"));
+    let flags = flags.and_then(|flags| u32::from_str_radix(flags, 16).ok()).unwrap_or(0);
+    !line.is_empty() && !line.starts_with('#') && flags & DISCARD == 0
+}
+
 /// `file:` keeps a name with a colon from being read as a protocol. One thread: files are decoded
-/// in parallel.
+/// in parallel. `-xerror`: without it ffmpeg conceals damage and ends with success.
 fn input_arguments(file: &Path) -> Vec<std::ffi::OsString> {
     let mut url = std::ffi::OsString::from("file:");
     url.push(file);
-    let before = ["-threads", "1", "-i"].map(Into::into);
+    let before = ["-xerror", "-threads", "1", "-i"].map(Into::into);
     before.into_iter().chain([url]).chain(["-map", "0:v:0"].map(Into::into)).collect()
 }
 
@@ -140,6 +157,16 @@ mod tests {
         for bytes in ["P6\n1 2\n255\nabcde", "P5\n1 1\n255\nabc", "P6\n0 1\n255\n", "P6\n1", "x"] {
             assert_eq!(read_pictures(bytes.as_bytes()), None, "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn packets_that_are_shown_are_counted() {
+        let packet = "0, 0, 0, 512, 4462, 0x0b1512c8";
+        let cases = [("", true), (", F=0x0", true), (", F=0x5", false), (", F=0x4, S=1", false)];
+        for (flags, shown) in cases {
+            assert_eq!(is_shown(&format!("{packet}{flags}")), shown, "{flags}");
+        }
+        assert!(!is_shown("#tb 0: 1/12800") && !is_shown(""));
     }
 
     #[test]

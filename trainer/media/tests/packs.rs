@@ -20,6 +20,7 @@ use dfr_media::pack::{gather, plan};
 use dfr_media::sample::write::{Made, make};
 use dfr_media::sample::{SampleSet, recording, scene::Kind};
 
+use rand::{Rng as _, SeedableRng as _};
 use support::ffmpeg;
 
 const SET: SampleSet = SampleSet { recordings: 2 };
@@ -132,6 +133,33 @@ fn a_file_that_cannot_be_decoded_is_named_counted_and_left_out() {
     assert!(left_out[0].reason.starts_with("cannot decode"), "{}", left_out[0].reason);
     let records: u64 = Part::ALL.map(|part| part_header(&pack.dir, part).records).iter().sum();
     assert_eq!(records, 23);
+}
+
+/// Cut in half, and all but the first quarter replaced by seeded noise.
+fn damaged(whole: &[u8]) -> [Vec<u8>; 2] {
+    let mut noise = whole.to_vec();
+    rand_chacha::ChaCha8Rng::seed_from_u64(1).fill_bytes(&mut noise[whole.len() / 4..]);
+    [whole[..whole.len() / 2].to_vec(), noise]
+}
+
+#[test]
+fn a_clip_that_is_cut_or_garbled_is_left_out_and_a_whole_one_is_not() {
+    let root = sample();
+    let file = clip(root.path(), "sample-waves-real");
+    let whole = fs::read(&file).unwrap();
+    for preprocessing in [Preprocessing::Original, Preprocessing::Benchmark] {
+        let input = InputSpec { frames: 16, preprocessing, ..input() };
+        let decoder = Decoder { ffmpeg: &ffmpeg(), input: &input, limit: LIMIT };
+        assert!(decoder.decode(&file).is_ok(), "{preprocessing:?}");
+        for bytes in damaged(&whole) {
+            fs::write(&file, bytes).unwrap();
+            assert!(decoder.decode(&file).is_err(), "{preprocessing:?}");
+            let left_out = pack(root.path(), &input).unwrap().header.left_out;
+            assert_eq!(left_out.len(), 1);
+            assert_eq!(left_out[0].file, "sample-waves-real/000000.mp4");
+        }
+        fs::write(&file, &whole).unwrap();
+    }
 }
 
 #[test]

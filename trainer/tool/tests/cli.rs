@@ -94,7 +94,9 @@ fn bad_input_is_refused_with_the_way_out_and_creates_nothing() {
 fn a_corrupt_file_of_a_download_is_named_and_the_rest_is_packed() {
     let home = Home::with_clips();
     let bad = "datasets/video/sample-waves-real/000001.mp4";
-    fs::write(home.path("cache").join(bad), "no video").unwrap();
+    let bad = home.path("cache").join(bad);
+    let whole = fs::read(&bad).unwrap();
+    fs::write(&bad, &whole[..whole.len() / 2]).unwrap();
     let output = home.dfr("prepare --modality video --workers 2");
     let stdout = text(&output.stdout);
     assert_eq!(output.status.code(), Some(i32::from(exit::PARTIAL)), "{stdout}");
