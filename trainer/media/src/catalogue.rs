@@ -7,7 +7,7 @@
 //!                                      /manifest.jsonl one line a file, where it is known
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,8 @@ use crate::files::{self, FileError, at};
 
 /// The empty file that marks a finished download.
 pub const COMPLETE: &str = ".download_complete";
+/// The class words, as they are written.
+const MEDIA_TYPES: [&str; 3] = ["real", "synthetic", "semisynthetic"];
 /// What is known about a data set's files.
 const MANIFEST: &str = "manifest.jsonl";
 
@@ -35,6 +37,27 @@ pub enum CatalogueError {
         path: PathBuf,
         /// Where and why.
         source: serde_norway::Error,
+    },
+    /// A class that is not said, or not one of the three words.
+    #[error(
+        "{}: data set {name} has media_type {}: set it to real, synthetic or semisynthetic",
+        .path.display(), .found.as_ref().map_or_else(|| "missing".to_owned(), |f| format!("{f:?}"))
+    )]
+    MediaType {
+        /// The file.
+        path: PathBuf,
+        /// The data set.
+        name: String,
+        /// What it says.
+        found: Option<String>,
+    },
+    /// Two entries of one name: one of them would be lost.
+    #[error("{}: data set {name} is there twice: rename or remove one", .path.display())]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// The data set.
+        name: String,
     },
     /// A manifest that cannot be read.
     #[error("{} line {line}: {source}", .path.display())]
@@ -91,12 +114,12 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The class word; what is not said is `unknown`, as the original shows it.
+    /// The class word.
     pub fn media_type(&self) -> &str {
-        self.media_type.as_deref().unwrap_or("unknown")
+        self.media_type.as_deref().expect("checked when the configuration was read")
     }
 
-    /// 0 for real, 1 for everything else.
+    /// 0 for real, 1 for synthetic and semisynthetic.
     pub fn label(&self) -> u8 {
         if self.media_type() == "real" { REAL } else { SYNTHETIC }
     }
@@ -206,7 +229,24 @@ fn read_config(path: &Path) -> Result<Option<Vec<Entry>>, CatalogueError> {
     }
     let yaml = |source| CatalogueError::Yaml { path: path.to_owned(), source };
     let config: Config = serde_norway::from_str(&text).map_err(yaml)?;
-    Ok(Some(config.datasets.unwrap_or_default()))
+    let entries = config.datasets.unwrap_or_default();
+    check(path, &entries)?;
+    Ok(Some(entries))
+}
+
+/// A label must never be guessed: a misspelt word would turn real media into synthetic ones.
+fn check(path: &Path, entries: &[Entry]) -> Result<(), CatalogueError> {
+    let mut names = HashSet::new();
+    for Entry { name, media_type, .. } in entries {
+        let (path, name) = (path.to_owned(), name.clone());
+        if !media_type.as_deref().is_some_and(|word| MEDIA_TYPES.contains(&word)) {
+            return Err(CatalogueError::MediaType { path, name, found: media_type.clone() });
+        }
+        if !names.insert(name.clone()) {
+            return Err(CatalogueError::Twice { path, name });
+        }
+    }
+    Ok(())
 }
 
 /// Extensions that the original recognises.

@@ -32,12 +32,12 @@ fn read(root: &Path, local: Option<&Path>) -> Result<Vec<Entry>, CatalogueError>
 
 #[test]
 fn a_local_entry_replaces_the_one_of_its_name_in_place_and_others_are_added() {
-    let local = "datasets:\n  - {name: a, path: x}\n  - {name: c, path: y, media_type: real}\n";
+    let local = "datasets:\n  - {name: a, path: x, media_type: synthetic}\n  - {name: c, path: y, media_type: real}\n";
     let root = root_with(&[(CONFIG, UPSTREAM), ("local.yaml", local)]);
     let entries = read(root.path(), Some(&root.path().join("local.yaml"))).unwrap();
     let seen: Vec<_> =
         entries.iter().map(|e| (e.name.as_str(), e.media_type(), e.label())).collect();
-    assert_eq!(seen, [("a", "unknown", 1), ("b", "semisynthetic", 1), ("c", "real", 0)]);
+    assert_eq!(seen, [("a", "synthetic", 1), ("b", "semisynthetic", 1), ("c", "real", 0)]);
 }
 
 #[test]
@@ -56,6 +56,23 @@ fn no_configuration_and_a_broken_one_are_named() {
     let broken = root_with(&[(CONFIG, "datasets: [{name: a}]")]);
     let error = read(broken.path(), None).unwrap_err().to_string();
     assert!(error.contains(CONFIG) && error.contains("path"), "{error}");
+}
+
+#[test]
+fn a_class_that_is_unknown_or_missing_and_a_name_twice_are_named_with_the_way_out() {
+    let cases = [
+        ("{name: a, path: p, media_type: Real}", "a has media_type \"Real\""),
+        ("{name: a, path: p, media_type: fake}", "a has media_type \"fake\""),
+        ("{name: a, path: p}", "a has media_type missing"),
+        ("{name: b, path: p, media_type: real}", "b is there twice"),
+    ];
+    for (entry, words) in cases {
+        let text = format!("datasets: [{{name: b, path: p, media_type: real}}, {entry}]");
+        let root = root_with(&[(CONFIG, &text)]);
+        let error = read(root.path(), None).unwrap_err().to_string();
+        assert!(error.contains(CONFIG) && error.contains(words), "{error}");
+        assert!(error.contains("real, synthetic or semisynthetic") || words.contains("twice"));
+    }
 }
 
 #[test]

@@ -44,10 +44,11 @@ pub enum FfmpegError {
 pub struct SearchPlaces {
     /// DFR_FFMPEG: used as it is, or an error.
     pub named: Option<PathBuf>,
+    /// The user's cache home, where `make setup` puts `dfr/ffmpeg-<version>/ffmpeg`. Before PATH:
+    /// it is there only when the one on PATH lacked libx264.
+    pub cache_home: Option<PathBuf>,
     /// PATH.
     pub path: Option<std::ffi::OsString>,
-    /// The user's cache home, where `make setup` puts `dfr/ffmpeg-<version>/ffmpeg`.
-    pub cache_home: Option<PathBuf>,
 }
 
 /// A program that was found.
@@ -68,7 +69,7 @@ impl Ffmpeg {
         }
         let on_path = places.path.iter().flat_map(std::env::split_paths).map(|d| d.join("ffmpeg"));
         let cached = places.cache_home.iter().flat_map(|home| cached_builds(home));
-        let program = on_path.chain(cached).find(|program| is_executable(program));
+        let program = cached.chain(on_path).find(|program| is_executable(program));
         program.map(|program| Self { program }).ok_or(FfmpegError::Missing)
     }
 

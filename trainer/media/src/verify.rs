@@ -15,7 +15,7 @@ const RULE_WIDTH: usize = 70;
 pub struct Row {
     /// Data set name.
     pub name: String,
-    /// `real`, `synthetic`, `semisynthetic` or `unknown`.
+    /// `real`, `synthetic` or `semisynthetic`.
     pub media_type: String,
     /// Media files in its folder.
     pub samples: usize,
@@ -32,9 +32,10 @@ pub fn rows(root: &Path, modality: Modality, entries: &[Entry]) -> Result<Vec<Ro
         let folder = dataset_dir(root, modality, &entry.name);
         let samples = media_names(&folder, modality)?.map_or(0, |names| names.len());
         let status = match (folder.join(COMPLETE).exists(), samples) {
+            // Whatever the mark says: without files there is nothing to train on.
+            (_, 0) => "MISSING",
             (true, _) => "OK",
-            (false, 1..) => "PARTIAL",
-            (false, 0) => "MISSING",
+            (false, _) => "PARTIAL",
         };
         let (name, media_type) = (entry.name.clone(), entry.media_type().to_owned());
         Ok(Row { name, media_type, samples, status })
@@ -90,7 +91,7 @@ mod tests {
         let rows = [
             row("FreeTacMan", "real", 500, "OK"),
             row("semi", "semisynthetic", 20, "PARTIAL"),
-            row("none", "unknown", 0, "MISSING"),
+            row("none", "synthetic", 0, "MISSING"),
         ];
         let rule = "-".repeat(70);
         let expected = format!(
@@ -100,7 +101,7 @@ Dataset                             Type          Samples Status
 {rule}
 FreeTacMan                          real              500 OK
 semi                                semisynthetic       20 PARTIAL
-none                                unknown             0 MISSING
+none                                synthetic           0 MISSING
 {rule}
 Total                                                 520
   Real: 500  |  Synthetic/Semi: 20
@@ -112,21 +113,28 @@ Total                                                 520
     }
 
     #[test]
-    fn a_status_is_ok_by_the_mark_and_partial_by_files() {
+    fn a_status_is_ok_by_mark_and_files_partial_by_files_alone_and_else_missing() {
         let root = tempfile::tempdir().unwrap();
-        let entries: Vec<Entry> = ["marked", "files", "empty", "absent"]
-            .map(|name| serde_json::from_value(serde_json::json!({"name": name, "path": "p"})))
+        let entries: Vec<Entry> = ["whole", "marked", "files", "empty", "absent"]
+            .map(|name| serde_json::json!({"name": name, "path": "p", "media_type": "real"}))
+            .map(serde_json::from_value)
             .into_iter()
             .collect::<Result<_, _>>()
             .unwrap();
         let folder = |name| dataset_dir(root.path(), Modality::Video, name);
-        for name in ["marked", "files", "empty"] {
+        for name in ["whole", "marked", "files", "empty"] {
             std::fs::create_dir_all(folder(name)).unwrap();
         }
-        std::fs::write(folder("marked").join(COMPLETE), "").unwrap();
-        std::fs::write(folder("files").join("000000.mp4"), "").unwrap();
+        for file in ["whole/000000.mp4", "files/000000.mp4"] {
+            std::fs::write(folder(file), "").unwrap();
+        }
+        for name in ["whole", "marked"] {
+            std::fs::write(folder(name).join(COMPLETE), "").unwrap();
+        }
         let rows = rows(root.path(), Modality::Video, &entries).unwrap();
         let seen: Vec<_> = rows.iter().map(|row| (row.samples, row.status)).collect();
-        assert_eq!(seen, [(0, "OK"), (1, "PARTIAL"), (0, "MISSING"), (0, "MISSING")]);
+        // A mark over an empty folder is a download that went wrong or was cleaned up: not OK.
+        let none = (0, "MISSING");
+        assert_eq!(seen, [(1, "OK"), none, (1, "PARTIAL"), none, none]);
     }
 }

@@ -131,7 +131,7 @@ fn ffmpeg_is_searched_in_order() {
         std::os::unix::fs::symlink(&real, folder.join("ffmpeg")).unwrap();
         folder
     };
-    let (on_path, _cached) = (place("bin"), place("cache/dfr/ffmpeg-7.0.2"));
+    let (on_path, cached) = (place("bin"), place("cache/dfr/ffmpeg-7.0.2"));
     let all = SearchPlaces {
         named: Some(real.clone()),
         path: Some(on_path.into_os_string()),
@@ -140,9 +140,9 @@ fn ffmpeg_is_searched_in_order() {
     let found = |places: &SearchPlaces| format!("{:?}", Ffmpeg::find(places));
     assert!(found(&all).contains("failing_ffmpeg"));
     let no_name = SearchPlaces { named: None, ..all.clone() };
+    assert!(found(&no_name).contains("cache/dfr/ffmpeg-7.0.2/ffmpeg"));
+    fs::remove_dir_all(cached).unwrap();
     assert!(found(&no_name).contains("bin/ffmpeg"));
-    let no_path = SearchPlaces { path: None, ..no_name };
-    assert!(found(&no_path).contains("cache/dfr/ffmpeg-7.0.2/ffmpeg"));
     let missing = Ffmpeg::find(&SearchPlaces::default()).unwrap_err().to_string();
     assert!(missing.contains("make setup") && missing.contains("apt-get install ffmpeg"));
     let wrong = SearchPlaces { named: Some(dir.path().join("nothing")), ..all };

@@ -200,6 +200,20 @@ fn too_little_data_and_none_are_refused_and_leave_nothing() {
 }
 
 #[test]
+fn a_part_of_one_class_is_refused_with_its_counts() {
+    let root = sample();
+    let mut entries = catalogue::read_entries(root.path(), Modality::Video, None).unwrap();
+    entries.iter_mut().for_each(|entry| entry.media_type = Some("real".into()));
+    catalogue::write_entries(root.path(), Modality::Video, &entries).unwrap();
+    let error = pack(root.path(), &input()).unwrap_err();
+    let PackError::OneClass { part: Part::Train, counts: [_, 0] } = error else {
+        panic!("{error}")
+    };
+    let packs = dfr_media::pack::write::packs_dir(root.path(), Modality::Video, &input().name());
+    assert!(!packs.join("current").exists());
+}
+
+#[test]
 fn the_sample_set_is_complete_goes_on_where_it_stopped_and_has_the_same_bytes() {
     let root = sample();
     assert_eq!(make(root.path(), SET, &ffmpeg(), &|| ()).unwrap(), Made::Already);

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, value_parser};
 use dfr_contract::modality::Modality;
 
 /// Prepares data for deepfake detectors and trains them by hand.
@@ -63,7 +63,7 @@ pub struct Train {
     pub preset: Option<String>,
 
     /// Seconds of training, from the first step on [default: the task's]
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = value_parser!(u64).range(1..=1_000_000))]
     pub time_budget: Option<u64>,
 
     /// Seed of every draw

@@ -55,7 +55,10 @@ impl Failure {
                 exit::CONFIGURATION
             }
             Self::Catalogue { source: CatalogueError::File(_) } => exit::OUTSIDE,
-            Self::Catalogue { .. } | Self::Pack(PackError::Empty { .. }) => exit::CONFIGURATION,
+            Self::Catalogue { .. }
+            | Self::Pack(PackError::Empty { .. } | PackError::OneClass { .. }) => {
+                exit::CONFIGURATION
+            }
             Self::Ffmpeg(_)
             | Self::File(_)
             | Self::Sample(_)

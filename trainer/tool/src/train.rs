@@ -36,7 +36,10 @@ pub enum TrainError {
     )]
     NoTrainer,
     /// --trainer names nothing.
-    #[error("--trainer {}: no such file", .0.display())]
+    #[error(
+        "--trainer {}: no such file; build one with `cargo build --release -p dfr-trainer`",
+        .0.display()
+    )]
     NamedTrainer(PathBuf),
     /// Nothing to train on.
     #[error("no pack for task {task} in {}: make it with `{command}`{hint}", .dir.display())]

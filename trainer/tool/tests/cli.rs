@@ -86,7 +86,16 @@ fn bad_input_is_refused_with_the_way_out_and_creates_nothing() {
     refused("prepare --modality video --task x", exit::USAGE, &["video, video-sample"]);
     refused("prepare --sample --modality video --task video", exit::USAGE, &["--sample"]);
     refused("prepare --modality video --workers 0", exit::USAGE, &["workers"]);
-    refused("train --modality video --trainer /no/such", exit::CONFIGURATION, &["/no/such"]);
+    for budget in ["0", "1000001", "18446744073709551615"] {
+        let arguments = format!("train --modality video --time-budget {budget}");
+        refused(&arguments, exit::USAGE, &["--time-budget", "1..=1000000"]);
+    }
+    let build_line = "`cargo build --release -p dfr-trainer`";
+    refused(
+        "train --modality video --trainer /no/such",
+        exit::CONFIGURATION,
+        &["/no/such", build_line],
+    );
     refused("train --modality video --trainer /bin/sh", exit::CONFIGURATION, &["dfr prepare"]);
 }
 

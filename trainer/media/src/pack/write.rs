@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use dfr_contract::modality::Modality;
-use dfr_contract::pack::{LeftOut, PackHeader, Part, PartHeader, VERSION, file};
+use dfr_contract::pack::{LeftOut, PackHeader, Part, PartHeader, REAL, SYNTHETIC, VERSION, file};
 use rayon::prelude::*;
 
 use crate::Advance;
@@ -52,6 +52,18 @@ pub enum PackError {
         /// What could not be decoded.
         left_out: Vec<LeftOut>,
     },
+    /// A part with records of one class only: nothing can be learnt or measured there.
+    #[error(
+        "{} would have {} real and {} synthetic records: each class needs some; add recordings of \
+         the class that is missing",
+        .part.as_str(), .counts[0], .counts[1]
+    )]
+    OneClass {
+        /// Train or validation.
+        part: Part,
+        /// Records by label.
+        counts: [usize; 2],
+    },
 }
 
 fn first_reason(left_out: &[LeftOut]) -> String {
@@ -79,7 +91,7 @@ pub fn packs_dir(root: &Path, modality: Modality, input_name: &str) -> PathBuf {
 /// the same content is reused if its files have their full sizes.
 ///
 /// # Errors
-/// The disk is short or fails; train or validation would be empty.
+/// The disk is short or fails; train or validation would lack a class.
 pub fn write(
     root: &Path,
     plan: &Plan,
@@ -236,11 +248,17 @@ fn require_records(
 ) -> Result<(), PackError> {
     let needed = [Part::Train, Part::Validation];
     let Some(part) = needed.into_iter().find(|part| stored[*part as usize].is_empty()) else {
-        return Ok(());
+        return needed.into_iter().try_for_each(|part| require_classes(part, stored));
     };
     let recordings: std::collections::HashSet<&str> =
         plan.items.iter().map(|item| item.file.recording.as_str()).collect();
     Err(PackError::Empty { part, recordings: recordings.len(), left_out: left_out.to_vec() })
+}
+
+fn require_classes(part: Part, stored: &[Vec<&Item>]) -> Result<(), PackError> {
+    let items = &stored[part as usize];
+    let counts = [REAL, SYNTHETIC].map(|c| items.iter().filter(|item| item.label == c).count());
+    if counts.contains(&0) { Err(PackError::OneClass { part, counts }) } else { Ok(()) }
 }
 
 fn ids(stored: &[Vec<&Item>]) -> String {
