@@ -8,6 +8,7 @@
 //! ```
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -145,7 +146,7 @@ pub struct MediaFile {
     pub path: PathBuf,
     /// Data set name.
     pub dataset: String,
-    /// File name.
+    /// File name; what is not UTF-8 is replaced.
     pub file: String,
     /// What it was made from; `<data set>/<file>` where nothing is known.
     pub recording: String,
@@ -262,14 +263,14 @@ fn extensions(modality: Modality) -> &'static [&'static str] {
 ///
 /// # Errors
 /// A folder that cannot be read.
-pub fn media_names(folder: &Path, modality: Modality) -> Result<Option<Vec<String>>, FileError> {
+pub fn media_names(folder: &Path, modality: Modality) -> Result<Option<Vec<OsString>>, FileError> {
     if !folder.is_dir() {
         return Ok(None);
     }
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(at("list", folder))? {
-        let name = entry.map_err(at("list", folder))?.file_name().to_string_lossy().into_owned();
-        if is_media(&name, modality) {
+        let name = entry.map_err(at("list", folder))?.file_name();
+        if is_media(&name.to_string_lossy(), modality) {
             names.push(name);
         }
     }
@@ -294,10 +295,11 @@ pub fn media_files(
     let folder = dataset_dir(root, modality, &entry.name);
     let names = media_names(&folder, modality)?.unwrap_or_default();
     let mut recordings = read_manifest(&folder)?;
-    let files = names.into_iter().map(|file| {
+    let files = names.into_iter().map(|name| {
+        let file = name.to_string_lossy().into_owned();
         let unknown = || format!("{}/{file}", entry.name);
         let recording = recordings.remove(&file).unwrap_or_else(unknown);
-        MediaFile { path: folder.join(&file), dataset: entry.name.clone(), file, recording }
+        MediaFile { path: folder.join(&name), dataset: entry.name.clone(), file, recording }
     });
     Ok(files.collect())
 }

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 use crate::child::Group;
 
+/// How the reason of [`FfmpegError::TimedOut`] begins: another time may be quicker.
+pub const TIMED_OUT: &str = "not done within";
+
 /// Why ffmpeg gave no result.
 #[derive(Debug, thiserror::Error)]
 pub enum FfmpegError {
@@ -32,7 +35,7 @@ pub enum FfmpegError {
         source: io::Error,
     },
     /// It did not end in time.
-    #[error("not done within {} s", .0.as_secs_f64())]
+    #[error("{TIMED_OUT} {} s", .0.as_secs_f64())]
     TimedOut(Duration),
     /// It ended with an error; the last line that it printed.
     #[error("{0}")]

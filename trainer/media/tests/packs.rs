@@ -5,6 +5,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -14,6 +15,7 @@ use dfr_contract::modality::Modality;
 use dfr_contract::pack::{Part, PartHeader};
 use dfr_media::catalogue::{self, CatalogueError};
 use dfr_media::decode::{Decoder, LIMIT};
+use dfr_media::ffmpeg::FfmpegError;
 use dfr_media::pack::plan::Plan;
 use dfr_media::pack::write::{Pack, PackError, labels_path, read_complete, write};
 use dfr_media::pack::{gather, plan};
@@ -135,6 +137,38 @@ fn a_file_that_cannot_be_decoded_is_named_counted_and_left_out() {
     assert_eq!(records, 23);
 }
 
+#[test]
+fn an_odd_entry_is_left_out_with_a_reason_and_the_rest_is_packed() {
+    let root = sample();
+    let clean = pack(root.path(), &input()).unwrap().header.content;
+    let folder = clip(root.path(), "sample-waves-real").parent().unwrap().to_owned();
+    fs::create_dir(folder.join("folder.mp4")).unwrap();
+    std::os::unix::fs::symlink("nothing", folder.join("link.mp4")).unwrap();
+    let odd = std::ffi::OsStr::from_bytes(b"odd\xff.mp4");
+    fs::copy(folder.join("000000.mp4"), folder.join(odd)).unwrap();
+    let made = pack(root.path(), &input()).unwrap();
+    let left_out: Vec<_> = made.header.left_out.iter().map(|l| l.file.as_str()).collect();
+    let names = ["folder.mp4", "link.mp4", "odd\u{fffd}.mp4"];
+    assert_eq!(left_out, names.map(|name| format!("sample-waves-real/{name}")));
+    assert_ne!(made.header.content, clean);
+    assert!(pack(root.path(), &input()).unwrap().reused);
+}
+
+/// A pack that another machine, or another day, left files out of.
+#[test]
+fn a_pack_that_lost_a_file_for_want_of_time_has_another_name_and_is_made_again() {
+    let root = sample();
+    let whole = pack(root.path(), &input()).unwrap();
+    fs::write(clip(root.path(), "sample-waves-real"), "no video").unwrap();
+    let lossy = pack(root.path(), &input()).unwrap();
+    assert_ne!(lossy.header.content, whole.header.content);
+    assert!(pack(root.path(), &input()).unwrap().reused, "corrupt stays corrupt");
+    let mut header = lossy.header;
+    header.left_out[0].reason = FfmpegError::TimedOut(LIMIT).to_string();
+    fs::write(lossy.dir.join("pack.json"), serde_json::to_vec(&header).unwrap()).unwrap();
+    assert!(!pack(root.path(), &input()).unwrap().reused);
+}
+
 /// Cut in half, and all but the first quarter replaced by seeded noise.
 fn damaged(whole: &[u8]) -> [Vec<u8>; 2] {
     let mut noise = whole.to_vec();
@@ -222,7 +256,7 @@ fn the_sample_set_is_complete_goes_on_where_it_stopped_and_has_the_same_bytes() 
     fs::remove_file(&lost).unwrap();
     fs::remove_file(lost.with_file_name(".download_complete")).unwrap();
     assert_eq!(make(root.path(), SET, &ffmpeg(), &|| ()).unwrap(), Made::Now);
-    assert_eq!(plan_of(root.path(), &input()).content, before.content);
+    assert_eq!(plan_of(root.path(), &input()).items, before.items);
     let smaller = SampleSet { recordings: 1 };
     assert_eq!(make(root.path(), smaller, &ffmpeg(), &|| ()).unwrap(), Made::Now);
     let plan: Plan = plan_of(root.path(), &input());

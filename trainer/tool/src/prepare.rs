@@ -70,15 +70,10 @@ fn make_sample(root: &Path, ffmpeg: &Ffmpeg) -> Result<(), Failure> {
 
 fn make_pack(root: &Path, task: &Task, ffmpeg: &Ffmpeg) -> Result<u8, Failure> {
     let entries = entries(root, task.modality, task.input.source)?;
-    let files = pack::gather(root, task.modality, &entries)?;
-    let plan = Plan::new(task.modality, &task.input, files);
+    let gathered = pack::gather(root, task.modality, &entries)?;
+    let plan = Plan::new(task.modality, &task.input, gathered);
     let megabytes = plan.record_bytes() >> 20;
-    println!(
-        "pack {} for task {}: {} files, {megabytes} MB",
-        plan.content,
-        task.name,
-        plan.items.len()
-    );
+    println!("pack for task {}: {} files, {megabytes} MB", task.name, plan.items.len());
     let decoder = Decoder { ffmpeg, input: &task.input, limit: LIMIT };
     let counter = Counter::new("decoding", plan.items.len() as u64);
     let pack = pack::write::write(root, &plan, &decoder, &|| counter.advance())?;

@@ -1,8 +1,10 @@
 //! What goes where in a pack, before anything is decoded. Pure.
 
+use std::collections::HashSet;
+
 use dfr_contract::input::InputSpec;
 use dfr_contract::modality::Modality;
-use dfr_contract::pack::{Part, SourceCount, VERSION};
+use dfr_contract::pack::{LeftOut, Part, SourceCount, VERSION};
 
 use crate::catalogue::{Entry, MediaFile};
 use crate::split;
@@ -32,19 +34,24 @@ pub struct Plan {
     pub modality: Modality,
     /// What a record holds.
     pub input: InputSpec,
-    /// Hash over all that decides the pack's bytes; its name.
-    pub content: String,
     /// Shuffled within each part by a keyed hash of the file's name.
     pub items: Vec<Item>,
+    /// What will not even be tried.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// What was found in the cache.
+#[derive(Clone, Debug, Default)]
+pub struct Gathered {
+    /// Files with their data set and hash.
+    pub files: Vec<(Entry, MediaFile, String)>,
+    /// What is no readable file.
+    pub left_out: Vec<LeftOut>,
 }
 
 impl Plan {
     /// Plans a pack from files and their hashes (in the same order) of configured data sets.
-    pub fn new(
-        modality: Modality,
-        input: &InputSpec,
-        files: Vec<(Entry, MediaFile, String)>,
-    ) -> Self {
+    pub fn new(modality: Modality, input: &InputSpec, gathered: Gathered) -> Self {
         let item = |(entry, file, sha256): (Entry, MediaFile, String)| Item {
             part: split::part_of(&file.recording, &input.splits),
             label: entry.label(),
@@ -52,10 +59,9 @@ impl Plan {
             sha256,
             file,
         };
-        let mut items: Vec<Item> = files.into_iter().map(item).collect();
+        let mut items: Vec<Item> = gathered.files.into_iter().map(item).collect();
         items.sort_by_cached_key(|item| (item.part, split::shuffle_key(&item.file.id())));
-        let content = content_hash(modality, input, &items);
-        Self { modality, input: input.clone(), content, items }
+        Self { modality, input: input.clone(), items, left_out: gathered.left_out }
     }
 
     /// Bytes of the records if every file can be decoded.
@@ -69,15 +75,19 @@ impl Plan {
     }
 }
 
-/// Depends on every file's bytes, recording and label, on the input and on the layout, and on the
-/// order of nothing.
-fn content_hash(modality: Modality, input: &InputSpec, items: &[Item]) -> String {
-    let mut lines: Vec<String> = items
-        .iter()
-        .map(|i| format!("{}\t{}\t{}\t{}", i.file.id(), i.file.recording, i.media_type, i.sha256))
-        .collect();
+/// Hash over all that decides a pack's bytes; its name. Depends on every file's bytes, recording and
+/// label, on which of them are left out, on the input and on the layout, and on the order of nothing.
+pub fn content_hash(plan: &Plan, left_out: &[LeftOut]) -> String {
+    let lost: HashSet<&str> = left_out.iter().map(|l| l.file.as_str()).collect();
+    let line = |i: &Item| {
+        let state = if lost.contains(i.file.id().as_str()) { "left out\t" } else { "" };
+        let (id, recording) = (i.file.id(), &i.file.recording);
+        format!("{state}{id}\t{recording}\t{}\t{}", i.media_type, i.sha256)
+    };
+    let untried = plan.left_out.iter().map(|l| format!("untried\t{}", l.file));
+    let mut lines: Vec<String> = plan.items.iter().map(line).chain(untried).collect();
     lines.sort();
-    let head = format!("version {VERSION}\n{modality}\n{input:?}\n");
+    let head = format!("version {VERSION}\n{}\n{:?}\n", plan.modality, plan.input);
     let mut hash = blake3::hash((head + &lines.join("\n")).as_bytes()).to_hex().to_string();
     hash.truncate(NAME_DIGITS);
     hash

@@ -11,8 +11,9 @@ use rayon::prelude::*;
 
 use crate::Advance;
 use crate::decode::Decoder;
+use crate::ffmpeg::TIMED_OUT;
 use crate::files::{self, FileError, at};
-use crate::pack::plan::{Item, Plan, count_sources};
+use crate::pack::plan::{Item, Plan, content_hash, count_sources};
 
 /// Files decoded at once before they are written, per worker: bounds memory.
 const BATCH_PER_WORKER: usize = 4;
@@ -100,16 +101,32 @@ pub fn write(
 ) -> Result<Pack, PackError> {
     let packs = packs_dir(root, plan.modality, &plan.input.name());
     let _lock = files::lock(&packs)?;
-    let dir = packs.join(&plan.content);
-    let found = read_complete(&dir);
+    let found = find(&packs, plan)?;
     let reused = found.is_some();
     let header = match found {
         Some(header) => header,
         None => build(&packs, plan, decoder, advance)?,
     };
-    files::replace_link(&packs.join(file::CURRENT), Path::new(&plan.content))?;
+    let dir = packs.join(&header.content);
+    files::replace_link(&packs.join(file::CURRENT), Path::new(&header.content))?;
     files::sync_dir(&packs)?;
     Ok(Pack { dir, header, reused })
+}
+
+/// A whole pack of the same files, with the same ones left out, none of them for want of time.
+fn find(packs: &Path, plan: &Plan) -> Result<Option<PackHeader>, FileError> {
+    for entry in fs::read_dir(packs).map_err(at("list", packs))? {
+        let dir = entry.map_err(at("list", packs))?.path();
+        let fits = |header: &PackHeader| {
+            let late = header.left_out.iter().any(|l| l.reason.contains(TIMED_OUT));
+            let content = content_hash(plan, &header.left_out);
+            !late && header.content == content && dir.ends_with(&content)
+        };
+        if let Some(header) = read_complete(&dir).filter(fits) {
+            return Ok(Some(header));
+        }
+    }
+    Ok(None)
 }
 
 fn build(
@@ -119,15 +136,15 @@ fn build(
     advance: Advance,
 ) -> Result<PackHeader, PackError> {
     check_space(packs, plan.record_bytes())?;
-    let dir = packs.join(&plan.content);
-    let partial = files::partial(&dir);
+    let partial = files::partial(&packs.join("pack"));
     files::remove_tree(&partial)?;
     let filled = fill(&partial, plan, decoder, advance);
     if filled.is_err() {
         files::remove_tree(&partial)?;
     }
     let header = filled?;
-    // Only a pack that failed its size check is here.
+    let dir = packs.join(&header.content);
+    // Only a pack that failed its size check, or that lost files for want of time, is here.
     files::remove_tree(&dir)?;
     fs::rename(&partial, &dir).map_err(at("rename", &partial))?;
     Ok(header)
@@ -155,7 +172,7 @@ fn fill(
     let vault = dir.join(file::VAULT);
     files::create_dir(dir)?;
     DirBuilder::new().mode(0o700).create(&vault).map_err(at("create", &vault))?;
-    let (mut stored, mut left_out) = (Vec::new(), Vec::new());
+    let (mut stored, mut left_out) = (Vec::new(), plan.left_out.clone());
     for part in Part::ALL {
         let items: Vec<&Item> = plan.part(part).collect();
         let (kept, lost) = write_records(&dir.join(part.as_str()), &items, decoder, advance)?;
@@ -169,7 +186,7 @@ fn fill(
         version: VERSION,
         modality: plan.modality,
         input: plan.input.clone(),
-        content: plan.content.clone(),
+        content: content_hash(plan, &left_out),
         sources: count_sources(stored.iter().flatten().copied()),
         left_out,
     };
