@@ -20,6 +20,7 @@ pub mod settings;
 pub mod supervisor;
 pub mod task;
 pub mod telemetry;
+pub mod terminal;
 
 #[cfg(test)]
 mod sample;

@@ -11,7 +11,7 @@ use dfr_contract::predictions::{self, PredictionsError};
 /// Bytes that one line of predictions can need, with room to spare; a larger file is refused unread.
 const LINE_CAP_BYTES: u64 = 64;
 
-/// Why there is no score. The first three are the candidate's fault, the last two are not.
+/// Why there is no score. Only the last two are not the candidate's fault.
 #[derive(Debug, thiserror::Error)]
 pub enum ScorerError {
     /// The trainer left no predictions.
@@ -28,12 +28,18 @@ pub enum ScorerError {
     /// Not the format.
     #[error("predictions refused: {0}")]
     Predictions(#[from] PredictionsError),
+    /// Bytes that are no text.
+    #[error("predictions refused: not UTF-8")]
+    NotText,
+    /// There, but not to be read.
+    #[error("predictions cannot be read: {0}")]
+    Unreadable(io::Error),
     /// The labels do not fit.
     #[error("labels refused: {0}")]
     Labels(#[from] ScoreError),
-    /// A file cannot be read.
+    /// The labels cannot be read.
     #[error("cannot read {}", path.display())]
-    Read {
+    Vault {
         /// The file.
         path: PathBuf,
         /// Why.
@@ -47,7 +53,7 @@ pub enum ScorerError {
 /// Missing, oversized or malformed predictions; labels that cannot be read or are not labels.
 pub fn score(run: &Path, labels: &Path) -> Result<Scores, ScorerError> {
     let labels_of = |path: &Path| {
-        std::fs::read(path).map_err(|source| ScorerError::Read { path: path.to_owned(), source })
+        std::fs::read(path).map_err(|source| ScorerError::Vault { path: path.to_owned(), source })
     };
     let labels = labels_of(labels)?;
     let text = read_bounded(&run.join(predictions::FILE), labels.len())?;
@@ -62,7 +68,6 @@ pub fn by_name(scores: &Scores) -> BTreeMap<String, f64> {
 }
 
 fn read_bounded(path: &Path, records: usize) -> Result<String, ScorerError> {
-    let unreadable = |source| ScorerError::Read { path: path.to_owned(), source };
     // Never follow what the trainer may have put there instead of a file.
     let kind = path.symlink_metadata().map_err(|_| ScorerError::Missing(path.to_owned()))?;
     if !kind.is_file() {
@@ -71,10 +76,10 @@ fn read_bounded(path: &Path, records: usize) -> Result<String, ScorerError> {
     if kind.len() > LINE_CAP_BYTES * (records as u64 + 1) {
         return Err(ScorerError::Size { bytes: kind.len(), records });
     }
-    let mut text = String::new();
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(kind.len()).read_to_string(&mut text).map_err(unreadable)?;
-    Ok(text)
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(ScorerError::Unreadable)?;
+    file.take(kind.len()).read_to_end(&mut bytes).map_err(ScorerError::Unreadable)?;
+    String::from_utf8(bytes).map_err(|_| ScorerError::NotText)
 }
 
 #[cfg(test)]
@@ -83,7 +88,7 @@ mod tests {
     use std::fs;
     use tempfile::TempDir;
 
-    fn scored(predictions: Option<&str>, labels: &[u8]) -> Result<Scores, ScorerError> {
+    fn scored(predictions: Option<&[u8]>, labels: &[u8]) -> Result<Scores, ScorerError> {
         let dir = TempDir::new().unwrap();
         fs::write(dir.path().join("labels"), labels).unwrap();
         if let Some(text) = predictions {
@@ -95,7 +100,7 @@ mod tests {
     #[test]
     fn predictions_become_a_score() {
         let text = predictions::print(&[0.1, 0.9, 0.2]);
-        let scores = scored(Some(&text), &[0, 1, 1]).unwrap();
+        let scores = scored(Some(text.as_bytes()), &[0, 1, 1]).unwrap();
         assert_eq!(scores, metrics::score(&[0, 1, 1], &[0.1, 0.9, 0.2]).unwrap());
         assert_eq!(by_name(&scores).len(), 7);
     }
@@ -104,10 +109,11 @@ mod tests {
     fn what_is_not_predictions_is_refused() {
         assert!(matches!(scored(None, &[0]), Err(ScorerError::Missing(_))));
         let huge = "x".repeat(1000);
-        assert!(matches!(scored(Some(&huge), &[0]), Err(ScorerError::Size { .. })));
-        assert!(matches!(scored(Some("nonsense"), &[0]), Err(ScorerError::Predictions(_))));
+        assert!(matches!(scored(Some(huge.as_bytes()), &[0]), Err(ScorerError::Size { .. })));
+        assert!(matches!(scored(Some(b"nonsense"), &[0]), Err(ScorerError::Predictions(_))));
+        assert!(matches!(scored(Some(b"\xff\xfe"), &[0]), Err(ScorerError::NotText)));
         let text = predictions::print(&[0.5]);
-        assert!(matches!(scored(Some(&text), &[9]), Err(ScorerError::Labels(_))));
+        assert!(matches!(scored(Some(text.as_bytes()), &[9]), Err(ScorerError::Labels(_))));
     }
 
     #[test]

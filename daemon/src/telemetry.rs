@@ -10,6 +10,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 
+use crate::terminal::Terminal;
+
 /// File name below the session's directory.
 pub const FILE: &str = "daemon.jsonl";
 
@@ -73,7 +75,7 @@ pub fn start(directory: &Path, filter: &Filter) -> Result<(), TelemetryError> {
     let people = fmt::layer()
         .with_target(false)
         .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr)
+        .with_writer(|| Terminal)
         .with_filter(filter.make());
     let _ = tracing_subscriber::registry().with(machines).with(people).try_init();
     Ok(())

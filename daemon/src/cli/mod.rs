@@ -11,18 +11,19 @@ use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::report::Style;
 use crate::settings::{Environment, Locations, Settings, SettingsError};
 use crate::supervisor;
+use crate::terminal::{self, Terminal};
 
 mod inspect;
 
 /// The whole program.
 pub fn main() -> ExitCode {
-    match dispatch(Arguments::of_process()) {
-        Ok(code) => ExitCode::from(code),
-        Err(failure) => {
-            let _ = writeln!(std::io::stderr(), "{failure}");
-            ExitCode::from(failure.exit_code())
-        }
-    }
+    let ended = dispatch(Arguments::of_process());
+    let code = ended.unwrap_or_else(|failure| {
+        let _ = writeln!(Terminal, "{failure}");
+        failure.exit_code()
+    });
+    terminal::finish();
+    ExitCode::from(code)
 }
 
 fn dispatch(arguments: Arguments) -> Result<u8, Failure> {

@@ -10,7 +10,7 @@ mod history;
 mod outcome;
 mod verdict;
 
-pub use deadline::train_deadline;
+pub use deadline::{Limits, train_limits};
 pub use entry::{Entry, Notes, Stage, Usage};
 pub use history::{Candidate, History, IllegalEntry, Row};
 pub use outcome::{Phase, RunOutcome, StopLevel};

@@ -4,9 +4,10 @@ use std::fs;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::{Table, state_md, write_atomic};
+use super::untrusted::{read_plain, remove};
+use super::{Table, make_way, state_md, write_atomic};
 use crate::clock;
 use crate::experiment::{History, Row};
 use crate::task::Task;
@@ -98,14 +99,21 @@ impl Notebook {
         replace(&self.experiment(experiment).join(format!("reply-{turn}.txt")), text.as_bytes())
     }
 
-    /// Ends an experiment's run log with the complete footer.
+    /// The text of an experiment's run log; empty when a candidate left none that can be read.
+    pub fn run_log_text(&self, experiment: u32) -> String {
+        let bytes = read_plain(&self.run_log(experiment)).ok().flatten().unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Ends an experiment's run log, which may have gone, with the complete footer.
     ///
     /// # Errors
     /// The log cannot be written.
     pub fn append_footer(&self, experiment: u32, footer: &str) -> Result<(), NotebookError> {
         let log = self.run_log(experiment);
         let append = || -> io::Result<()> {
-            let mut file = fs::OpenOptions::new().append(true).open(&log)?;
+            make_way(&log)?;
+            let mut file = fs::OpenOptions::new().create(true).append(true).open(&log)?;
             file.write_all(format!("\n{}\n{footer}", "=".repeat(60)).as_bytes())?;
             file.sync_all()
         };
@@ -139,7 +147,8 @@ impl Notebook {
         experiment: u32,
         at_ms: i64,
     ) -> Result<Option<PathBuf>, NotebookError> {
-        let Some(log) = read(&self.run_log(experiment))? else { return Ok(None) };
+        let log = self.run_log(experiment);
+        let Some(log) = read_plain(&log).map_err(failed("read", &log))? else { return Ok(None) };
         let stamp = clock::stamp(at_ms);
         let names = (1u64..).map(|number| match number {
             1 => format!("{stamp}_run.log"),
@@ -154,15 +163,12 @@ impl Notebook {
         names.map(|name| self.runs().join(name)).find_map(archive).transpose()
     }
 
-    /// Writes `exp/<n>/meta.json`: the row, and what else the caller knows. Where both have a key,
-    /// the row's value stands.
+    /// Writes `exp/<n>/meta.json`: the row.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn write_meta(&self, row: &Row, extra: Map<String, Value>) -> Result<(), NotebookError> {
-        let mut meta = extra;
-        meta.extend(described(row));
-        let text = format!("{:#}\n", Value::Object(meta));
+    pub fn write_meta(&self, row: &Row) -> Result<(), NotebookError> {
+        let text = format!("{:#}\n", described(row));
         replace(&self.experiment(row.experiment).join("meta.json"), text.as_bytes())
     }
 
@@ -174,15 +180,15 @@ impl Notebook {
         let directory = self.experiment(experiment);
         for path in listed(&directory).map_err(failed("read", &directory))? {
             if path.extension().is_some_and(|extension| extension == "safetensors") {
-                fs::remove_file(&path).map_err(failed("remove", &path))?;
+                remove(&path).map_err(failed("remove", &path))?;
             }
         }
         Ok(())
     }
 }
 
-fn described(row: &Row) -> Map<String, Value> {
-    let described = json!({
+fn described(row: &Row) -> Value {
+    json!({
         "experiment": row.experiment,
         "commit": row.commit,
         "parent": row.parent,
@@ -197,9 +203,7 @@ fn described(row: &Row) -> Map<String, Value> {
         "completion_tokens": row.usage.completion_tokens,
         "phase_seconds": row.phase_seconds,
         "decided_at_ms": row.decided_at_ms,
-    });
-    let Value::Object(described) = described else { unreachable!("written as an object") };
-    described
+    })
 }
 
 fn replace(path: &Path, content: &[u8]) -> Result<(), NotebookError> {

@@ -74,14 +74,13 @@ fn run_logs_are_archived_once_each_under_their_time() {
 }
 
 #[test]
-fn meta_tells_the_row_and_the_rest() {
+fn meta_tells_the_row() {
     let (_directory, notebook) = notebook();
     let history = sample::history(&[tried(Verdict::Keep, 0.5, "x")]);
-    let extra = json!({"seed": 7, "verdict": "forged"});
-    notebook.write_meta(&history.rows[0], extra.as_object().unwrap().clone()).unwrap();
+    notebook.write_meta(&history.rows[0]).unwrap();
     let text = fs::read_to_string(notebook.experiment(0).join("meta.json")).unwrap();
     let meta: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!((&meta["seed"], &meta["verdict"]), (&json!(7), &json!("keep")));
+    assert_eq!(meta["verdict"], json!("keep"));
     assert_eq!(meta["phase_seconds"]["train"], json!(75.0));
     assert_eq!(meta["metrics"]["sn34_score"], json!(0.5));
 }
@@ -94,12 +93,38 @@ fn an_experiment_that_is_not_kept_loses_its_checkpoints_alone() {
     for name in ["model.safetensors", "predictions.bin", "run.log"] {
         put(&directory.join(name), "x");
     }
+    put(&directory.join("tree.safetensors/inside"), "x");
     notebook.prune(2).unwrap();
-    assert_eq!(names(&directory).len(), 3);
+    assert_eq!(names(&directory).len(), 4);
     for _ in ["once", "again"] {
         notebook.prune(1).unwrap();
         assert_eq!(names(&directory), ["predictions.bin", "run.log"].map(str::to_owned).into());
     }
+}
+
+#[test]
+fn whatever_a_candidate_put_in_place_of_its_log_the_footer_is_written() {
+    let (directory, notebook) = notebook();
+    let elsewhere = directory.path().join("labels");
+    put(&elsewhere, "precious");
+    for (n, spoil) in [
+        |_: &Path, log: &Path| put(&log.join("inside"), "x"),
+        |elsewhere: &Path, log: &Path| {
+            fs::create_dir_all(log.parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink(elsewhere, log).unwrap();
+        },
+        |_: &Path, log: &Path| put(log.parent().unwrap(), "a file for a directory"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let n = u32::try_from(n).unwrap();
+        spoil(&elsewhere, &notebook.run_log(n));
+        assert_eq!(notebook.run_log_text(n), "");
+        notebook.append_footer(n, "footer").unwrap();
+        assert!(notebook.run_log_text(n).ends_with("footer"));
+    }
+    assert_eq!(fs::read_to_string(elsewhere).unwrap(), "precious");
 }
 
 #[test]

@@ -46,7 +46,8 @@ fn seconds(rows: &[Row], phase: Phase) -> impl Iterator<Item = f64> {
 }
 
 fn total_s(rows: &[Row], phase: Phase) -> f64 {
-    seconds(rows, phase).sum()
+    // An empty sum of floats is -0.0.
+    seconds(rows, phase).fold(0.0, |sum, s| sum + s)
 }
 
 fn median_s(rows: &[Row], phase: Phase) -> f64 {

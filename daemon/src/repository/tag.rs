@@ -3,11 +3,14 @@
 /// The longest tag; with a lock file's ending it fits every file system.
 const TAG_BYTES: usize = 80;
 
+/// How the names of the ledger's files begin, which lie beside the sessions' directories.
+const LEDGER: &str = "dfr.db";
+
 /// A name that is no tag.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "{tag:?} is no tag: use 1 to {TAG_BYTES} letters, digits, `-`, `_` or `.`, not beginning with \
-     `.` or `-`, not ending with `.` or `.lock`, without `..`; e.g. video-mar14"
+     `.` or `-`, not ending with `.` or `.lock`, without `..`, not beginning with `{LEDGER}`; e.g. video-mar14"
 )]
 pub struct InvalidTag {
     /// As given.
@@ -25,7 +28,8 @@ pub fn valid_tag(tag: &str) -> Result<(), InvalidTag> {
         && !tag.starts_with(['.', '-'])
         && !tag.ends_with('.')
         && !tag.ends_with(".lock")
-        && !tag.contains("..");
+        && !tag.contains("..")
+        && !tag.starts_with(LEDGER);
     if valid { Ok(()) } else { Err(InvalidTag { tag: tag.to_owned() }) }
 }
 
@@ -38,8 +42,30 @@ mod tests {
     #[test]
     fn names_that_mislead_git_or_a_shell_are_no_tags() {
         for tag in [
-            "", ".", "..", "a..b", "-a", ".a", "a.", "a.lock", "a/b", "/..", "a b", "a~1", "a^",
-            "a:b", "a?", "a*", "a[", "a\\b", "a@{1", "ä", "a\n", "a\0",
+            "",
+            ".",
+            "..",
+            "a..b",
+            "-a",
+            ".a",
+            "a.",
+            "a.lock",
+            "a/b",
+            "/..",
+            "a b",
+            "a~1",
+            "a^",
+            "a:b",
+            "dfr.db",
+            "dfr.db-wal",
+            "a?",
+            "a*",
+            "a[",
+            "a\\b",
+            "a@{1",
+            "ä",
+            "a\n",
+            "a\0",
         ] {
             assert_eq!(valid_tag(tag), Err(InvalidTag { tag: tag.to_owned() }), "{tag:?}");
         }

@@ -9,6 +9,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
 
 use super::Execution;
+use crate::terminal::Terminal;
 
 /// Bytes of one execution's output that reach the log; of the rest, the last lines follow.
 const LOG_CAP_BYTES: u64 = 64 << 20;
@@ -75,7 +76,7 @@ impl Capture {
         }
         self.seen += read as u64;
         if self.live == Live::Terminal {
-            let _ = io::stderr().write_all(&self.buffer[..read]);
+            let _ = Terminal.write_all(&self.buffer[..read]);
         }
         for at in 0..read {
             self.take(self.buffer[at]);

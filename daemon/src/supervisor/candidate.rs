@@ -209,7 +209,7 @@ impl Session {
         ];
         for (stage, command, limit_s) in steps {
             let log = self.notebook.experiment(n).join("build.log");
-            let report = self.execute(n, &command, &log, Duration::from_secs(limit_s)).await?;
+            let report = self.execute(n, &command, &log, self.limits(limit_s)).await?;
             if report.outcome != RunOutcome::Finished {
                 let problem =
                     format!("{stage}: {}\n{}", report.outcome, report.tail, stage = stage.as_str());

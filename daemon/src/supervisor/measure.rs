@@ -9,8 +9,10 @@ use dfr_contract::footer::{Claims, Footer};
 use tracing::info;
 
 use super::Session;
-use crate::experiment::{Entry, Phase, RunOutcome, train_deadline};
+use super::settle::tolerate;
+use crate::experiment::{Entry, Limits, Phase, RunOutcome, train_limits};
 use crate::failure::{Failure, OrFailure as _};
+use crate::notebook::make_way;
 use crate::runner::{self, Execution, Report};
 use crate::scorer;
 use crate::task::{Command, expand, expand_paths};
@@ -40,9 +42,10 @@ impl Session {
     async fn train(&mut self, n: u32) -> Result<Option<Result<Claims, String>>, Failure> {
         self.enter(n, Phase::Train);
         let log = self.notebook.run_log(n);
-        let deadline = train_deadline(self.budget, self.history.baseline_start());
+        let start = self.history.baseline_start();
+        let limits = train_limits(self.budget, start, self.settings.grace);
         let command = self.task.commands.train.clone();
-        let report = self.execute(n, &command, &log, deadline).await?;
+        let report = self.execute(n, &command, &log, limits).await?;
         self.record(n, Entry::Ran { run: report.outcome.clone() }).await?;
         self.enter(n, Phase::Score);
         let startup = report.startup.unwrap_or(report.elapsed);
@@ -53,16 +56,16 @@ impl Session {
         if report.outcome != RunOutcome::Finished {
             return Ok(Some(Err(format!("training {}", ended(&report)))));
         }
-        let text = read_lossy(&log).or_outside()?;
+        let text = self.notebook.run_log_text(n);
         Ok(Some(Claims::parse(&text).ok_or_else(|| "no footer in run.log".to_owned())))
     }
 
     /// `None` when a human stopped it; otherwise the time it took, or the reason for a crash.
     async fn predict(&mut self, n: u32) -> Result<Option<Result<Duration, String>>, Failure> {
         self.enter(n, Phase::Predict);
-        let limit = Duration::from_secs(self.task.budget.predict_s);
+        let limits = self.limits(self.task.budget.predict_s);
         let command = self.task.commands.predict.clone();
-        let report = self.execute(n, &command, &self.notebook.run_log(n), limit).await?;
+        let report = self.execute(n, &command, &self.notebook.run_log(n), limits).await?;
         self.record(n, Entry::Predicted { run: report.outcome.clone() }).await?;
         Ok(match report.outcome {
             RunOutcome::Cancelled => None,
@@ -83,12 +86,12 @@ impl Session {
         let labels = expand(&self.task.score.labels, &self.places(n));
         let scores = match scorer::score(&run, Path::new(&labels)) {
             Ok(scores) => scores,
-            Err(error @ scorer::ScorerError::Read { .. }) => return Err(error).or_outside(),
+            Err(error @ scorer::ScorerError::Vault { .. }) => return Err(error).or_outside(),
             Err(error) => return Ok(Err(error.to_string())),
         };
         let peak_vram_mb = claims.peak_vram_mb;
         let footer = Footer::complete(claims, &scores, predict_time.as_secs_f64());
-        self.notebook.append_footer(n, &footer.to_string()).or_outside()?;
+        tolerate(self.notebook.append_footer(n, &footer.to_string()));
         let metrics = scorer::by_name(&scores);
         info!(sn34_score = scores.sn34_score, accuracy = scores.accuracy, "scored");
         let objective = metrics.get(&self.task.score.objective).copied();
@@ -97,14 +100,20 @@ impl Session {
         Ok(objective.ok_or_else(unknown))
     }
 
+    /// A limit of the task, with the full grace.
+    pub(super) fn limits(&self, seconds: u64) -> Limits {
+        Limits { deadline: Duration::from_secs(seconds), grace: self.settings.grace }
+    }
+
     /// Runs one of the task's commands for experiment `n`.
     pub(super) async fn execute(
         &self,
         n: u32,
         command: &Command,
         log: &Path,
-        deadline: Duration,
+        limits: Limits,
     ) -> Result<Report, Failure> {
+        make_way(log).or_outside()?;
         let places = self.places(n);
         let mut environment: BTreeMap<_, _> = self.settings.child_environment.clone();
         environment.extend(self.task.environment.clone());
@@ -115,10 +124,10 @@ impl Session {
             environment,
             log: log.to_owned(),
             started_line: Some(CLOCK_STARTED),
-            deadline,
-            grace: self.settings.grace,
+            deadline: limits.deadline,
+            grace: limits.grace,
         };
-        tracing::debug!(argv = ?execution.argv, deadline_s = deadline.as_secs(), "starts");
+        tracing::debug!(argv = ?execution.argv, deadline_s = limits.deadline.as_secs(), "starts");
         runner::run(&execution, self.live, self.stop.clone()).await.or_outside()
     }
 }
@@ -128,8 +137,4 @@ fn ended(report: &Report) -> String {
     let last =
         report.tail.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no output");
     format!("{}: {last}", report.outcome)
-}
-
-fn read_lossy(path: &Path) -> std::io::Result<String> {
-    Ok(String::from_utf8_lossy(&std::fs::read(path)?).into_owned())
 }

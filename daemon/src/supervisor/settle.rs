@@ -1,11 +1,12 @@
 //! The verdict and everything that follows from it: branch, results.tsv, STATE.md, artifacts.
 
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{PhaseClock, Session};
 use crate::clock;
-use crate::experiment::{Entry, Phase, Verdict, judge};
-use crate::failure::{Failure, OrFailure as _};
+use crate::experiment::{Entry, Phase, Row, Verdict, judge};
+use crate::failure::{Failure, Kind, OrFailure as _};
+use crate::notebook::NotebookError;
 use crate::report::short;
 
 impl Session {
@@ -22,6 +23,7 @@ impl Session {
         let judgement = judge(objective, score, best);
         info!(verdict = %judgement.verdict, reason = %judgement.reason, commit = short(commit), "decided");
         let (verdict, reason) = (judgement.verdict, judgement.reason);
+        self.check_branch()?;
         self.record(n, Entry::Decided { verdict, reason }).await?;
         self.settle(n).await
     }
@@ -32,16 +34,33 @@ impl Session {
         let Some(row) = row else { return Ok(()) };
         if row.verdict != Verdict::Keep {
             self.branch_to_incumbent(n, &row.verdict.to_string())?;
-            self.notebook.prune(n).or_outside()?;
+            tolerate(self.notebook.prune(n));
         }
-        self.notebook.archive_run_log(n, row.decided_at_ms).or_outside()?;
+        tolerate(self.notebook.archive_run_log(n, row.decided_at_ms));
         let clock =
             std::mem::replace(&mut self.clock, PhaseClock::start(Phase::Record, clock::now()));
         let phase_seconds = clock.finish(clock::now());
+        // Before the entry that ends it: a daemon that dies in between settles it again.
+        let row = Row { phase_seconds: phase_seconds.clone(), ..row };
+        tolerate(self.notebook.write_meta(&row));
         self.record(n, Entry::Settled { phase_seconds }).await?;
-        let Some(row) = self.history.rows.last() else { return Ok(()) };
-        self.notebook.write_meta(row, serde_json::Map::new()).or_outside()?;
         self.notebook.write(&self.task, &self.history).or_outside()
+    }
+
+    /// A verdict is only given while the branch stands where the ledger says: somebody else's
+    /// commit on it is not ours to build on, nor to move.
+    fn check_branch(&self) -> Result<(), Failure> {
+        let (branch, standing) = (self.branch(), self.standing());
+        let tip = self.repository.branch_tip(&branch).or_outside()?;
+        if tip.as_ref() == Some(&standing) {
+            return Ok(());
+        }
+        let found = tip.unwrap_or_else(|| "gone".to_owned());
+        let error = anyhow::anyhow!("branch {branch} was moved: it is {found}, not {standing}");
+        Err(Failure::new(Kind::Configuration, error)
+            .hint(format!("keep that commit under another name: git branch mine {branch}"))
+            .hint(format!("put the branch back: git branch -f {branch} {standing}"))
+            .hint("then go on with --resume"))
     }
 
     /// Where the branch stands according to the ledger.
@@ -61,5 +80,13 @@ impl Session {
             return Ok(());
         }
         self.repository.move_branch(&self.branch(), (from, to), message).or_outside()
+    }
+}
+
+/// What lies in an experiment's directory is a candidate's doing: it may cost a file there, never
+/// the session.
+pub(super) fn tolerate<T>(done: Result<T, NotebookError>) {
+    if let Err(error) = done {
+        warn!("{:#}; going on without", anyhow::Error::from(error));
     }
 }

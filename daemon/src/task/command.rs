@@ -7,8 +7,21 @@ use serde::Deserialize;
 
 /// An argument vector whose elements may hold placeholders.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "Vec<String>")]
 pub struct Command(Vec<String>);
+
+/// A command line without a program.
+#[derive(Debug, thiserror::Error)]
+#[error("a command needs at least a program")]
+pub struct EmptyCommand;
+
+impl TryFrom<Vec<String>> for Command {
+    type Error = EmptyCommand;
+
+    fn try_from(arguments: Vec<String>) -> Result<Self, EmptyCommand> {
+        if arguments.is_empty() { Err(EmptyCommand) } else { Ok(Self(arguments)) }
+    }
+}
 
 /// What the placeholders stand for, by name without braces.
 pub type Places = BTreeMap<&'static str, String>;
@@ -20,11 +33,26 @@ impl Command {
     }
 }
 
-/// One text with every known placeholder filled in.
+/// One text with every known placeholder filled in, once: what is filled in may hold braces itself.
 pub fn expand(text: &str, places: &Places) -> String {
-    places
-        .iter()
-        .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+    let mut expanded = String::new();
+    let mut rest = text;
+    while let Some(open) = rest.find('{') {
+        let named = rest[open + 1..].split_once('}');
+        let known = named.and_then(|(name, after)| Some((places.get(name)?, after)));
+        expanded.push_str(&rest[..open]);
+        rest = match known {
+            Some((value, after)) => {
+                expanded.push_str(value);
+                after
+            }
+            None => {
+                expanded.push('{');
+                &rest[open + 1..]
+            }
+        };
+    }
+    expanded + rest
 }
 
 /// Environment variables that hold paths, with links resolved where the path exists, so that a
@@ -46,5 +74,17 @@ mod tests {
         let places = Places::from([("run", "/r".to_owned()), ("seed", "7".to_owned())]);
         let command = Command(vec!["{run}/x".into(), "{seed}{seed}".into(), "{other}".into()]);
         assert_eq!(command.expand(&places), ["/r/x", "77", "{other}"]);
+        let braces = Places::from([("run", "/{seed}".to_owned()), ("seed", "7".to_owned())]);
+        for (text, expanded) in
+            [("{run}", "/{seed}"), ("{{seed}", "{7"), ("{", "{"), ("{seed", "{seed")]
+        {
+            assert_eq!(expand(text, &braces), expanded);
+        }
+    }
+
+    #[test]
+    fn a_command_without_a_program_is_refused() {
+        let parsed: Result<BTreeMap<String, Command>, _> = toml::from_str("build = []");
+        assert!(parsed.unwrap_err().to_string().contains("at least a program"));
     }
 }

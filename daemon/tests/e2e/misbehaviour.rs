@@ -70,6 +70,17 @@ fn predictions_that_are_none_are_crashes() {
         ("no-predictions", "crash", "no predictions: "),
         ("half-predictions", "crash", "predictions refused: 50 predictions for 100 records"),
         ("nan-predictions", "crash", "predictions refused: line 3: probability NaN"),
+        ("binary-predictions", "crash", "predictions refused: not UTF-8"),
+    ]);
+}
+
+#[test]
+fn files_that_a_trainer_takes_away_or_replaces_never_end_the_session() {
+    check(&[
+        ("log-removed", "crash", "no footer in run.log"),
+        ("log-directory", "crash", "no footer in run.log"),
+        ("log-removed-late", "discard", "<= "),
+        ("model-directory", "discard", "<= "),
     ]);
 }
 

@@ -65,7 +65,16 @@ fn train(recipe: &Recipe, run: &str) -> ExitCode {
         "flood" => flood(),
         _ => {}
     }
-    fs::write(Path::new(run).join("model.safetensors"), "weights").expect("a run directory");
+    let run = Path::new(run);
+    match recipe.get("mode") {
+        "log-removed" => fs::remove_file(run.join("run.log")).expect("a log"),
+        "log-directory" => replace_by_directory(&run.join("run.log")),
+        "model-directory" => replace_by_directory(&run.join("model.safetensors")),
+        _ => {}
+    }
+    if recipe.get("mode") != "model-directory" {
+        fs::write(run.join("model.safetensors"), "weights").expect("a run directory");
+    }
     let footer = claims().to_string();
     match recipe.get("mode") {
         "truncated-footer" => print!("{}", &footer[..footer.len() / 2]),
@@ -76,6 +85,11 @@ fn train(recipe: &Recipe, run: &str) -> ExitCode {
         _ => print!("{footer}"),
     }
     ExitCode::SUCCESS
+}
+
+fn replace_by_directory(path: &Path) {
+    let _ = fs::remove_file(path);
+    fs::create_dir_all(path.join("inside")).expect("a run directory");
 }
 
 fn ignore_term() {
@@ -108,6 +122,14 @@ fn predict(recipe: &Recipe, run: &Path, records: &str) -> ExitCode {
     }
     let text = match recipe.get("mode") {
         "no-predictions" => return ExitCode::SUCCESS,
+        "binary-predictions" => {
+            fs::write(run.join(predictions::FILE), [0xff; 64]).expect("a run directory");
+            return ExitCode::SUCCESS;
+        }
+        "log-removed-late" => {
+            fs::remove_file(run.join("run.log")).expect("a log");
+            predictions::print(&p)
+        }
         "half-predictions" => predictions::print(&p[..records / 2]),
         "nan-predictions" => predictions::print(&p).replacen("0.9", "NaN", 1),
         _ => predictions::print(&p),

@@ -32,6 +32,24 @@ use crate::metrics::Scores;
 
 const SCORES: [&str; 4] = ["sn34_score", "accuracy", "mcc", "brier"];
 const RULE: &str = "---";
+/// Every key of the footer itself: none of them may come again as an extra line.
+const OWN: [&str; 15] = [
+    "model",
+    "sn34_score",
+    "accuracy",
+    "mcc",
+    "brier",
+    "training_seconds",
+    "total_seconds",
+    "peak_vram_mb",
+    "num_steps",
+    "num_params_M",
+    "num_epochs",
+    "num_frames",
+    "batch_size",
+    "learning_rate",
+    "augment_level",
+];
 
 /// What a trainer says about its own run. Claimed, never official.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,7 +136,7 @@ impl Claims {
             batch_size: block.take("batch_size")?,
             learning_rate: block.take_finite("learning_rate")?,
             augment_level: block.take_optional("augment_level")?,
-            extra: std::mem::take(&mut block.0),
+            extra: block.0.drain(..).filter(|(key, _)| !OWN.contains(&key.as_str())).collect(),
         })
     }
 

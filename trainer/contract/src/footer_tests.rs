@@ -45,6 +45,15 @@ fn frames_and_extra_lines_keep_their_places() {
 }
 
 #[test]
+fn a_key_of_the_footer_is_no_extra_line() {
+    let text =
+        format!("{SEED_FOOTER}peak_vram_mb:     1.0\nnum_steps:        9\nmine:             1\n");
+    let claims = Claims::parse(&text).unwrap();
+    assert_eq!(claims.extra, [("mine".to_owned(), "1".to_owned())]);
+    assert_eq!(claims.num_steps, 1500);
+}
+
+#[test]
 fn the_last_complete_footer_wins_among_noise() {
     let newer = SEED_FOOTER.replace("0.723456", "0.800000");
     let cut = &SEED_FOOTER[..150];

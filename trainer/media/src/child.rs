@@ -1,4 +1,5 @@
-//! The one place that starts programs: each in its own process group, none outlives its owner.
+//! The one place that starts programs: each in its own process group, which ends with its owner.
+//! What the kernel cannot tell us (that we were killed) does not end it.
 
 use std::io;
 use std::os::unix::process::CommandExt as _;

@@ -1,0 +1,37 @@
+//! Files where a candidate's process may write: whatever lies there, it can cost a file, never the
+//! session.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+/// Makes way for a file that is to be appended to: its directory is there, nothing but a plain file
+/// is in its place (no link that leads elsewhere, no pipe that blocks), and both may be written.
+///
+/// # Errors
+/// What is in the way cannot be removed, or the directory cannot be made.
+pub fn make_way(path: &Path) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(path);
+    if directory.symlink_metadata().is_ok_and(|kind| !kind.is_dir()) {
+        remove(directory)?;
+    }
+    fs::create_dir_all(directory)?;
+    fs::set_permissions(directory, Permissions::from_mode(0o755))?;
+    match path.symlink_metadata() {
+        Err(_) => Ok(()),
+        Ok(kind) if kind.is_file() => fs::set_permissions(path, Permissions::from_mode(0o644)),
+        Ok(_) => remove(path),
+    }
+}
+
+/// The content of a plain file; nothing when there is none, or something else in its place.
+pub(super) fn read_plain(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let is_plain = path.symlink_metadata().is_ok_and(|kind| kind.is_file());
+    if is_plain { fs::read(path).map(Some) } else { Ok(None) }
+}
+
+/// Removes a file, a link (not what it leads to), or a whole directory.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    if path.symlink_metadata()?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+}
