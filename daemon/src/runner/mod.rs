@@ -111,7 +111,7 @@ pub async fn run(
             status = child.wait() => break status.map_err(supervise)?,
             read = capture.pump(&mut pipe), if !capture.at_end() => read.map_err(supervise)?,
             () = sleep_until(timer) => {
-                timer = Instant::now() + execution.grace.max(Duration::from_secs(1));
+                timer = Instant::now() + execution.grace.max(Duration::from_millis(50));
                 child.end(ending.escalate(RunOutcome::TimedOut));
             }
             changed = stop.changed(), if !stop_closed => {

@@ -186,7 +186,7 @@ impl Session {
     async fn abandon(&mut self, n: u32, reason: String) -> Result<(), Failure> {
         warn!(reason, "abandoned");
         self.branch_to_incumbent(n, "abandoned")?;
-        self.notebook.prune(n).or_outside()?;
+        settle::tolerate(self.notebook.prune(n));
         self.record(n, Entry::Abandoned { reason }).await
     }
 
