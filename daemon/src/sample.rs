@@ -41,7 +41,9 @@ pub fn entries(experiment: u32, tried: &Tried) -> Vec<Entry> {
         Entry::Built,
     ];
     if crashed {
-        entries.push(Entry::Ran { run: RunOutcome::Crashed { code: Some(101), signal: None } });
+        entries.push(Entry::Ran {
+            run: RunOutcome::Crashed { code: Some(101), signal: None, cause: None },
+        });
     } else {
         entries.extend([
             Entry::Ran { run: RunOutcome::Finished },

@@ -13,5 +13,5 @@ mod verdict;
 pub use deadline::{Limits, train_limits};
 pub use entry::{Entry, Notes, Stage, Usage};
 pub use history::{Candidate, History, IllegalEntry, Row};
-pub use outcome::{Phase, RunOutcome, StopLevel};
+pub use outcome::{Cause, Phase, RunOutcome, StopLevel};
 pub use verdict::{Judgement, Verdict, judge};

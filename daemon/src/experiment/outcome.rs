@@ -16,6 +16,9 @@ pub enum RunOutcome {
         code: Option<i32>,
         /// Signal number, when a signal ended it.
         signal: Option<i32>,
+        /// What ended it, when that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<Cause>,
     },
     /// Ended by the daemon at its deadline.
     TimedOut,
@@ -27,12 +30,48 @@ impl fmt::Display for RunOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Finished => f.write_str("finished"),
+            Self::Crashed { cause: Some(cause), .. } => cause.fmt(f),
             Self::Crashed { code: Some(code), .. } => write!(f, "exit code {code}"),
             Self::Crashed { signal: Some(signal), .. } => write!(f, "ended by signal {signal}"),
             Self::Crashed { .. } => f.write_str("crashed"),
             Self::TimedOut => f.write_str("timed out"),
             Self::Cancelled => f.write_str("cancelled"),
         }
+    }
+}
+
+/// Why a run crashed, beyond its exit status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Main memory ran out, or its limit was passed.
+    OutOfMemory,
+    /// More processes than its limit.
+    TooManyProcesses,
+    /// A file grew past its limit.
+    FileTooLarge,
+    /// The loss became NaN or infinite.
+    NotFinite,
+    /// The device failed, not the candidate: it never counts against the idea.
+    DeviceFault,
+}
+
+impl Cause {
+    /// The words in reasons and tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OutOfMemory => "out of memory",
+            Self::TooManyProcesses => "too many processes",
+            Self::FileTooLarge => "a file grew too large",
+            Self::NotFinite => "the loss became NaN or infinite",
+            Self::DeviceFault => "the device failed",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 

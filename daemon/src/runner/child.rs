@@ -81,5 +81,5 @@ pub(super) fn outcome(status: ExitStatus) -> RunOutcome {
     if status.success() {
         return RunOutcome::Finished;
     }
-    RunOutcome::Crashed { code: status.code(), signal: status.signal() }
+    RunOutcome::Crashed { code: status.code(), signal: status.signal(), cause: None }
 }

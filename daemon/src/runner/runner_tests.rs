@@ -48,7 +48,7 @@ async fn exits_and_signals_are_told_apart() {
     let dir = TempDir::new().unwrap();
     for (script, code, signal) in [("exit 7", Some(7), None), ("kill -SEGV $$", None, Some(11))] {
         let report = run_with(&shell(dir.path(), script), StopLevel::Continue).await;
-        assert_eq!(report.outcome, RunOutcome::Crashed { code, signal });
+        assert_eq!(report.outcome, RunOutcome::Crashed { code, signal, cause: None });
         assert_eq!(report.startup, None);
     }
 }
