@@ -78,6 +78,21 @@ pub struct RunFlags {
     /// Seed of every random draw [default: 42]
     #[arg(long)]
     pub seed: Option<u64>,
+    /// Pause when the session's answers have cost this much, in US dollars
+    #[arg(long, value_name = "USD")]
+    pub max_usd: Option<f64>,
+    /// Pause when the session has sent and received this many tokens
+    #[arg(long, value_name = "N")]
+    pub max_tokens: Option<u64>,
+    /// Pause when the session's runs have taken this long
+    #[arg(long, value_name = "HOURS")]
+    pub max_gpu_hours: Option<f64>,
+    /// Pause when the session's daemons have lived this long
+    #[arg(long, value_name = "HOURS")]
+    pub max_hours: Option<f64>,
+    /// Pause when the session's files have grown this large
+    #[arg(long, value_name = "GIB")]
+    pub max_disk_gib: Option<f64>,
 }
 
 /// Commands beside the loop.

@@ -41,6 +41,19 @@ impl Failure {
         self
     }
 
+    /// Whether a disk without space is behind it.
+    pub fn is_full_disk(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        self.error.chain().any(|cause| {
+            let kind = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+            // libgit2 and SQLite tell it in words only.
+            let words = cause.to_string();
+            matches!(kind, Some(StorageFull | QuotaExceeded))
+                || words.contains("No space left on device")
+                || words.contains("database or disk is full")
+        })
+    }
+
     /// The documented exit code.
     pub fn exit_code(&self) -> u8 {
         match self.kind {

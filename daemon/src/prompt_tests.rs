@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::context::Repair;
-use crate::experiment::{Entry, Notes, RunOutcome, Stage, Usage, Verdict};
+use crate::experiment::{Entry, Notes, Purpose, RunOutcome, Stage, Usage, Verdict};
 
 struct Fixture {
     task: Task,
@@ -43,6 +43,7 @@ impl Fixture {
 fn row(experiment: u32) -> Row {
     let score = 0.5 + f64::from(experiment) / 1e5;
     Row {
+        purpose: Purpose::Candidate,
         experiment,
         commit: format!("{experiment:040x}"),
         parent: "base".to_owned(),
@@ -67,12 +68,16 @@ fn history(rows: u32) -> History {
     let (notes, usage, run) = (Notes::default(), Usage::default(), RunOutcome::Finished);
     let [hypothesis, description] = ["as it is", "baseline"].map(str::to_owned);
     for entry in [
-        Entry::Opened { parent: "base".to_owned(), proposer: "baseline".to_owned() },
+        Entry::Opened {
+            parent: "base".to_owned(),
+            proposer: "baseline".to_owned(),
+            purpose: Purpose::Baseline,
+        },
         Entry::Proposed { hypothesis, description, notes, usage },
         Entry::Committed { commit: "c0".to_owned() },
         Entry::Built,
-        Entry::Ran { run: run.clone() },
-        Entry::Predicted { run },
+        Entry::Ran { run: run.clone(), seconds: 1.0, claims: None, problem: None },
+        Entry::Predicted { run, seconds: 1.0, problem: None },
         Entry::Scored { metrics, peak_vram_mb: 0.0 },
         Entry::Decided { verdict: Verdict::Keep, reason: "baseline".to_owned() },
         Entry::Settled { phase_seconds: BTreeMap::new() },

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::experiment::{Entry, History, Notes, Phase, RunOutcome, Usage, Verdict};
+use crate::experiment::{Entry, History, Notes, Phase, Purpose, RunOutcome, Usage, Verdict};
 
 /// A made-up experiment.
 #[derive(Clone, Debug)]
@@ -30,6 +30,7 @@ pub fn entries(experiment: u32, tried: &Tried) -> Vec<Entry> {
         Entry::Opened {
             parent: object_id(experiment.saturating_sub(1)),
             proposer: "scripted".to_owned(),
+            purpose: Purpose::Candidate,
         },
         Entry::Proposed {
             hypothesis: format!("{} should help", tried.description),
@@ -43,11 +44,14 @@ pub fn entries(experiment: u32, tried: &Tried) -> Vec<Entry> {
     if crashed {
         entries.push(Entry::Ran {
             run: RunOutcome::Crashed { code: Some(101), signal: None, cause: None },
+            seconds: 75.0,
+            claims: None,
+            problem: Some("training exit code 101".to_owned()),
         });
     } else {
         entries.extend([
-            Entry::Ran { run: RunOutcome::Finished },
-            Entry::Predicted { run: RunOutcome::Finished },
+            Entry::Ran { run: RunOutcome::Finished, seconds: 75.0, claims: None, problem: None },
+            Entry::Predicted { run: RunOutcome::Finished, seconds: 5.0, problem: None },
             scored(tried.score),
         ]);
     }

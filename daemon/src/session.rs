@@ -65,7 +65,7 @@ pub struct Recorded {
 }
 
 /// The last sign of life of a session's daemon.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Heartbeat {
     /// Process id of the daemon.
     pub pid: u32,
@@ -79,6 +79,10 @@ pub struct Heartbeat {
     pub phase_since_ms: i64,
     /// The experiment in hand.
     pub experiment: Option<u32>,
+    /// What the loop waits for, if it waits.
+    pub paused: Option<String>,
+    /// How long this daemon has lived, in seconds on the monotonic clock.
+    pub lived_s: f64,
     /// Wall time of this sign, milliseconds since 1970.
     pub at_ms: i64,
 }
@@ -143,6 +147,8 @@ mod tests {
             phase: None,
             phase_since_ms: 0,
             experiment: None,
+            paused: None,
+            lived_s: 0.0,
             at_ms,
         };
         let cases = [

@@ -1,6 +1,7 @@
 //! Ledger entries: events in the past tense, the truth from which everything else is derived.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,10 +15,40 @@ pub enum Entry {
     Opened {
         /// The incumbent, or the base for the baseline (full object id).
         parent: String,
-        /// Who proposes: `baseline`, `playbook`, `scripted` or `llm:<model>`.
+        /// Who proposes: `baseline`, `human`, `control`, `playbook`, `scripted` or `llm:<model>`.
         proposer: String,
+        /// What it is for.
+        #[serde(default)]
+        purpose: Purpose,
     },
-    /// The proposer answered and the answer was understood.
+    /// Something that takes long, costs or may take the machine down was begun: asking, building,
+    /// training or predicting.
+    Began {
+        /// Which.
+        phase: Phase,
+    },
+    /// The proposer answered.
+    Answered {
+        /// The answer as it came; empty when there was none that could be used.
+        text: String,
+        /// Why it cannot be used, when that is plain without reading it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<String>,
+        /// Who answered: not always the one asked first.
+        proposer: String,
+        /// Tokens spent on it.
+        usage: Usage,
+        /// What they cost in US dollars; 0 where nothing is charged or no price is known.
+        cost_usd: f64,
+    },
+    /// A request went out and no answer came back: its tokens, as estimated, may be charged.
+    Lost {
+        /// Tokens sent.
+        usage: Usage,
+        /// What they may cost in US dollars.
+        cost_usd: f64,
+    },
+    /// The answer was understood.
     Proposed {
         /// One sentence: what is expected to happen and why.
         hypothesis: String,
@@ -25,7 +56,8 @@ pub enum Entry {
         description: String,
         /// Notes for STATE.md.
         notes: Notes,
-        /// Tokens spent on this answer.
+        /// Tokens spent on this answer, where no entry of its own tells them.
+        #[serde(default)]
         usage: Usage,
     },
     /// An answer failed in a stage that allows a repair turn.
@@ -34,10 +66,11 @@ pub enum Entry {
         stage: Stage,
         /// The message given to the proposer.
         problem: String,
-        /// Tokens spent, when the answer itself was not understood.
+        /// Tokens spent, where no entry of their own tells them.
+        #[serde(default)]
         usage: Usage,
     },
-    /// The candidate was committed, kept under its own ref, and the branch moved to it.
+    /// The candidate was committed and kept under its own ref.
     Committed {
         /// Full object id.
         commit: String,
@@ -48,11 +81,35 @@ pub enum Entry {
     Ran {
         /// How.
         run: RunOutcome,
+        /// From its start to its end.
+        #[serde(default)]
+        seconds: f64,
+        /// The footer that it printed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        claims: Option<String>,
+        /// Why the candidate cannot be predicted with, in words; none when it can.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<String>,
     },
     /// Prediction ended.
     Predicted {
         /// How.
         run: RunOutcome,
+        /// From its start to its end.
+        #[serde(default)]
+        seconds: f64,
+        /// Why the candidate cannot be scored, in words; none when it can.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<String>,
+    },
+    /// Something that had begun was cut short by the machine, not by the candidate. It is repeated.
+    Interrupted {
+        /// What.
+        phase: Phase,
+        /// Why, for people.
+        why: String,
+        /// How long it had taken.
+        seconds: f64,
     },
     /// Official scores were computed from the predictions.
     Scored {
@@ -60,6 +117,11 @@ pub enum Entry {
         metrics: BTreeMap<String, f64>,
         /// Peak device memory as the trainer claims it, in MiB.
         peak_vram_mb: f64,
+    },
+    /// What the candidate left cannot be scored.
+    Unscored {
+        /// Why.
+        reason: String,
     },
     /// The verdict: the point of no return of an experiment.
     Decided {
@@ -73,20 +135,133 @@ pub enum Entry {
         /// Where the time went, in seconds.
         phase_seconds: BTreeMap<Phase, f64>,
     },
-    /// Ended without a verdict: no patch ever applied, or the daemon was stopped or died.
+    /// Ended without a verdict: no patch ever applied, a human stopped it, or the machine did, again
+    /// and again.
     Abandoned {
         /// Why.
         reason: String,
     },
+    /// Not of one experiment: a daemon took the session up again.
+    Resumed {
+        /// How long the last daemon lived, as its last heartbeat tells.
+        lived_s: f64,
+    },
+    /// Not of one experiment: somebody else moved the branch.
+    Diverged {
+        /// Where it stands now (full object id).
+        tip: String,
+    },
+    /// Not of one experiment: the loop had to wait, and goes on.
+    Paused {
+        /// For what.
+        cause: Pause,
+        /// Why, for people.
+        why: String,
+        /// For how long.
+        seconds: f64,
+    },
+}
+
+/// What an experiment is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// Measures the recipe as the session found it: the score to beat.
+    Baseline,
+    /// Measures a proposal.
+    #[default]
+    Candidate,
+    /// Measures a human's commit on the branch, which becomes the incumbent.
+    Adoption,
+    /// Measures the incumbent again, to tell bad ideas from a broken machine.
+    Control,
+}
+
+impl Purpose {
+    /// Who stands for the proposer when nobody is asked.
+    pub fn stands_for(self) -> Option<&'static str> {
+        match self {
+            Self::Baseline => Some("baseline"),
+            Self::Candidate => None,
+            Self::Adoption => Some("human"),
+            Self::Control => Some("control"),
+        }
+    }
+}
+
+/// What the loop waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pause {
+    /// A human, to raise a budget.
+    Budget,
+    /// Whatever makes even the incumbent crash.
+    Environment,
+    /// A human, whose commit on the branch does not run.
+    Conflict,
+    /// The GPU.
+    Device,
+    /// Space on a disk.
+    Disk,
+    /// The endpoint of the model.
+    Endpoint,
+    /// Something else outside.
+    Outside,
+}
+
+impl Pause {
+    /// The words in logs and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Budget => "a budget is spent",
+            Self::Environment => "even the incumbent crashes",
+            Self::Conflict => "the commit on the branch does not run",
+            Self::Device => "GPU_DOWN",
+            Self::Disk => "a disk is full",
+            Self::Endpoint => "the endpoint does not answer",
+            Self::Outside => "something outside fails",
+        }
+    }
+}
+
+impl fmt::Display for Pause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 impl Entry {
     /// Tokens spent on the answer that this entry tells of.
     pub fn usage(&self) -> Usage {
         match self {
-            Self::Proposed { usage, .. } | Self::Refused { usage, .. } => *usage,
+            Self::Proposed { usage, .. }
+            | Self::Refused { usage, .. }
+            | Self::Answered { usage, .. }
+            | Self::Lost { usage, .. } => *usage,
             _ => Usage::default(),
         }
+    }
+
+    /// Dollars spent on the answer that this entry tells of.
+    pub fn cost_usd(&self) -> f64 {
+        match self {
+            Self::Answered { cost_usd, .. } | Self::Lost { cost_usd, .. } => *cost_usd,
+            _ => 0.0,
+        }
+    }
+
+    /// Time on the device that this entry tells of, in seconds.
+    pub fn device_s(&self) -> f64 {
+        match self {
+            Self::Ran { seconds, .. } | Self::Predicted { seconds, .. } => *seconds,
+            Self::Interrupted { phase: Phase::Train | Phase::Predict, seconds, .. } => *seconds,
+            _ => 0.0,
+        }
+    }
+
+    /// Whether it is about the session rather than one experiment.
+    pub fn is_of_the_session(&self) -> bool {
+        matches!(self, Self::Resumed { .. } | Self::Diverged { .. } | Self::Paused { .. })
     }
 }
 

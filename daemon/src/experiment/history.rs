@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Entry, Notes, Phase, Usage, Verdict};
+use super::candidate::{Candidate, Next, Step};
+use super::{Entry, Notes, Pause, Phase, Purpose, Usage, Verdict};
 
 /// One decided experiment: a row of results.tsv and everything people ask about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     /// Number of the experiment.
     pub experiment: u32,
+    /// What it was for.
+    pub purpose: Purpose,
     /// Full object id of the candidate.
     pub commit: String,
     /// Full object id it was made from.
@@ -38,31 +41,6 @@ pub struct Row {
     pub decided_at_ms: i64,
 }
 
-/// The experiment in hand.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Candidate {
-    /// Number of the experiment.
-    pub experiment: u32,
-    /// Full object id it is made from.
-    pub parent: String,
-    /// Full object id of the newest commit, once there is one.
-    pub commit: Option<String>,
-    step: Step,
-    row: Row,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Opened,
-    Proposed,
-    Committed,
-    Built,
-    Ran,
-    Predicted,
-    Scored,
-    Decided,
-}
-
 /// The state of a session, folded from its entries.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
@@ -74,7 +52,32 @@ pub struct History {
     pub opened: u32,
     /// Tokens ever spent, those of abandoned experiments included.
     pub usage: Usage,
+    /// What they cost in US dollars, as far as prices are known.
+    pub cost_usd: f64,
+    /// Time ever spent on the device.
+    pub device_s: f64,
+    /// How long the daemons of earlier lives lived.
+    pub lived_s: f64,
+    /// Where somebody else moved the branch (full object id), until that commit is the incumbent.
+    pub diverged: Option<String>,
+    /// Whether the machine itself is in doubt.
+    pub environment: Environment,
+    /// Waits of the session, oldest first: for what and for how many seconds.
+    pub pauses: Vec<(Pause, f64)>,
     incumbent: Option<usize>,
+    crashes: u32,
+}
+
+/// Whether crashes are the ideas' fault or the machine's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Environment {
+    /// Nothing speaks against it.
+    #[default]
+    Sound,
+    /// The incumbent was measured again and crashed.
+    Down,
+    /// The loop has waited; the incumbent is measured again.
+    Probing,
 }
 
 /// An entry that cannot follow what came before it.
@@ -112,6 +115,33 @@ impl History {
         self.opened
     }
 
+    /// Crashes of candidates in a row, since the incumbent was last known to run.
+    pub fn crashes(&self) -> u32 {
+        self.crashes
+    }
+
+    /// The number that an entry gets now: that of the experiment in hand, else of the next one.
+    pub fn current(&self) -> u32 {
+        self.in_hand.as_ref().map_or(self.opened, |candidate| candidate.experiment)
+    }
+
+    /// Whether an entry can follow.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub fn check(&self, experiment: u32, entry: &Entry) -> Result<(), IllegalEntry> {
+        let follows = match (entry, &self.in_hand) {
+            (Entry::Opened { .. }, None) => experiment == self.opened,
+            (Entry::Opened { .. }, Some(_)) => false,
+            (entry, _) if entry.is_of_the_session() => experiment == self.current(),
+            (_, None) => false,
+            (entry, Some(candidate)) => {
+                candidate.experiment == experiment && candidate.next(entry).is_some()
+            }
+        };
+        if follows { Ok(()) } else { Err(self.illegal(experiment, entry)) }
+    }
+
     /// Takes one entry in, in the order in which they were recorded.
     ///
     /// # Errors
@@ -122,26 +152,42 @@ impl History {
         entry: &Entry,
         at_ms: i64,
     ) -> Result<(), IllegalEntry> {
-        if let Entry::Opened { parent, proposer } = entry {
-            if self.in_hand.is_some() || experiment != self.opened {
-                return Err(self.illegal(experiment, entry));
-            }
-            self.in_hand = Some(Candidate::open(experiment, parent, proposer));
-            self.opened += 1;
-            return Ok(());
-        }
-        let candidate = self.in_hand.as_mut().filter(|c| c.experiment == experiment);
-        let Some((candidate, next)) = candidate.and_then(|c| c.next_step(entry).map(|n| (c, n)))
-        else {
-            return Err(self.illegal(experiment, entry));
-        };
+        self.check(experiment, entry)?;
         self.usage += entry.usage();
-        candidate.absorb(entry, at_ms);
-        match next {
-            Next::Step(step) => candidate.step = step,
-            Next::Closed => self.close(),
+        self.cost_usd += entry.cost_usd();
+        self.device_s += entry.device_s();
+        match entry {
+            Entry::Opened { parent, proposer, purpose } => {
+                self.in_hand = Some(Candidate::open(experiment, parent, (proposer, *purpose)));
+                self.opened += 1;
+            }
+            Entry::Resumed { lived_s } => self.lived_s += lived_s,
+            Entry::Diverged { tip } => {
+                let is_back = self.incumbent().is_some_and(|row| row.commit == *tip);
+                self.diverged = (!is_back).then(|| tip.clone());
+            }
+            Entry::Paused { cause, seconds, .. } => self.went_on(*cause, *seconds),
+            _ => self.advance(entry, at_ms),
         }
         Ok(())
+    }
+
+    fn went_on(&mut self, cause: Pause, seconds: f64) {
+        self.pauses.push((cause, seconds));
+        if cause == Pause::Environment && self.environment == Environment::Down {
+            self.environment = Environment::Probing;
+        }
+    }
+
+    fn advance(&mut self, entry: &Entry, at_ms: i64) {
+        let Some(candidate) = &mut self.in_hand else { return };
+        let next = candidate.next(entry);
+        candidate.absorb(entry, at_ms);
+        match next {
+            Some(Next::Step(step)) => candidate.step = step,
+            Some(Next::Closed) => self.close(),
+            None => {}
+        }
     }
 
     fn close(&mut self) {
@@ -149,10 +195,21 @@ impl History {
         if candidate.step != Step::Decided {
             return;
         }
-        if candidate.row.verdict == Verdict::Keep {
+        let row = candidate.row;
+        if row.verdict == Verdict::Keep {
             self.incumbent = Some(self.rows.len());
+            self.diverged.take_if(|tip| *tip == row.commit);
         }
-        self.rows.push(candidate.row);
+        match (row.purpose, row.verdict) {
+            (Purpose::Candidate, Verdict::Crash) => self.crashes += 1,
+            (Purpose::Control, Verdict::Crash) => self.environment = Environment::Down,
+            (_, Verdict::Keep | Verdict::Discard) => {
+                self.crashes = 0;
+                self.environment = Environment::Sound;
+            }
+            (Purpose::Baseline | Purpose::Adoption, Verdict::Crash) => {}
+        }
+        self.rows.push(row);
     }
 
     fn illegal(&self, experiment: u32, entry: &Entry) -> IllegalEntry {
@@ -163,94 +220,6 @@ impl History {
         let entry = format!("{entry:?}");
         let entry = entry.split([' ', '{']).next().unwrap_or_default().to_owned();
         IllegalEntry { experiment, entry, after }
-    }
-}
-
-enum Next {
-    Step(Step),
-    Closed,
-}
-
-impl Candidate {
-    fn open(experiment: u32, parent: &str, proposer: &str) -> Self {
-        let row = Row {
-            experiment,
-            commit: parent.to_owned(),
-            parent: parent.to_owned(),
-            metrics: BTreeMap::new(),
-            peak_vram_mb: 0.0,
-            verdict: Verdict::Crash,
-            reason: String::new(),
-            hypothesis: String::new(),
-            description: String::new(),
-            proposer: proposer.to_owned(),
-            notes: Notes::default(),
-            usage: Usage::default(),
-            phase_seconds: BTreeMap::new(),
-            decided_at_ms: 0,
-        };
-        Self { experiment, parent: parent.to_owned(), commit: None, step: Step::Opened, row }
-    }
-
-    /// The row as decided, when the verdict is in.
-    pub fn decided(&self) -> Option<&Row> {
-        (self.step == Step::Decided).then_some(&self.row)
-    }
-
-    fn next_step(&self, entry: &Entry) -> Option<Next> {
-        use Step::{Built, Committed, Decided, Opened, Predicted, Proposed, Ran, Scored};
-        let step = match (entry, self.step) {
-            (Entry::Opened { .. }, _) => return None,
-            (Entry::Proposed { .. } | Entry::Refused { .. }, Opened) => match entry {
-                Entry::Proposed { .. } => Proposed,
-                _ => Opened,
-            },
-            (Entry::Refused { .. }, Proposed | Committed) => Opened,
-            (Entry::Committed { .. }, Proposed) => Committed,
-            (Entry::Built, Committed) => Built,
-            (Entry::Ran { .. }, Built) => Ran,
-            (Entry::Predicted { .. }, Ran) => Predicted,
-            (Entry::Scored { .. }, Predicted) => Scored,
-            (Entry::Decided { .. }, Opened | Ran | Predicted | Scored) if self.commit.is_some() => {
-                Decided
-            }
-            (Entry::Settled { .. }, Decided) => return Some(Next::Closed),
-            (Entry::Abandoned { .. }, step) if step != Decided => return Some(Next::Closed),
-            _ => return None,
-        };
-        Some(Next::Step(step))
-    }
-
-    fn absorb(&mut self, entry: &Entry, at_ms: i64) {
-        let row = &mut self.row;
-        match entry {
-            Entry::Proposed { hypothesis, description, notes, usage } => {
-                row.hypothesis.clone_from(hypothesis);
-                row.description.clone_from(description);
-                row.notes.clone_from(notes);
-                row.usage += *usage;
-            }
-            Entry::Refused { usage, .. } => row.usage += *usage,
-            Entry::Committed { commit } => {
-                row.commit.clone_from(commit);
-                self.commit = Some(commit.clone());
-            }
-            Entry::Scored { metrics, peak_vram_mb } => {
-                row.metrics.clone_from(metrics);
-                row.peak_vram_mb = *peak_vram_mb;
-            }
-            Entry::Decided { verdict, reason } => {
-                row.verdict = *verdict;
-                row.reason.clone_from(reason);
-                row.decided_at_ms = at_ms;
-            }
-            Entry::Settled { phase_seconds } => row.phase_seconds.clone_from(phase_seconds),
-            Entry::Opened { .. }
-            | Entry::Built
-            | Entry::Ran { .. }
-            | Entry::Predicted { .. }
-            | Entry::Abandoned { .. } => {}
-        }
     }
 }
 

@@ -1,11 +1,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::experiment::{RunOutcome, Stage};
+use crate::experiment::{Pause, Purpose, RunOutcome, Stage};
 use crate::sample::{self, tried};
 
 fn opened() -> Entry {
-    Entry::Opened { parent: "p".into(), proposer: "scripted".into() }
+    Entry::Opened { parent: "p".into(), proposer: "scripted".into(), purpose: Purpose::Candidate }
 }
 
 fn proposed() -> Entry {
@@ -27,11 +27,11 @@ fn committed() -> Entry {
 }
 
 fn ran() -> Entry {
-    Entry::Ran { run: RunOutcome::Finished }
+    Entry::Ran { run: RunOutcome::Finished, seconds: 3.0, claims: None, problem: None }
 }
 
 fn predicted() -> Entry {
-    Entry::Predicted { run: RunOutcome::Finished }
+    Entry::Predicted { run: RunOutcome::Finished, seconds: 1.0, problem: None }
 }
 
 fn scored() -> Entry {
@@ -46,6 +46,29 @@ fn settled() -> Entry {
     Entry::Settled { phase_seconds: BTreeMap::from([(Phase::Train, 1.0)]) }
 }
 
+fn answered() -> Entry {
+    let usage = Usage { prompt_tokens: 7, completion_tokens: 3 };
+    let proposer = "llm:x".to_owned();
+    Entry::Answered { text: "a".into(), problem: None, proposer, usage, cost_usd: 0.25 }
+}
+
+fn lost() -> Entry {
+    Entry::Lost { usage: Usage { prompt_tokens: 7, completion_tokens: 0 }, cost_usd: 0.125 }
+}
+
+fn interrupted() -> Entry {
+    Entry::Interrupted { phase: Phase::Train, why: "asleep".into(), seconds: 2.0 }
+}
+
+/// What says something about the session, whatever is in hand.
+fn of_the_session() -> Vec<Entry> {
+    vec![
+        Entry::Resumed { lived_s: 5.0 },
+        Entry::Diverged { tip: "t".into() },
+        Entry::Paused { cause: Pause::Disk, why: "full".into(), seconds: 1.0 },
+    ]
+}
+
 fn abandoned() -> Entry {
     Entry::Abandoned { reason: "r".into() }
 }
@@ -55,13 +78,18 @@ fn every_entry() -> Vec<Entry> {
     let verdicts = [Verdict::Keep, Verdict::Discard, Verdict::Crash].map(decided);
     let rest = [
         opened(),
+        Entry::Began { phase: Phase::Train },
+        answered(),
+        lost(),
         proposed(),
         refused(),
         committed(),
         Entry::Built,
         ran(),
         predicted(),
+        interrupted(),
         scored(),
+        Entry::Unscored { reason: "r".into() },
         settled(),
         abandoned(),
     ];
@@ -74,28 +102,29 @@ fn fold(entries: &[Entry]) -> Result<History, IllegalEntry> {
     Ok(history)
 }
 
-/// The kinds that may follow, as a table apart from the code that it checks.
+/// The kinds that may follow, as a table apart from the code that it checks. What changes no step
+/// is looked through.
 fn may_follow(before: &[Entry]) -> Vec<&'static str> {
     let has_commit = before.iter().any(|e| matches!(e, Entry::Committed { .. }));
-    let mut kinds = match before.last() {
-        None => return vec!["Opened"],
-        Some(Entry::Opened { .. } | Entry::Refused { .. }) => vec!["Proposed", "Refused"],
-        Some(Entry::Proposed { .. }) => vec!["Committed", "Refused"],
-        Some(Entry::Committed { .. }) => vec!["Built", "Refused"],
-        Some(Entry::Built) => vec!["Ran"],
-        Some(Entry::Ran { .. }) => vec!["Predicted"],
-        Some(Entry::Predicted { .. }) => vec!["Scored"],
-        Some(Entry::Scored { .. }) => vec![],
-        Some(Entry::Decided { .. }) => return vec!["Settled"],
-        Some(Entry::Settled { .. } | Entry::Abandoned { .. }) => return vec!["Opened"],
+    let has_run = before.iter().any(|e| matches!(e, Entry::Ran { .. }));
+    let stepless = ["Began", "Interrupted", "Lost"];
+    let last = before.iter().rev().find(|entry| !stepless.contains(&kind(entry).as_str()));
+    let (mut kinds, is_decidable) = match last.map(kind).as_deref() {
+        None | Some("Settled" | "Abandoned") => return vec!["Opened"],
+        Some("Decided") => return vec!["Settled"],
+        Some("Opened") => (vec!["Answered", "Lost", "Proposed", "Refused"], false),
+        Some("Refused") => (vec!["Answered", "Lost", "Proposed", "Refused"], has_commit),
+        Some("Answered") => (vec!["Proposed", "Refused"], false),
+        Some("Proposed") => (vec!["Committed", "Refused"], false),
+        Some("Committed") => (vec!["Built", "Refused"], false),
+        Some("Built") if !has_run => (vec!["Built", "Ran"], false),
+        Some("Built" | "Ran") => (vec!["Built", "Predicted"], true),
+        Some("Predicted") => (vec!["Scored", "Unscored"], true),
+        Some("Scored" | "Unscored") => (vec![], true),
+        Some(other) => panic!("{other} is in no table"),
     };
-    let decidable = match before.last() {
-        Some(Entry::Refused { .. }) => has_commit,
-        Some(Entry::Ran { .. } | Entry::Predicted { .. } | Entry::Scored { .. }) => true,
-        _ => false,
-    };
-    kinds.push("Abandoned");
-    kinds.extend(decidable.then_some("Decided"));
+    kinds.extend(["Abandoned", "Began", "Interrupted"]);
+    kinds.extend(is_decidable.then_some("Decided"));
     kinds
 }
 
@@ -166,10 +195,13 @@ proptest! {
             for entry in &illegal {
                 prop_assert!(history.apply(number, entry, 0).is_err(), "{:?}", entry);
             }
-            for entry in &every_entry() {
-                prop_assert!(history.apply(number + 1, entry, 0).is_err(), "{:?}", entry);
+            for entry in every_entry().iter().chain(&of_the_session()) {
+                prop_assert!(history.apply(number + 2, entry, 0).is_err(), "{:?}", entry);
             }
             prop_assert_eq!(&history, &unchanged);
+            for entry in of_the_session() {
+                prop_assert_eq!(history.apply(number, &entry, 0), Ok(()));
+            }
 
             let entry = choice.get(&legal);
             history.apply(number, entry, 0).unwrap();
@@ -217,4 +249,25 @@ fn the_allowance_for_starting_is_known_again_after_a_restart() {
         history.rows[row].phase_seconds.insert(Phase::Start, start_s);
     }
     assert_eq!(history.baseline_start(), Some(Duration::from_millis(2500)));
+}
+
+#[test]
+fn what_is_spent_adds_up_whatever_becomes_of_the_experiment() {
+    let entries = [opened(), lost(), answered(), proposed(), committed(), Entry::Built];
+    let rest =
+        [Entry::Began { phase: Phase::Train }, interrupted(), ran(), predicted(), abandoned()];
+    let history = fold(&[&entries[..], &rest].concat()).unwrap();
+    assert_eq!(history.usage, Usage { prompt_tokens: 24, completion_tokens: 4 });
+    assert_eq!((history.cost_usd, history.device_s, history.rows.len()), (0.375, 6.0, 0));
+}
+
+#[test]
+fn an_attempt_counts_until_one_ends() {
+    let begun = Entry::Began { phase: Phase::Train };
+    let mut entries = vec![opened(), proposed(), committed(), Entry::Built];
+    entries.extend([begun.clone(), begun, interrupted()]);
+    let attempts = |history: &History| history.in_hand.as_ref().unwrap().attempts(Phase::Train);
+    assert_eq!(attempts(&fold(&entries).unwrap()), 2);
+    entries.push(ran());
+    assert_eq!(attempts(&fold(&entries).unwrap()), 0);
 }

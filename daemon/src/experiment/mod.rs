@@ -4,14 +4,25 @@
 //! [`Entry`] before and after each effect; [`History`] is what the entries imply, and refuses an
 //! entry that cannot follow. Recovery is the same fold run again.
 
+mod branch;
+mod candidate;
 mod deadline;
 mod entry;
 mod history;
+mod next;
 mod outcome;
+mod spending;
 mod verdict;
 
+pub use branch::{BranchMove, align};
+pub use candidate::{Answered, Candidate, Step, telling};
 pub use deadline::{Limits, train_limits};
-pub use entry::{Entry, Notes, Stage, Usage};
-pub use history::{Candidate, History, IllegalEntry, Row};
+pub use entry::{Entry, Notes, Pause, Purpose, Stage, Usage};
+pub use history::{Environment, History, IllegalEntry, Row};
+pub use next::{Effect, Rules, Situation, next};
 pub use outcome::{Cause, Phase, RunOutcome, StopLevel};
-pub use verdict::{Judgement, Verdict, judge};
+pub use spending::{Cap, Caps, Spent};
+pub use verdict::{Judgement, Verdict, judge, judge_known};
+
+#[cfg(test)]
+mod simulation_tests;

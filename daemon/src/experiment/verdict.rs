@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Purpose;
+
 /// What becomes of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -57,6 +59,19 @@ pub fn judge(objective: &str, score: Result<f64, String>, incumbent: Option<f64>
         }
     };
     Judgement { verdict, reason }
+}
+
+/// Judges what is not in competition with the incumbent: a human's commit is kept because it is
+/// theirs, and the incumbent measured again changes nothing.
+pub fn judge_known(objective: &str, score: Result<f64, String>, purpose: Purpose) -> Judgement {
+    let verdict = if purpose == Purpose::Adoption { Verdict::Keep } else { Verdict::Discard };
+    match score {
+        Err(reason) => Judgement { verdict: Verdict::Crash, reason },
+        Ok(score) if !score.is_finite() => {
+            Judgement { verdict: Verdict::Crash, reason: format!("{objective} is {score}") }
+        }
+        Ok(score) => Judgement { verdict, reason: format!("{objective} {score:.6}") },
+    }
 }
 
 #[cfg(test)]

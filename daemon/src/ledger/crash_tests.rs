@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use super::tests::{fresh, new_session};
 use super::*;
+use crate::experiment::Purpose;
 
 const CHILD: &str = "DFR_TEST_LEDGER_OF_CHILD";
 const KILLS: usize = 6;
@@ -37,7 +38,11 @@ async fn every_acknowledged_entry_survives_a_kill() {
 
 fn entry(n: i64) -> Entry {
     if n % 2 == 0 {
-        Entry::Opened { parent: n.to_string(), proposer: "scripted".to_owned() }
+        Entry::Opened {
+            parent: n.to_string(),
+            proposer: "scripted".to_owned(),
+            purpose: Purpose::Candidate,
+        }
     } else {
         Entry::Abandoned { reason: "as told".to_owned() }
     }

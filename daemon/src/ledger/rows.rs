@@ -77,6 +77,8 @@ pub(super) struct HeartbeatRow {
     phase: Option<String>,
     phase_since_ms: i64,
     experiment: Option<u32>,
+    paused: Option<String>,
+    lived_s: f64,
     at_ms: i64,
 }
 
@@ -97,6 +99,8 @@ impl TryFrom<HeartbeatRow> for Heartbeat {
             phase,
             phase_since_ms: row.phase_since_ms,
             experiment: row.experiment,
+            paused: row.paused,
+            lived_s: row.lived_s,
             at_ms: row.at_ms,
         })
     }

@@ -130,6 +130,8 @@ async fn only_the_newest_heartbeat_is_kept() {
         boot_id: "b".into(),
         phase: None,
         phase_since_ms: 1,
+        paused: None,
+        lived_s: 1.5,
         experiment: None,
         at_ms: 2,
     };

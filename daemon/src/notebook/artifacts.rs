@@ -4,12 +4,14 @@ use std::fs;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::untrusted::{read_plain, remove};
 use super::{Table, make_way, state_md, write_atomic};
 use crate::clock;
-use crate::experiment::{History, Row};
+use crate::experiment::{History, Phase, Row};
 use crate::task::Task;
 
 /// A file of the notebook could not be handled.
@@ -99,6 +101,34 @@ impl Notebook {
         replace(&self.experiment(experiment).join(format!("reply-{turn}.txt")), text.as_bytes())
     }
 
+    /// Leaves word of a phase that ended, after making everything in the experiment's directory
+    /// survive a power cut: the ledger will speak of it.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn write_manifest(
+        &self,
+        experiment: u32,
+        phase: Phase,
+        manifest: &impl Serialize,
+    ) -> Result<(), NotebookError> {
+        let directory = self.experiment(experiment);
+        sync(&directory).map_err(failed("write", &directory))?;
+        let text = serde_json::to_vec_pretty(manifest).expect("a manifest is plain data");
+        replace(&manifest_path(&directory, phase), &text)
+    }
+
+    /// The word left of a phase that ended, if there is one that can be understood.
+    pub fn manifest<T: DeserializeOwned>(&self, experiment: u32, phase: Phase) -> Option<T> {
+        let path = manifest_path(&self.experiment(experiment), phase);
+        serde_json::from_slice(&read_plain(&path).ok()??).ok()
+    }
+
+    /// Bytes of the session's files.
+    pub fn size_bytes(&self) -> u64 {
+        size_bytes(&self.root)
+    }
+
     /// The text of an experiment's run log; empty when a candidate left none that can be read.
     pub fn run_log_text(&self, experiment: u32) -> String {
         let bytes = read_plain(&self.run_log(experiment)).ok().flatten().unwrap_or_default();
@@ -185,6 +215,31 @@ impl Notebook {
         }
         Ok(())
     }
+}
+
+fn manifest_path(directory: &Path, phase: Phase) -> PathBuf {
+    directory.join(format!("{phase}.json"))
+}
+
+/// Makes the plain files of a directory survive a power cut.
+fn sync(directory: &Path) -> io::Result<()> {
+    for path in listed(directory)? {
+        if path.symlink_metadata()?.is_file() {
+            fs::File::open(&path)?.sync_all()?;
+        }
+    }
+    fs::File::open(directory)?.sync_all()
+}
+
+/// Bytes of everything below a directory; what cannot be looked at counts nothing.
+fn size_bytes(directory: &Path) -> u64 {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let bytes = entries.map(|entry| match entry.metadata() {
+        Ok(kind) if kind.is_dir() => size_bytes(&entry.path()),
+        Ok(kind) => kind.len(),
+        Err(_) => 0,
+    });
+    bytes.sum()
 }
 
 fn described(row: &Row) -> Value {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::experiment::Verdict;
-use crate::experiment::{Entry, Notes, RunOutcome};
+use crate::experiment::{Entry, Notes, Purpose, RunOutcome};
 use crate::patch::{self, Proposal, Scope};
 use crate::task::Task;
 
@@ -43,7 +43,11 @@ impl Session {
 
     fn open(&mut self) {
         let parent = self.history.incumbent().map_or("base", |row| &row.commit).to_owned();
-        self.record(&Entry::Opened { parent, proposer: "playbook".to_owned() });
+        self.record(&Entry::Opened {
+            parent,
+            proposer: "playbook".to_owned(),
+            purpose: Purpose::Candidate,
+        });
     }
 
     fn record(&mut self, entry: &Entry) {
@@ -78,8 +82,8 @@ impl Session {
             },
             Entry::Committed { commit },
             Entry::Built,
-            Entry::Ran { run: run.clone() },
-            Entry::Predicted { run },
+            Entry::Ran { run: run.clone(), seconds: 1.0, claims: None, problem: None },
+            Entry::Predicted { run, seconds: 1.0, problem: None },
         ] {
             self.record(&entry);
         }

@@ -77,18 +77,31 @@ fn timeline(entries: &[Recorded], style: Style) -> String {
 
 fn told(entry: &Entry) -> String {
     match entry {
-        Entry::Opened { parent, proposer } => format!("opened on {} by {proposer}", short(parent)),
+        Entry::Opened { parent, proposer, .. } => {
+            format!("opened on {} by {proposer}", short(parent))
+        }
+        Entry::Began { phase } => format!("began: {phase}"),
+        Entry::Answered { proposer, problem, .. } => match problem {
+            Some(problem) => format!("answered by {proposer}: {problem}"),
+            None => format!("answered by {proposer}"),
+        },
+        Entry::Lost { usage, .. } => format!("no answer for {} tokens sent", usage.prompt_tokens),
         Entry::Proposed { description, .. } => format!("proposed: {description}"),
         Entry::Refused { stage, problem, .. } => {
             format!("refused at {}: {problem}", stage.as_str())
         }
         Entry::Committed { commit } => format!("committed {}", short(commit)),
         Entry::Built => "built".to_owned(),
-        Entry::Ran { run } => format!("ran: {run}"),
-        Entry::Predicted { run } => format!("predicted: {run}"),
+        Entry::Ran { run, .. } => format!("ran: {run}"),
+        Entry::Predicted { run, .. } => format!("predicted: {run}"),
+        Entry::Interrupted { phase, why, .. } => format!("{phase} was cut short: {why}"),
+        Entry::Unscored { reason } => format!("cannot be scored: {reason}"),
         Entry::Scored { .. } => "scored".to_owned(),
         Entry::Decided { verdict, reason } => format!("decided: {verdict}, {reason}"),
         Entry::Settled { .. } => "settled".to_owned(),
         Entry::Abandoned { reason } => format!("abandoned: {reason}"),
+        Entry::Resumed { .. } => "a daemon took the session up again".to_owned(),
+        Entry::Diverged { tip } => format!("somebody else moved the branch to {}", short(tip)),
+        Entry::Paused { cause, seconds, .. } => format!("paused for {seconds:.0} s: {cause}"),
     }
 }

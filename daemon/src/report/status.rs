@@ -3,12 +3,15 @@
 use super::style::Ink;
 use super::table::{Edge, table};
 use super::{MIB_PER_GIB, Style, duty_cycle, one_line, short, span};
-use crate::experiment::{History, Row, Verdict};
+use std::time::Duration;
+
+use crate::experiment::{History, Pause, Row, Verdict};
 use crate::session::{Heartbeat, Life, Lock, Session, since};
 
 const LAST_ROWS: usize = 10;
 const LAST_FOR_DUTY: usize = 5;
 const DESCRIPTION_WIDTH: usize = 60;
+const PAUSED_WIDTH: usize = 200;
 
 /// What there is to say about a session.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +40,8 @@ pub fn status_text(status: &Status, style: Style) -> String {
         ("tried", tried(status.history)),
         ("duty", duty(&status.history.rows)),
         ("best", best(status, style)),
-        ("tokens", tokens(status.history)),
+        ("spent", spent(status.history)),
+        ("pauses", pauses(status.history)),
     ];
     let facts = facts.map(|(name, value)| format!("{name:<8} {value}"));
     let mut lines = facts.to_vec();
@@ -67,6 +71,9 @@ fn daemon(status: &Status, style: Style) -> String {
 }
 
 fn doing(beat: &Heartbeat, now_ms: i64) -> String {
+    if let Some(paused) = &beat.paused {
+        return format!("paused, {}", one_line(paused, PAUSED_WIDTH));
+    }
     let time = span(since(beat.phase_since_ms, now_ms));
     match (beat.phase, beat.experiment) {
         (Some(phase), Some(experiment)) => format!("experiment {experiment}, {phase} for {time}"),
@@ -109,9 +116,32 @@ fn best(status: &Status, style: Style) -> String {
     format!("experiment {}: {scores}, {}, {description}", best.experiment, short(&best.commit))
 }
 
-fn tokens(history: &History) -> String {
+fn spent(history: &History) -> String {
     let usage = history.usage;
-    format!("{} sent, {} received", usage.prompt_tokens, usage.completion_tokens)
+    format!(
+        "{} tokens sent, {} received, {:.2} USD, {:.2} h on the device",
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        history.cost_usd,
+        history.device_s / 3600.0
+    )
+}
+
+/// How long the loop waited, by cause, the longest first.
+fn pauses(history: &History) -> String {
+    let mut by_cause: Vec<(Pause, f64)> = Vec::new();
+    for (cause, seconds) in &history.pauses {
+        match by_cause.iter_mut().find(|(known, _)| known == cause) {
+            Some((_, sum)) => *sum += seconds,
+            None => by_cause.push((*cause, *seconds)),
+        }
+    }
+    by_cause.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let told = by_cause.iter().map(|(cause, seconds)| {
+        format!("{} ({cause})", span(Duration::try_from_secs_f64(*seconds).unwrap_or_default()))
+    });
+    let told = told.collect::<Vec<_>>().join(", ");
+    if told.is_empty() { "none".to_owned() } else { told }
 }
 
 fn score(row: &Row, column: &str) -> String {

@@ -41,7 +41,9 @@ fn columns() -> Vec<String> {
 
 fn beat(phase: Option<Phase>, experiment: Option<u32>) -> Heartbeat {
     let (host, boot_id) = ("gpu-1".to_owned(), "b".to_owned());
-    Heartbeat { pid: 42, host, boot_id, phase, phase_since_ms: 900_000, experiment, at_ms: 999_000 }
+    let (phase_since_ms, at_ms) = (900_000, 999_000);
+    let (paused, lived_s) = (None, 100.0);
+    Heartbeat { pid: 42, host, boot_id, phase, phase_since_ms, experiment, paused, lived_s, at_ms }
 }
 
 fn status(heartbeat: Option<&Heartbeat>, lock: Lock, now_ms: i64) -> String {
@@ -61,7 +63,8 @@ fn status_of_a_daemon_at_work() {
     tried    3 experiments: 1 kept, 1 discarded, 1 crashed; 2 since the last keep
     duty     75.0 % of the time is training; 75.0 % over the last 3
     best     experiment 0: sn34_score 0.720000, accuracy 0.820000, 0c0ffee, baseline
-    tokens   3000 sent, 150 received
+    spent    3000 tokens sent, 150 received, 0.00 USD, 0.07 h on the device
+    pauses   none
 
     #  commit   sn34_score  accuracy    memory  verdict  description
     0  0c0ffee    0.720000  0.820000  12.1 GiB  keep     baseline
@@ -112,7 +115,8 @@ fn status_of_an_empty_session() {
     tried    0 experiments: 0 kept, 0 discarded, 0 crashed; 0 since the last keep
     duty     no time told yet
     best     none yet
-    tokens   0 sent, 0 received
+    spent    0 tokens sent, 0 received, 0.00 USD, 0.00 h on the device
+    pauses   none
     ");
 }
 

@@ -80,6 +80,16 @@ impl Repository {
             .ok_or_else(|| RepositoryError::NoBase { path: self.path().to_owned() })
     }
 
+    /// The first line of a commit's message.
+    ///
+    /// # Errors
+    /// An unknown commit.
+    pub fn subject(&self, commit: &str) -> Result<String, RepositoryError> {
+        let commit = self.commit_at(commit)?;
+        let subject = commit.summary_bytes().unwrap_or_default();
+        Ok(String::from_utf8_lossy(subject).into_owned())
+    }
+
     /// Every editable file of a commit: regular, UTF-8, in scope.
     ///
     /// # Errors

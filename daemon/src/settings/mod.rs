@@ -10,7 +10,9 @@ use dfr_contract::modality::Modality;
 use serde::Deserialize;
 
 use crate::arguments::{Places, RunFlags};
+use crate::experiment::Caps;
 
+mod caps;
 mod environment;
 
 pub use environment::Environment;
@@ -55,7 +57,7 @@ impl std::fmt::Debug for Secret {
 }
 
 /// Everything the loop is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Places.
     pub locations: Locations,
@@ -79,6 +81,14 @@ pub struct Settings {
     pub seed: Option<u64>,
     /// Time between TERM and KILL.
     pub grace: Duration,
+    /// What the session may spend.
+    pub caps: Caps,
+    /// Crashes in a row after which the incumbent is measured again.
+    pub crash_limit: u32,
+    /// First time until something outside that failed is looked at again; it doubles from there.
+    pub look: Duration,
+    /// First time until a broken environment is tried again; it doubles from there.
+    pub probe: Duration,
     /// Log filter.
     pub log_filter: Option<String>,
     /// What children may see of our environment.
@@ -86,7 +96,7 @@ pub struct Settings {
 }
 
 /// `dfr.toml`; the names are those of the flags.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
     repo: Option<PathBuf>,
@@ -101,6 +111,14 @@ struct File {
     base_url: Option<String>,
     seed: Option<u64>,
     grace_s: Option<u64>,
+    crash_limit: Option<u32>,
+    look_s: Option<u64>,
+    probe_s: Option<u64>,
+    max_usd: Option<f64>,
+    max_tokens: Option<u64>,
+    max_gpu_hours: Option<f64>,
+    max_hours: Option<f64>,
+    max_disk_gib: Option<f64>,
 }
 
 /// What is missing or cannot be understood.
@@ -147,6 +165,14 @@ pub enum SettingsError {
         value: u64,
         /// The largest that makes sense.
         most: u64,
+    },
+    /// A cap that makes no sense.
+    #[error("{name} is {value}; it must be a number above 0")]
+    Cap {
+        /// Which setting.
+        name: &'static str,
+        /// What was given.
+        value: String,
     },
     /// `.env` cannot be understood.
     #[error(".env: {0}")]
@@ -237,7 +263,11 @@ impl Settings {
             max_experiments: within("max_experiments", max_experiments, u32::MAX)?,
             proposer: choose(who.as_deref(), model, env, &file)?,
             seed: flags.seed.or(env.number("DFR_SEED")?).or(file.seed),
-            grace: grace(env.number("DFR_GRACE_S")?.or(file.grace_s))?,
+            grace: seconds("grace_s", env.number("DFR_GRACE_S")?.or(file.grace_s), 10)?,
+            caps: caps::resolve(flags, &file)?,
+            crash_limit: within("crash_limit", file.crash_limit, u32::MAX)?.unwrap_or(CRASH_LIMIT),
+            look: seconds("look_s", file.look_s, 1)?,
+            probe: seconds("probe_s", file.probe_s, 30)?,
             log_filter: env.get("RUST_LOG"),
             child_environment: env.for_children(),
         })
@@ -246,8 +276,10 @@ impl Settings {
 
 /// Longest training budget that is not a slip of the finger: a year.
 const BUDGET_MOST_S: u64 = 365 * 24 * 3600;
-/// Longest grace: a day.
-const GRACE_MOST_S: u64 = 24 * 3600;
+/// Longest grace or first wait: a day.
+const SECONDS_MOST: u64 = 24 * 3600;
+/// Crashes in a row that are no accident.
+const CRASH_LIMIT: u32 = 5;
 
 fn within<T: Into<u64> + Copy>(
     name: &'static str,
@@ -262,8 +294,12 @@ fn within<T: Into<u64> + Copy>(
     }
 }
 
-fn grace(seconds: Option<u64>) -> Result<Duration, SettingsError> {
-    Ok(Duration::from_secs(within("grace_s", seconds, GRACE_MOST_S)?.unwrap_or(10)))
+fn seconds(
+    name: &'static str,
+    given: Option<u64>,
+    default: u64,
+) -> Result<Duration, SettingsError> {
+    Ok(Duration::from_secs(within(name, given, SECONDS_MOST)?.unwrap_or(default)))
 }
 
 impl Settings {

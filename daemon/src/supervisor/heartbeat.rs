@@ -17,32 +17,34 @@ const INTERVAL: Duration = Duration::from_secs(5);
 
 /// The sender's side; the beats end when it is dropped.
 pub(super) struct Pulse {
-    sender: Option<watch::Sender<Option<Doing>>>,
+    sender: Option<watch::Sender<Doing>>,
     beats: JoinHandle<()>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Default)]
 struct Doing {
-    experiment: u32,
-    phase: Phase,
-    since_ms: i64,
+    /// Experiment, phase, and since when (wall time, milliseconds since 1970).
+    phase: Option<(u32, Phase, i64)>,
+    paused: Option<String>,
 }
 
 impl Pulse {
     pub(super) fn start(ledger: Ledger, session: i64) -> Self {
-        let (sender, mut receiver) = watch::channel(None);
+        let (sender, mut receiver) = watch::channel(Doing::default());
         let beats = tokio::spawn(async move {
             let (host, boot_id) = (kernel("hostname"), kernel("random/boot_id"));
-            let started_ms = clock::wall_ms();
+            let (started_ms, started) = (clock::wall_ms(), clock::now());
             loop {
-                let doing: Option<Doing> = *receiver.borrow_and_update();
+                let Doing { phase, paused } = receiver.borrow_and_update().clone();
                 let beat = Heartbeat {
                     pid: std::process::id(),
                     host: host.clone(),
                     boot_id: boot_id.clone(),
-                    phase: doing.map(|doing| doing.phase),
-                    phase_since_ms: doing.map_or(started_ms, |doing| doing.since_ms),
-                    experiment: doing.map(|doing| doing.experiment),
+                    phase: phase.map(|(_, phase, _)| phase),
+                    phase_since_ms: phase.map_or(started_ms, |(_, _, since_ms)| since_ms),
+                    experiment: phase.map(|(experiment, _, _)| experiment),
+                    paused,
+                    lived_s: clock::now().duration_since(started).as_secs_f64(),
                     at_ms: clock::wall_ms(),
                 };
                 if let Err(error) = ledger.beat(session, &beat).await {
@@ -59,14 +61,21 @@ impl Pulse {
     pub(super) fn set(&self, experiment: u32, phase: Phase) {
         if let Some(sender) = &self.sender {
             let since_ms = clock::wall_ms();
-            sender.send_replace(Some(Doing { experiment, phase, since_ms }));
+            sender.send_modify(|doing| doing.phase = Some((experiment, phase, since_ms)));
+        }
+    }
+
+    /// Says what the loop waits for, or that it goes on.
+    pub(super) fn pause(&self, paused: Option<String>) {
+        if let Some(sender) = &self.sender {
+            sender.send_modify(|doing| doing.paused = paused);
         }
     }
 
     /// The last beat says that nothing is in hand.
     pub(super) async fn end(&mut self) {
         if let Some(sender) = self.sender.take() {
-            sender.send_replace(None);
+            sender.send_replace(Doing::default());
         }
         let _ = timeout(INTERVAL, &mut self.beats).await;
     }

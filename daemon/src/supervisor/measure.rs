@@ -18,86 +18,59 @@ use crate::scorer;
 use crate::task::{Command, expand, expand_paths};
 
 impl Session {
-    /// Measures a candidate that builds, and decides.
-    pub(super) async fn measure(&mut self, n: u32, commit: &str) -> Result<(), Failure> {
-        let Some(trained) = self.train(n).await? else {
-            return self.abandon(n, "a human stopped the session".to_owned()).await;
-        };
-        let claims = match trained {
-            Ok(claims) => claims,
-            Err(reason) => return self.decide(n, commit, Err(reason)).await,
-        };
-        let Some(predicted) = self.predict(n).await? else {
-            return self.abandon(n, "a human stopped the session".to_owned()).await;
-        };
-        let predict_time = match predicted {
-            Ok(time) => time,
-            Err(reason) => return self.decide(n, commit, Err(reason)).await,
-        };
-        let score = self.score(n, claims, predict_time).await?;
-        self.decide(n, commit, score).await
-    }
-
-    /// `None` when a human stopped it; otherwise the claims, or the reason for a crash.
-    async fn train(&mut self, n: u32) -> Result<Option<Result<Claims, String>>, Failure> {
-        self.enter(n, Phase::Train);
-        let log = self.notebook.run_log(n);
+    pub(super) async fn train(&mut self) -> Result<(), Failure> {
+        let n = self.history.current();
+        self.enter(Phase::Train);
         let start = self.history.baseline_start();
         let limits = train_limits(self.budget, start, self.settings.grace);
         let command = self.task.commands.train.clone();
-        let report = self.execute(n, &command, &log, limits).await?;
-        self.record(n, Entry::Ran { run: report.outcome.clone() }).await?;
-        self.enter(n, Phase::Score);
-        let startup = report.startup.unwrap_or(report.elapsed);
+        let ended = self.measured(Phase::Train, &command, limits).await?;
+        self.enter(Phase::Score);
+        let startup = Duration::try_from_secs_f64(ended.startup_s).unwrap_or_default();
         self.clock.carve(Phase::Train, Phase::Start, startup);
-        if report.outcome == RunOutcome::Cancelled {
-            return Ok(None);
-        }
-        if report.outcome != RunOutcome::Finished {
-            return Ok(Some(Err(format!("training {}", ended(&report)))));
-        }
-        let text = self.notebook.run_log_text(n);
-        Ok(Some(Claims::parse(&text).ok_or_else(|| "no footer in run.log".to_owned())))
+        let claims = Claims::parse(&self.notebook.run_log_text(n)).map(|claims| claims.to_string());
+        let problem = match ended.run {
+            RunOutcome::Finished if claims.is_some() => None,
+            RunOutcome::Finished => Some("no footer in run.log".to_owned()),
+            _ => Some(format!("training {}: {}", ended.run, ended.said)),
+        };
+        self.end(Entry::Ran { run: ended.run, seconds: ended.seconds, claims, problem }).await
     }
 
-    /// `None` when a human stopped it; otherwise the time it took, or the reason for a crash.
-    async fn predict(&mut self, n: u32) -> Result<Option<Result<Duration, String>>, Failure> {
-        self.enter(n, Phase::Predict);
+    pub(super) async fn predict(&mut self) -> Result<(), Failure> {
+        self.enter(Phase::Predict);
         let limits = self.limits(self.task.budget.predict_s);
         let command = self.task.commands.predict.clone();
-        let report = self.execute(n, &command, &self.notebook.run_log(n), limits).await?;
-        self.record(n, Entry::Predicted { run: report.outcome.clone() }).await?;
-        Ok(match report.outcome {
-            RunOutcome::Cancelled => None,
-            RunOutcome::Finished => Some(Ok(report.elapsed)),
-            _ => Some(Err(format!("prediction {}", ended(&report)))),
-        })
+        let ended = self.measured(Phase::Predict, &command, limits).await?;
+        let problem = match ended.run {
+            RunOutcome::Finished => None,
+            _ => Some(format!("prediction {}: {}", ended.run, ended.said)),
+        };
+        self.end(Entry::Predicted { run: ended.run, seconds: ended.seconds, problem }).await
     }
 
-    /// The official objective, or the reason for a crash. The complete footer goes to the log.
-    async fn score(
-        &mut self,
-        n: u32,
-        claims: Claims,
-        predict_time: Duration,
-    ) -> Result<Result<f64, String>, Failure> {
-        self.enter(n, Phase::Score);
+    /// The official scores. The complete footer goes to the log.
+    pub(super) async fn score(&mut self) -> Result<(), Failure> {
+        let n = self.history.current();
+        self.enter(Phase::Score);
         let run = self.notebook.experiment(n);
         let labels = expand(&self.task.score.labels, &self.places(n));
         let scores = match scorer::score(&run, Path::new(&labels)) {
             Ok(scores) => scores,
             Err(error @ scorer::ScorerError::Vault { .. }) => return Err(error).or_outside(),
-            Err(error) => return Ok(Err(error.to_string())),
+            Err(error) => return self.record(Entry::Unscored { reason: error.to_string() }).await,
+        };
+        let claims = self.candidate()?.claims.as_deref().and_then(Claims::parse);
+        let Some(claims) = claims else {
+            let reason = "no footer in run.log".to_owned();
+            return self.record(Entry::Unscored { reason }).await;
         };
         let peak_vram_mb = claims.peak_vram_mb;
-        let footer = Footer::complete(claims, &scores, predict_time.as_secs_f64());
+        let footer = Footer::complete(claims, &scores, self.candidate()?.predicted_s);
         tolerate(self.notebook.append_footer(n, &footer.to_string()));
         let metrics = scorer::by_name(&scores);
         info!(sn34_score = scores.sn34_score, accuracy = scores.accuracy, "scored");
-        let objective = metrics.get(&self.task.score.objective).copied();
-        self.record(n, Entry::Scored { metrics, peak_vram_mb }).await?;
-        let unknown = || format!("no score is called {:?}", self.task.score.objective);
-        Ok(objective.ok_or_else(unknown))
+        self.record(Entry::Scored { metrics, peak_vram_mb }).await
     }
 
     /// A limit of the task, with the full grace.
@@ -130,11 +103,4 @@ impl Session {
         tracing::debug!(argv = ?execution.argv, deadline_s = limits.deadline.as_secs(), "starts");
         runner::run(&execution, self.live, self.stop.clone()).await.or_outside()
     }
-}
-
-/// How a run ended and the last thing it said.
-fn ended(report: &Report) -> String {
-    let last =
-        report.tail.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no output");
-    format!("{}: {last}", report.outcome)
 }

@@ -1,17 +1,20 @@
-//! Performs the experiments that `experiment` describes: names what happened, records it, acts.
+//! Performs what `experiment` decides: does an effect, records what came of it, asks again.
 //!
 //! The only room that knows all the others. It owns shutdown: a stop is looked at between effects
-//! and handed to everything that waits.
+//! and handed to everything that waits. A failure of the world outside is waited out; only a human,
+//! a mistake in the configuration or a bug of ours ends the loop.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use tracing::{Instrument as _, debug, info, info_span, warn};
+use tracing::{Instrument as _, debug, info, info_span};
 
 use crate::clock;
-use crate::experiment::{Entry, History, Phase, StopLevel};
+use crate::experiment::{
+    Effect, Entry, History, Phase, Purpose, Rules, Situation, Spent, StopLevel, Verdict, next,
+};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::Ledger;
 use crate::notebook::Notebook;
@@ -20,24 +23,30 @@ use crate::proposer::Proposer;
 use crate::report::short;
 use crate::repository::Repository;
 use crate::runner::Live;
+use crate::session::Heartbeat;
 use crate::settings::Settings;
 use crate::task::{Places, Task};
 
-mod candidate;
+mod ask;
+mod branch;
+mod build;
 mod checks;
 mod heartbeat;
+mod manifest;
 mod measure;
 mod opening;
 mod phases;
 mod preflight;
-mod recover;
+mod record;
 mod settle;
 mod slot;
 mod stop;
+mod wait;
 
 use heartbeat::Pulse;
 use phases::PhaseClock;
 use slot::Slot;
+use wait::Waiting;
 
 /// Checks everything, then loops until a human stops it. Says how urgently it was stopped.
 ///
@@ -51,13 +60,14 @@ pub async fn run(settings: Settings) -> Result<StopLevel, Failure> {
         prepared = preflight::prepare(settings, stop) => prepared?,
         Ok(level) = asked.wait_for(|level| *level > StopLevel::Continue) => return Ok(*level),
     };
-    session.recover().await?;
+    session.take_up().await?;
     session.run().await
 }
 
 /// One tag on one branch, with everything it needs.
 struct Session {
     settings: Settings,
+    rules: Rules,
     task: Task,
     /// Training time of one experiment.
     budget: Duration,
@@ -74,23 +84,29 @@ struct Session {
     notebook: Notebook,
     proposer: Box<dyn Proposer>,
     slot: Slot,
+    /// The commit whose build is in the slot.
+    built: Option<String>,
+    /// What was begun in this life and has not ended.
+    begun: Option<(u32, Phase)>,
     pack: PathBuf,
     stop: watch::Receiver<StopLevel>,
     live: Live,
     pulse: Pulse,
     clock: PhaseClock,
+    /// When this life began.
+    born: Instant,
+    /// The last sign of life of an earlier daemon.
+    earlier: Option<Heartbeat>,
+    waiting: Option<Waiting>,
     /// Held for the life of the session.
     _lock: crate::runner::FileLock,
 }
 
-/// What is known about a candidate once it has been built.
-enum Made {
-    /// Ready to train.
-    Ready(String),
-    /// It stays broken: a crash, with its commit.
-    Broken { commit: String, reason: String },
-    /// No patch ever applied, or a human stopped the session: no row.
-    Nothing { reason: String },
+/// Whether there is more to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    GoOn,
+    Stop,
 }
 
 impl Session {
@@ -107,11 +123,35 @@ impl Session {
         *self.stop.borrow()
     }
 
+    /// Puts branch and files in line with the ledger, whatever an earlier life left behind.
+    async fn take_up(&mut self) -> Result<(), Failure> {
+        if let Some(earlier) = self.earlier.take() {
+            self.record(Entry::Resumed { lived_s: earlier.lived_s }).await?;
+        }
+        self.align().await?;
+        if let Some(candidate) = &self.history.in_hand {
+            let n = candidate.experiment;
+            info!(n, step = ?candidate.step, "goes on with the experiment that was in hand");
+        }
+        self.notebook.write(&self.task, &self.history).or_outside()?;
+        info!(branch = self.branch(), incumbent = short(&self.incumbent()), "ready");
+        Ok(())
+    }
+
     async fn run(&mut self) -> Result<StopLevel, Failure> {
-        while self.stop_level() == StopLevel::Continue && !self.enough() {
-            let experiment = self.history.next_experiment();
-            let span = info_span!("experiment", n = experiment, tag = %self.tag);
-            self.experiment(experiment).instrument(span).await?;
+        loop {
+            let n = self.history.current();
+            let span = info_span!("experiment", n, tag = %self.tag);
+            match self.turn().instrument(span).await {
+                Ok(Flow::GoOn) => {}
+                Ok(Flow::Stop) => break,
+                Err(failure) if failure.kind == Kind::Outside => {
+                    if self.wait_out(failure).await? == Flow::Stop {
+                        break;
+                    }
+                }
+                Err(failure) => return Err(failure),
+            }
         }
         self.pulse.end().await;
         let best = self.history.incumbent().map_or_else(String::new, |row| {
@@ -124,46 +164,79 @@ impl Session {
         Ok(self.stop_level())
     }
 
-    fn enough(&self) -> bool {
-        let rows = u32::try_from(self.history.rows.len()).unwrap_or(u32::MAX);
-        self.settings.max_experiments.is_some_and(|most| rows >= most)
+    /// One effect, and what came of it.
+    async fn turn(&mut self) -> Result<Flow, Failure> {
+        self.align().await?;
+        let effect = next(&self.history, &self.rules, &self.situation());
+        match effect {
+            Effect::Stop => return Ok(Flow::Stop),
+            Effect::Wait { cause, why } => return self.wait_for(cause, why).await,
+            effect => self.perform(effect).await?,
+        }
+        self.went_on().await?;
+        Ok(Flow::GoOn)
     }
 
-    async fn experiment(&mut self, n: u32) -> Result<(), Failure> {
+    fn situation(&self) -> Situation<'_> {
+        let lives = clock::now().duration_since(self.born);
+        let disk_bytes = match self.rules.caps.disk_bytes {
+            Some(_) => self.notebook.size_bytes(),
+            None => 0,
+        };
+        Situation {
+            stop: self.urgency(),
+            built: self.built.as_deref(),
+            spent: Spent::new(&self.history, lives, disk_bytes),
+        }
+    }
+
+    async fn perform(&mut self, effect: Effect) -> Result<(), Failure> {
+        match effect {
+            Effect::Open { purpose, commit } => self.open(purpose, commit).await,
+            Effect::Introduce => self.introduce().await,
+            Effect::Ask => self.ask().await,
+            Effect::Understand => self.understand().await,
+            Effect::Commit => self.commit().await,
+            Effect::Build => self.build().await,
+            Effect::Train => self.train().await,
+            Effect::Predict => self.predict().await,
+            Effect::Score => self.score().await,
+            Effect::Decide => self.decide().await,
+            Effect::Settle => self.settle().await,
+            Effect::Abandon { reason } => self.abandon(reason).await,
+            Effect::Wait { .. } | Effect::Stop => Ok(()),
+        }
+    }
+
+    async fn open(&mut self, purpose: Purpose, commit: Option<String>) -> Result<(), Failure> {
+        let n = self.history.current();
         self.clock = PhaseClock::start(Phase::Record, clock::now());
         self.notebook.begin(n).or_outside()?;
-        let is_baseline = self.history.incumbent().is_none();
-        let proposer = if is_baseline { "baseline".to_owned() } else { self.proposer.name() };
-        let opened = Entry::Opened { parent: self.incumbent(), proposer };
-        self.record(n, opened).await?;
-        let made = if is_baseline { self.baseline(n).await? } else { self.candidate(n).await? };
-        match made {
-            Made::Ready(commit) => self.measure(n, &commit).await?,
-            Made::Broken { commit, reason } => self.decide(n, &commit, Err(reason)).await?,
-            Made::Nothing { reason } => self.abandon(n, reason).await?,
-        }
-        if is_baseline && self.history.incumbent().is_none() {
-            return self.baseline_failed(n);
-        }
-        Ok(())
+        let parent = commit.unwrap_or_else(|| self.incumbent());
+        let proposer = match purpose.stands_for() {
+            Some(name) => name.to_owned(),
+            None => self.proposer.name(),
+        };
+        self.record(Entry::Opened { parent, proposer, purpose }).await
     }
 
     /// A recipe that fails as it is will fail all night: say so while somebody is looking.
-    fn baseline_failed(&self, n: u32) -> Result<(), Failure> {
-        if self.stop_level() != StopLevel::Continue {
+    fn check_baseline(&self) -> Result<(), Failure> {
+        let Some(row) = self.history.rows.last() else { return Ok(()) };
+        if row.purpose != Purpose::Baseline || row.verdict != Verdict::Crash {
             return Ok(());
         }
-        let reason = self.history.rows.last().map_or("", |row| &row.reason);
-        let log = self.notebook.experiment(n);
-        Err(Failure::new(Kind::Configuration, anyhow::anyhow!("the baseline fails: {reason}"))
+        let log = self.notebook.experiment(row.experiment);
+        let error = anyhow::anyhow!("the baseline fails: {}", row.reason);
+        Err(Failure::new(Kind::Configuration, error)
             .hint(format!("its logs are in {}", log.display()))
             .hint(format!("when the machine was at fault, go on with --resume --tag {}", self.tag))
             .hint("when the recipe was: mend it, commit it, start a new --tag"))
     }
 
-    fn enter(&mut self, n: u32, phase: Phase) {
+    fn enter(&mut self, phase: Phase) {
         self.clock.enter(phase, clock::now());
-        self.pulse.set(n, phase);
+        self.pulse.set(self.history.current(), phase);
         match phase {
             Phase::Build => info!("building"),
             Phase::Train => info!("training for {} s", self.budget.as_secs()),
@@ -172,22 +245,6 @@ impl Session {
                 debug!(%phase, "phase");
             }
         }
-    }
-
-    /// Writes an entry down and takes it in; nothing else changes the history.
-    async fn record(&mut self, n: u32, entry: Entry) -> Result<(), Failure> {
-        let at_ms = clock::wall_ms();
-        self.history.apply(n, &entry, at_ms).or_bug()?;
-        self.ledger.append(self.id, n, &entry, at_ms).await.or_outside()?;
-        debug!(?entry, "recorded");
-        Ok(())
-    }
-
-    async fn abandon(&mut self, n: u32, reason: String) -> Result<(), Failure> {
-        warn!(reason, "abandoned");
-        self.branch_to_incumbent(n, "abandoned")?;
-        settle::tolerate(self.notebook.prune(n));
-        self.record(n, Entry::Abandoned { reason }).await
     }
 
     /// Placeholders of the task's commands for experiment `n`.

@@ -34,9 +34,10 @@ impl PhaseClock {
         *self.seconds.entry(part).or_default() += time;
     }
 
-    pub(super) fn finish(mut self, now: Instant) -> BTreeMap<Phase, f64> {
+    /// The seconds of every phase up to now.
+    pub(super) fn so_far(&mut self, now: Instant) -> BTreeMap<Phase, f64> {
         self.enter(self.phase, now);
-        self.seconds
+        self.seconds.clone()
     }
 }
 
@@ -53,7 +54,7 @@ mod tests {
         clock.enter(Phase::Score, at(12));
         clock.carve(Phase::Train, Phase::Start, Duration::from_secs(3));
         clock.enter(Phase::Train, at(13));
-        let seconds = clock.finish(at(20));
+        let seconds = clock.so_far(at(20));
         assert_eq!(seconds[&Phase::Start], 3.0);
         assert_eq!(seconds[&Phase::Train], 14.0);
         assert_eq!(seconds.values().sum::<f64>(), 20.0);

@@ -13,13 +13,18 @@ use super::phases::PhaseClock;
 use super::slot::{Slot, SlotError};
 use super::{Session, StopLevel, opening};
 use crate::clock;
-use crate::experiment::Phase;
+use crate::experiment::{Phase, Rules};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::Ledger;
 use crate::notebook::Notebook;
 use crate::runner::{self, FileLock, Live, LockError};
 use crate::settings::Settings;
 use crate::telemetry;
+
+/// Answers that may follow a first one that failed.
+const REPAIR_TURNS: u32 = 2;
+/// How often something that the machine cut short is begun.
+const ATTEMPTS: u32 = 3;
 
 pub(super) async fn prepare(
     settings: Settings,
@@ -49,9 +54,11 @@ pub(super) async fn prepare(
     let lock = FileLock::take(&notebook.lock()).map_err(|error| busy(error, &found.tag))?;
     telemetry::start(notebook.root(), &filter).or_outside()?;
     let ledger = Ledger::open(&ledger_path).await.or_outside()?;
+    let mut earlier = None;
     let (id, base, history) = match known {
         Some(session) => {
             let history = ledger.history(session.id).await.or_bug()?;
+            earlier = ledger.heartbeat(session.id).await.or_outside()?;
             (session.id, session.begun.base_commit, history)
         }
         None => opening::begin(&settings, &found, &ledger).await?,
@@ -66,8 +73,16 @@ pub(super) async fn prepare(
     report_device();
     report_checkout(&found);
     let live = if std::io::stderr().is_terminal() { Live::Terminal } else { Live::Quiet };
+    let rules = Rules {
+        repair_turns: REPAIR_TURNS,
+        attempts: ATTEMPTS,
+        crash_limit: settings.crash_limit,
+        max_experiments: settings.max_experiments,
+        caps: settings.caps,
+    };
     Ok(Session {
         settings,
+        rules,
         task: found.terms.task,
         budget: Duration::from_secs(found.terms.budget_s),
         seed: found.terms.seed,
@@ -81,11 +96,16 @@ pub(super) async fn prepare(
         notebook,
         proposer: found.proposer,
         slot,
+        built: None,
+        begun: None,
         pack: found.pack,
         stop,
         live,
         pulse,
         clock: PhaseClock::start(Phase::Record, clock::now()),
+        born: clock::now(),
+        earlier,
+        waiting: None,
         _lock: lock,
     })
 }

@@ -12,5 +12,6 @@ mod inspect;
 mod llm;
 mod misbehaviour;
 mod night;
+mod pausing;
 mod session;
 mod stopping;

@@ -173,16 +173,19 @@ fn a_killed_daemon_takes_its_trainer_along_and_a_resume_puts_things_right() {
 }
 
 #[test]
-fn a_commit_of_a_human_on_the_branch_is_left_where_it_is() {
+fn a_commit_of_a_human_on_the_branch_stays_and_is_measured_as_the_new_incumbent() {
     let environment = TestEnvironment::new();
     environment.run(&mut environment.session(&["--max-experiments", "1"])).code(0);
     environment.git(&["checkout", "--quiet", "autoresearch/t"]);
-    environment.git(&["commit", "--quiet", "--allow-empty", "-m", "mine"]);
+    environment.edit("repo/lab/recipe.txt", ("quality = 0.600", "quality = 0.550"));
+    environment.commit_all("mine");
     let mine = environment.git(&["rev-parse", "HEAD"]);
     let two = ["--resume", "--max-experiments", "2"];
-    let ended = environment.run(&mut environment.session(&two));
-    ended.code(3).says(&[&mine, "git branch -f autoresearch/t"]);
+    environment.run(&mut environment.session(&two)).code(0).says(&["somebody else moved"]);
     assert_eq!(environment.git(&["rev-parse", "autoresearch/t"]), mine);
+    assert_eq!(environment.verdicts(), ["keep", "keep"]);
+    let shown = environment.show(1);
+    assert!(shown.contains("by hand: mine") && shown.contains(&mine[..7]), "{shown}");
 }
 
 /// Kills a session in the training of a repaired candidate, and puts the branch where it stood at

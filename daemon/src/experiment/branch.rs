@@ -1,0 +1,64 @@
+//! Where the branch belongs, and what a tip that is found elsewhere means.
+
+use super::{History, Step, Verdict};
+
+/// What is to be done about the branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BranchMove {
+    /// It stands where it belongs, or where a human put it.
+    Stay,
+    /// It is not there: make it.
+    Create {
+        /// Where (full object id).
+        at: String,
+    },
+    /// It is a step of ours behind or ahead: move it by compare-and-swap.
+    Move {
+        /// Where it stands.
+        from: String,
+        /// Where it belongs.
+        to: String,
+    },
+    /// Somebody else moved it: write that down, leave it.
+    Diverged {
+        /// Where it stands.
+        tip: String,
+    },
+}
+
+impl History {
+    /// Where the branch stands according to the ledger: on the candidate in hand from its commit to a
+    /// verdict against it, on the incumbent otherwise; `base` before there is one.
+    pub fn standing(&self, base: &str) -> String {
+        let in_hand = self.in_hand.as_ref().filter(|candidate| {
+            candidate.decided().is_none_or(|row| row.verdict == Verdict::Keep)
+                && candidate.step != Step::Opened
+        });
+        let commit = in_hand.and_then(|candidate| candidate.commit.clone());
+        commit.unwrap_or_else(|| {
+            self.incumbent().map_or_else(|| base.to_owned(), |row| row.commit.clone())
+        })
+    }
+}
+
+/// Compares a tip with where it belongs. `is_ours` tells whether a tip is a candidate of the newest
+/// experiment: a crash may have left the branch on it.
+pub fn align(
+    history: &History,
+    base: &str,
+    tip: Option<&str>,
+    is_ours: impl FnOnce(&str) -> bool,
+) -> BranchMove {
+    let standing = history.standing(base);
+    let Some(tip) = tip else { return BranchMove::Create { at: standing } };
+    let incumbent = history.incumbent().map_or(base, |row| &row.commit);
+    match &history.diverged {
+        Some(known) if known == tip => BranchMove::Stay,
+        Some(_) => BranchMove::Diverged { tip: tip.to_owned() },
+        None if tip == standing => BranchMove::Stay,
+        None if tip == incumbent || is_ours(tip) => {
+            BranchMove::Move { from: tip.to_owned(), to: standing }
+        }
+        None => BranchMove::Diverged { tip: tip.to_owned() },
+    }
+}

@@ -1,0 +1,250 @@
+//! The experiment in hand: which entries may follow which, and what they add up to.
+
+use std::collections::BTreeMap;
+
+use super::history::Row;
+use super::{Entry, Phase, Purpose, RunOutcome, Stage, Verdict};
+
+/// The experiment in hand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// Number of the experiment.
+    pub experiment: u32,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Full object id it is made from.
+    pub parent: String,
+    /// Full object id of the newest commit, once there is one.
+    pub commit: Option<String>,
+    /// How far it is.
+    pub step: Step,
+    /// The last answer as it came.
+    pub answer: Option<Answered>,
+    /// What was wrong with the answers so far, the last one last.
+    pub refused: Vec<(Stage, String)>,
+    /// Wall time of the proposal, milliseconds since 1970: that of its commit, so that doing it again
+    /// makes the same one.
+    pub proposed_at_ms: i64,
+    /// Why it cannot be scored, once that is known.
+    pub problem: Option<String>,
+    /// The footer that the trainer printed.
+    pub claims: Option<String>,
+    /// How long prediction took, in seconds.
+    pub predicted_s: f64,
+    pub(super) row: Row,
+    began: BTreeMap<Phase, u32>,
+}
+
+/// An answer that was not looked into yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// As it came.
+    pub text: String,
+    /// Why it cannot be used, when that is plain without reading it.
+    pub problem: Option<String>,
+}
+
+/// How far an experiment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// Begun, or an answer was refused: an answer is needed.
+    Opened,
+    /// An answer is there, not looked into.
+    Answered,
+    /// The answer was understood.
+    Proposed,
+    /// It has a commit.
+    Committed,
+    /// It builds and takes a step.
+    Built,
+    /// Training ended.
+    Ran,
+    /// Prediction ended.
+    Predicted,
+    /// Scored, or found not to be scorable.
+    Scored,
+    /// The verdict is in.
+    Decided,
+}
+
+/// What an entry does to the experiment in hand.
+pub(super) enum Next {
+    /// It is there now.
+    Step(Step),
+    /// It is over.
+    Closed,
+}
+
+impl Candidate {
+    pub(super) fn open(
+        experiment: u32,
+        parent: &str,
+        (proposer, purpose): (&str, Purpose),
+    ) -> Self {
+        let row = Row {
+            experiment,
+            purpose,
+            commit: parent.to_owned(),
+            parent: parent.to_owned(),
+            metrics: BTreeMap::new(),
+            peak_vram_mb: 0.0,
+            verdict: Verdict::Crash,
+            reason: String::new(),
+            hypothesis: String::new(),
+            description: String::new(),
+            proposer: proposer.to_owned(),
+            notes: super::Notes::default(),
+            usage: super::Usage::default(),
+            phase_seconds: BTreeMap::new(),
+            decided_at_ms: 0,
+        };
+        Self {
+            experiment,
+            purpose,
+            parent: parent.to_owned(),
+            commit: None,
+            step: Step::Opened,
+            answer: None,
+            refused: Vec::new(),
+            proposed_at_ms: 0,
+            problem: None,
+            claims: None,
+            predicted_s: 0.0,
+            row,
+            began: BTreeMap::new(),
+        }
+    }
+
+    /// The row as decided, when the verdict is in.
+    pub fn decided(&self) -> Option<&Row> {
+        (self.step == Step::Decided).then_some(&self.row)
+    }
+
+    /// The row as far as it is known.
+    pub fn row(&self) -> &Row {
+        &self.row
+    }
+
+    /// How often a phase was begun since the last one that ended.
+    pub fn attempts(&self, phase: Phase) -> u32 {
+        self.began.get(&phase).copied().unwrap_or_default()
+    }
+
+    /// The official objective, or why there is none.
+    ///
+    /// # Errors
+    /// The reason for a crash.
+    pub fn outcome(&self, objective: &str) -> Result<f64, String> {
+        if let Some(reason) = self.failure() {
+            return Err(reason);
+        }
+        let score = self.row.metrics.get(objective).copied();
+        score.ok_or_else(|| format!("no score is called {objective:?}"))
+    }
+
+    /// What went wrong for good: the run, or else the last answer.
+    pub fn failure(&self) -> Option<String> {
+        let refused = || self.refused.last().filter(|_| self.step == Step::Opened);
+        let answer = || refused().map(|(stage, problem)| summary(*stage, problem));
+        self.problem.clone().or_else(answer)
+    }
+
+    pub(super) fn next(&self, entry: &Entry) -> Option<Next> {
+        use Step::{Answered, Built, Committed, Decided, Opened, Predicted, Proposed, Ran, Scored};
+        let step = match (entry, self.step) {
+            (Entry::Began { .. } | Entry::Interrupted { .. }, step) if step != Decided => step,
+            (Entry::Lost { .. }, Opened) => Opened,
+            (Entry::Answered { .. }, Opened) => Answered,
+            (Entry::Proposed { .. }, Opened | Answered) => Proposed,
+            (Entry::Refused { .. }, Opened | Answered | Proposed | Committed) => Opened,
+            (Entry::Committed { .. }, Proposed) => Committed,
+            // The products of a build that was done may have gone with the life that made them.
+            (Entry::Built, Committed | Built) => Built,
+            (Entry::Built, Ran) => Ran,
+            (Entry::Ran { .. }, Built) => Ran,
+            (Entry::Predicted { .. }, Ran) => Predicted,
+            (Entry::Scored { .. } | Entry::Unscored { .. }, Predicted) => Scored,
+            (Entry::Decided { .. }, Opened | Ran | Predicted | Scored) if self.commit.is_some() => {
+                Decided
+            }
+            (Entry::Settled { .. }, Decided) => return Some(Next::Closed),
+            (Entry::Abandoned { .. }, step) if step != Decided => return Some(Next::Closed),
+            _ => return None,
+        };
+        Some(Next::Step(step))
+    }
+
+    pub(super) fn absorb(&mut self, entry: &Entry, at_ms: i64) {
+        self.row.usage += entry.usage();
+        let row = &mut self.row;
+        match entry {
+            Entry::Began { phase } => *self.began.entry(*phase).or_default() += 1,
+            Entry::Answered { text, problem, proposer, .. } => {
+                row.proposer.clone_from(proposer);
+                self.answer = Some(Answered { text: text.clone(), problem: problem.clone() });
+                self.began.remove(&Phase::Propose);
+            }
+            Entry::Proposed { hypothesis, description, notes, .. } => {
+                row.hypothesis.clone_from(hypothesis);
+                row.description.clone_from(description);
+                row.notes.clone_from(notes);
+                self.proposed_at_ms = at_ms;
+            }
+            Entry::Refused { stage, problem, .. } => self.refuse(*stage, problem),
+            Entry::Committed { commit } => {
+                row.commit.clone_from(commit);
+                self.commit = Some(commit.clone());
+            }
+            Entry::Built => _ = self.began.remove(&Phase::Build),
+            Entry::Ran { run, problem, claims, .. } => {
+                self.claims.clone_from(claims);
+                self.end(Phase::Train, run, problem.as_deref());
+            }
+            Entry::Predicted { run, problem, seconds } => {
+                self.predicted_s = *seconds;
+                self.end(Phase::Predict, run, problem.as_deref());
+            }
+            Entry::Scored { metrics, peak_vram_mb } => {
+                row.metrics.clone_from(metrics);
+                row.peak_vram_mb = *peak_vram_mb;
+            }
+            Entry::Unscored { reason } => self.problem = Some(reason.clone()),
+            Entry::Decided { verdict, reason } => {
+                row.verdict = *verdict;
+                row.reason.clone_from(reason);
+                row.decided_at_ms = at_ms;
+            }
+            Entry::Settled { phase_seconds } => row.phase_seconds.clone_from(phase_seconds),
+            Entry::Opened { .. }
+            | Entry::Lost { .. }
+            | Entry::Interrupted { .. }
+            | Entry::Abandoned { .. }
+            | Entry::Resumed { .. }
+            | Entry::Diverged { .. }
+            | Entry::Paused { .. } => {}
+        }
+    }
+
+    fn refuse(&mut self, stage: Stage, problem: &str) {
+        self.refused.push((stage, problem.to_owned()));
+        self.began.remove(&Phase::Build);
+    }
+
+    fn end(&mut self, phase: Phase, run: &RunOutcome, problem: Option<&str>) {
+        self.began.remove(&phase);
+        self.problem = match problem {
+            None if *run != RunOutcome::Finished => Some(format!("{phase}: {run}")),
+            told => told.map(str::to_owned),
+        };
+    }
+}
+
+fn summary(stage: Stage, problem: &str) -> String {
+    format!("{} failed: {}", stage.as_str(), telling(problem))
+}
+
+/// The line that says most: the first that speaks of an error, else the first.
+pub fn telling(problem: &str) -> &str {
+    let first = problem.lines().next().unwrap_or_default();
+    problem.lines().find(|line| line.starts_with("error")).unwrap_or(first)
+}

@@ -1,0 +1,212 @@
+//! What the loop does next: a function of the ledger and of what is so now, and of nothing else.
+//!
+//! There is no second way for a restart. Whatever a life of the daemon did not write down is done
+//! again by the next one, so every effect must bear that.
+
+use super::{Candidate, Cap, Caps, Environment, History, Pause, Phase, Purpose, Spent, Step};
+use super::{StopLevel, Verdict};
+
+/// One thing to do. Doing it ends in an entry, which decides the next one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Begin an experiment.
+    Open {
+        /// What for.
+        purpose: Purpose,
+        /// Full object id of its commit, where it measures one that is there.
+        commit: Option<String>,
+    },
+    /// Ask for an answer, or for a better one.
+    Ask,
+    /// Look into the answer: parse, scope, apply.
+    Understand,
+    /// Say what a commit that is there is measured for.
+    Introduce,
+    /// Make the commit and keep it under its own ref.
+    Commit,
+    /// Build the commit and let it take one step.
+    Build,
+    /// Train it for the budget.
+    Train,
+    /// Predict the validation part.
+    Predict,
+    /// Compute the official scores.
+    Score,
+    /// Judge them.
+    Decide,
+    /// Bring the files for people in line with the verdict.
+    Settle,
+    /// End the experiment without a verdict.
+    Abandon {
+        /// Why.
+        reason: String,
+    },
+    /// Wait, and look again.
+    Wait {
+        /// For what.
+        cause: Pause,
+        /// Why, for people.
+        why: String,
+    },
+    /// End the session's run.
+    Stop,
+}
+
+/// What holds for the whole of a session.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rules {
+    /// Answers that may follow a first one that failed.
+    pub repair_turns: u32,
+    /// How often something that the machine cut short is begun before the experiment is given up.
+    pub attempts: u32,
+    /// Crashes of candidates in a row after which the incumbent is measured again.
+    pub crash_limit: u32,
+    /// Rows after which the loop stops.
+    pub max_experiments: Option<u32>,
+    /// What may be spent.
+    pub caps: Caps,
+}
+
+/// What is so now and does not stand in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Situation<'a> {
+    /// How urgently a human wants to stop.
+    pub stop: StopLevel,
+    /// The commit whose build this life of the daemon has at hand.
+    pub built: Option<&'a str>,
+    /// What was spent.
+    pub spent: Spent,
+}
+
+/// Decides.
+pub fn next(history: &History, rules: &Rules, now: &Situation<'_>) -> Effect {
+    match &history.in_hand {
+        None => between(history, rules, now),
+        Some(candidate) => within(history, candidate, (rules, now)),
+    }
+}
+
+fn between(history: &History, rules: &Rules, now: &Situation<'_>) -> Effect {
+    let rows = u32::try_from(history.rows.len()).unwrap_or(u32::MAX);
+    if now.stop > StopLevel::Continue || rules.max_experiments.is_some_and(|most| rows >= most) {
+        return Effect::Stop;
+    }
+    if let Some(cap) = rules.caps.reached(now.spent).next() {
+        return spent(cap);
+    }
+    let Some(incumbent) = history.incumbent() else {
+        return Effect::Open { purpose: Purpose::Baseline, commit: None };
+    };
+    if let Some(tip) = &history.diverged {
+        return adopt(history, tip);
+    }
+    let control =
+        Effect::Open { purpose: Purpose::Control, commit: Some(incumbent.commit.clone()) };
+    match history.environment {
+        Environment::Down => Effect::Wait {
+            cause: Pause::Environment,
+            why: format!("experiment {} crashed too", history.opened.saturating_sub(1)),
+        },
+        Environment::Probing => control,
+        Environment::Sound if history.crashes() >= rules.crash_limit => control,
+        Environment::Sound => Effect::Open { purpose: Purpose::Candidate, commit: None },
+    }
+}
+
+/// A human's commit is measured once; one that does not run is theirs to mend.
+fn adopt(history: &History, tip: &str) -> Effect {
+    let failed = history.rows.last().filter(|row| {
+        row.purpose == Purpose::Adoption && row.verdict == Verdict::Crash && row.commit == tip
+    });
+    match failed {
+        Some(row) => Effect::Wait {
+            cause: Pause::Conflict,
+            why: format!("{}: {}; move the branch or commit what mends it", short(tip), row.reason),
+        },
+        None => Effect::Open { purpose: Purpose::Adoption, commit: Some(tip.to_owned()) },
+    }
+}
+
+fn within(
+    history: &History,
+    candidate: &Candidate,
+    (rules, now): (&Rules, &Situation<'_>),
+) -> Effect {
+    if let Some(reason) = hopeless(history, candidate, (rules, now)) {
+        return Effect::Abandon { reason };
+    }
+    match candidate.step {
+        Step::Opened => answer(candidate, rules, now),
+        Step::Answered => Effect::Understand,
+        Step::Proposed => Effect::Commit,
+        Step::Committed => Effect::Build,
+        Step::Built | Step::Ran if candidate.problem.is_some() => Effect::Decide,
+        Step::Built | Step::Ran if now.built != candidate.commit.as_deref() => Effect::Build,
+        Step::Built => affordable(Cap::Device, rules, now).unwrap_or(Effect::Train),
+        Step::Ran => Effect::Predict,
+        Step::Predicted if candidate.problem.is_some() => Effect::Decide,
+        Step::Predicted => Effect::Score,
+        Step::Scored => Effect::Decide,
+        Step::Decided => Effect::Settle,
+    }
+}
+
+/// Why an experiment is ended without a verdict.
+fn hopeless(
+    history: &History,
+    candidate: &Candidate,
+    (rules, now): (&Rules, &Situation<'_>),
+) -> Option<String> {
+    if candidate.step == Step::Decided {
+        return None;
+    }
+    // A proposal costs little and one that is committed is finished, unless a human insists.
+    let patience = match candidate.commit {
+        None => StopLevel::AfterExperiment,
+        Some(_) => StopLevel::AbandonRun,
+    };
+    if now.stop >= patience {
+        return Some("a human stopped the session".to_owned());
+    }
+    if candidate.commit.is_none() && candidate.purpose == Purpose::Candidate {
+        if let Some(tip) = &history.diverged {
+            return Some(format!("somebody else moved the branch to {}", short(tip)));
+        }
+    }
+    let again = |phase: &&Phase| candidate.attempts(**phase) >= rules.attempts;
+    let phases = [Phase::Build, Phase::Train, Phase::Predict];
+    // What has just been begun for the last time may still end well; only a new try is refused.
+    let phase = phases.iter().find(again)?;
+    Some(format!("the machine cut {phase} short {} times", rules.attempts))
+}
+
+fn answer(candidate: &Candidate, rules: &Rules, now: &Situation<'_>) -> Effect {
+    let refused = u32::try_from(candidate.refused.len()).unwrap_or(u32::MAX);
+    let is_asked = candidate.purpose == Purpose::Candidate;
+    match (is_asked, refused) {
+        (false, 0) => Effect::Introduce,
+        (true, refused) if refused <= rules.repair_turns => {
+            let calls = rules.caps.reached(now.spent).find(|cap| cap.is_of_calls());
+            calls.map_or(Effect::Ask, spent)
+        }
+        _ if candidate.commit.is_some() => Effect::Decide,
+        _ => Effect::Abandon { reason: candidate.failure().unwrap_or_default() },
+    }
+}
+
+fn affordable(cap: Cap, rules: &Rules, now: &Situation<'_>) -> Option<Effect> {
+    rules.caps.reached(now.spent).find(|reached| *reached == cap).map(spent)
+}
+
+fn spent(cap: Cap) -> Effect {
+    let why = format!("the session's {cap} are spent; {} raises the cap", cap.flag());
+    Effect::Wait { cause: Pause::Budget, why }
+}
+
+fn short(commit: &str) -> &str {
+    commit.get(..7).unwrap_or(commit)
+}
+
+#[cfg(test)]
+#[path = "next_tests.rs"]
+mod tests;

@@ -1,0 +1,408 @@
+//! Whole nights over the pure core, with a fault at any effect. A night is its seed: it replays bit
+//! for bit. `NIGHTS` says how many, `NIGHT` replays one.
+//!
+//! The world is small on purpose: a ledger that keeps what was acknowledged, a branch and refs, a
+//! machine that dies, a disk that fills, a proposer that babbles, ideas that crash, a human who
+//! commits. What is under test is what the daemon decides from, not what it does it with.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use rand::{Rng as _, RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use super::*;
+
+const EXPERIMENTS: u32 = 100;
+const THREADS: usize = 2;
+const BASE: &str = "base";
+/// Effects of one night after which it is stuck.
+const PATIENCE: u32 = 40_000;
+
+const RULES: Rules = Rules {
+    repair_turns: 2,
+    attempts: 3,
+    crash_limit: 4,
+    max_experiments: Some(EXPERIMENTS),
+    caps: Caps { usd: Some(40.0), tokens: None, device: None, lived: None, disk_bytes: None },
+};
+
+/// What outlives a crash.
+struct World {
+    rng: ChaCha8Rng,
+    /// Chance of each kind of fault at one effect.
+    fault: f64,
+    entries: Vec<(u32, Entry)>,
+    /// What they add up to, so that a life need not begin with the first of them.
+    folded: History,
+    tip: String,
+    refs: BTreeMap<u32, BTreeSet<String>>,
+    human: Vec<String>,
+    /// Runs that ended, by experiment, phase and attempt: the manifests.
+    ended: BTreeSet<(u32, Phase, u32)>,
+    environment_is_down: bool,
+    crashes: u32,
+    asked: u32,
+    trained: u32,
+    cap: f64,
+}
+
+/// What a life of the daemon knows besides.
+struct Life {
+    history: History,
+    built: Option<String>,
+    begun: Option<(u32, Phase)>,
+}
+
+/// The daemon died.
+#[derive(Debug)]
+struct Died;
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let fault = rng.random_range(0.01..0.10);
+        Self {
+            rng,
+            fault,
+            entries: Vec::new(),
+            folded: History::default(),
+            tip: BASE.to_owned(),
+            refs: BTreeMap::new(),
+            human: Vec::new(),
+            ended: BTreeSet::new(),
+            environment_is_down: false,
+            crashes: 0,
+            asked: 0,
+            trained: 0,
+            cap: 40.0,
+        }
+    }
+
+    fn happens(&mut self, share: f64) -> bool {
+        let chance = self.fault * share;
+        self.rng.random_bool(chance)
+    }
+
+    /// The machine or the daemon may die at any line.
+    fn survive(&mut self) -> Result<(), Died> {
+        if self.happens(0.3) {
+            self.crashes += 1;
+            return Err(Died);
+        }
+        Ok(())
+    }
+
+    fn history(&self) -> History {
+        let mut history = History::default();
+        for (n, entry) in &self.entries {
+            history.apply(*n, entry, 0).unwrap();
+        }
+        history
+    }
+
+    /// Intent or result: durable, then taken in. A full disk is waited for.
+    fn record(&mut self, life: &mut Life, entry: Entry) -> Result<(), Died> {
+        self.survive()?;
+        let n = life.history.current();
+        life.history.check(n, &entry).unwrap();
+        while self.happens(0.2) {
+            self.survive()?;
+        }
+        self.folded.apply(n, &entry, 0).unwrap();
+        self.entries.push((n, entry));
+        self.survive()?;
+        let (_, entry) = self.entries.last().unwrap();
+        life.history.apply(n, entry, 0).unwrap();
+        Ok(())
+    }
+
+    fn begin(&mut self, life: &mut Life, phase: Phase) -> Result<(), Died> {
+        let this = Some((life.history.current(), phase));
+        if life.begun != this {
+            self.record(life, Entry::Began { phase })?;
+            life.begun = this;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, life: &mut Life, entry: Entry) -> Result<(), Died> {
+        self.record(life, entry)?;
+        life.begun = None;
+        Ok(())
+    }
+
+    fn align(&mut self, life: &mut Life) -> Result<(), Died> {
+        if self.happens(0.02) {
+            let theirs = format!("human-{}", self.human.len());
+            self.human.push(theirs.clone());
+            self.tip = theirs;
+        }
+        let newest = life.history.opened.saturating_sub(1);
+        let ours = self.refs.get(&newest).cloned().unwrap_or_default();
+        match align(&life.history, BASE, Some(&self.tip), |tip| ours.contains(tip)) {
+            BranchMove::Stay => {}
+            BranchMove::Create { .. } => panic!("the branch is there"),
+            BranchMove::Diverged { tip } => self.record(life, Entry::Diverged { tip })?,
+            BranchMove::Move { from, to } => {
+                assert_eq!(from, self.tip);
+                assert!(!self.human.contains(&from) || life.history.incumbent().is_some());
+                assert!(!from.starts_with("human") || self.is_adopted(life, &from), "{from}");
+                self.tip = to;
+                self.survive()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A human's commit may only be moved on from once it was the incumbent.
+    fn is_adopted(&self, life: &Life, commit: &str) -> bool {
+        life.history.rows.iter().any(|row| row.commit == commit && row.verdict == Verdict::Keep)
+    }
+
+    fn perform(&mut self, life: &mut Life, effect: Effect) -> Result<(), Died> {
+        self.survive()?;
+        let n = life.history.current();
+        match effect {
+            Effect::Open { purpose, commit } => {
+                let incumbent = life.history.incumbent().map_or(BASE, |row| &row.commit);
+                let parent = commit.unwrap_or_else(|| incumbent.to_owned());
+                self.record(life, Entry::Opened { parent, proposer: "p".into(), purpose })
+            }
+            Effect::Introduce => self.record(life, proposed()),
+            Effect::Ask => self.ask(life),
+            Effect::Understand => {
+                let entry = if self.happens(3.0) { refused(Stage::Patch) } else { proposed() };
+                self.record(life, entry)
+            }
+            Effect::Commit => self.commit(life, n),
+            Effect::Build => self.build(life),
+            Effect::Train => self.run(life, Phase::Train),
+            Effect::Predict => self.run(life, Phase::Predict),
+            Effect::Score => self.score(life),
+            Effect::Decide => self.decide(life),
+            Effect::Settle => self.record(life, Entry::Settled { phase_seconds: BTreeMap::new() }),
+            Effect::Abandon { reason } => {
+                self.end(life, Entry::Abandoned { reason })?;
+                self.align(life)
+            }
+            Effect::Wait { cause, why } => self.wait(life, cause, why),
+            Effect::Stop => Ok(()),
+        }
+    }
+
+    fn ask(&mut self, life: &mut Life) -> Result<(), Died> {
+        assert!(life.history.cost_usd < self.cap, "asked with a spent budget");
+        self.begin(life, Phase::Propose)?;
+        self.asked += 1;
+        self.survive()?;
+        let problem = self.happens(1.0).then(|| "cut off".to_owned());
+        let (usage, proposer) = (Usage::default(), "p".to_owned());
+        let text = format!("{}", self.rng.next_u64());
+        self.end(life, Entry::Answered { text, problem, proposer, usage, cost_usd: 0.5 })
+    }
+
+    fn commit(&mut self, life: &mut Life, n: u32) -> Result<(), Died> {
+        let candidate = life.history.in_hand.as_ref().unwrap();
+        let commit = match (candidate.purpose, &candidate.answer) {
+            // The same answer makes the same commit.
+            (Purpose::Candidate, Some(answer)) => format!("c{n}-{}", answer.text),
+            _ => candidate.parent.clone(),
+        };
+        self.refs.entry(n).or_default().insert(commit.clone());
+        self.record(life, Entry::Committed { commit })
+    }
+
+    fn build(&mut self, life: &mut Life) -> Result<(), Died> {
+        life.built = None;
+        self.begin(life, Phase::Build)?;
+        self.survive()?;
+        let candidate = life.history.in_hand.as_ref().unwrap();
+        let (commit, again) = (candidate.commit.clone(), candidate.step != Step::Committed);
+        if !again && (self.environment_is_down || self.happens(2.0)) {
+            return self.end(life, refused(Stage::Build));
+        }
+        life.built = commit;
+        self.end(life, Entry::Built)
+    }
+
+    fn run(&mut self, life: &mut Life, phase: Phase) -> Result<(), Died> {
+        let candidate = life.history.in_hand.as_ref().unwrap();
+        assert_eq!(life.built, candidate.commit, "ran another build");
+        let n = candidate.experiment;
+        let left = (n, phase, candidate.attempts(phase));
+        if !self.ended.contains(&left) {
+            self.begin(life, phase)?;
+            self.trained += 1;
+            self.survive()?;
+            if self.happens(0.5) {
+                let why = "the device".to_owned();
+                return self.end(life, Entry::Interrupted { phase, why, seconds: 1.0 });
+            }
+            let attempt = life.history.in_hand.as_ref().unwrap().attempts(phase);
+            self.ended.insert((n, phase, attempt));
+        }
+        let crashed = self.environment_is_down || self.happens(2.0);
+        let run = match crashed {
+            true => RunOutcome::Crashed { code: Some(1), signal: None, cause: None },
+            false => RunOutcome::Finished,
+        };
+        let entry = match phase {
+            Phase::Train => Entry::Ran { run, seconds: 1.0, claims: None, problem: None },
+            _ => Entry::Predicted { run, seconds: 1.0, problem: None },
+        };
+        self.end(life, entry)
+    }
+
+    fn score(&mut self, life: &mut Life) -> Result<(), Died> {
+        if self.happens(0.5) {
+            return self.record(life, Entry::Unscored { reason: "no predictions".into() });
+        }
+        let metrics = BTreeMap::from([("s".to_owned(), self.rng.random_range(0.0..1.0))]);
+        self.record(life, Entry::Scored { metrics, peak_vram_mb: 1.0 })
+    }
+
+    fn decide(&mut self, life: &mut Life) -> Result<(), Died> {
+        let candidate = life.history.in_hand.as_ref().unwrap();
+        let best = life.history.incumbent().map(|row| row.metrics["s"]);
+        let judgement = match candidate.purpose {
+            Purpose::Baseline | Purpose::Candidate => judge("s", candidate.outcome("s"), best),
+            purpose => judge_known("s", candidate.outcome("s"), purpose),
+        };
+        let Judgement { verdict, reason } = judgement;
+        self.record(life, Entry::Decided { verdict, reason })
+    }
+
+    fn wait(&mut self, life: &mut Life, cause: Pause, why: String) -> Result<(), Died> {
+        match cause {
+            Pause::Budget => self.cap += 20.0,
+            Pause::Conflict => {
+                let theirs = format!("human-{}", self.human.len());
+                self.human.push(theirs.clone());
+                self.tip = theirs;
+            }
+            _ => {}
+        }
+        if self.rng.random_bool(0.3) {
+            self.environment_is_down = false;
+        }
+        self.record(life, Entry::Paused { cause, why, seconds: 1.0 })
+    }
+
+    /// One life, until it dies or is done.
+    fn live(&mut self, steps: &mut u32) -> Result<History, Died> {
+        let mut life = Life { history: self.folded.clone(), built: None, begun: None };
+        if !self.entries.is_empty() {
+            self.record(&mut life, Entry::Resumed { lived_s: 1.0 })?;
+        }
+        loop {
+            *steps += 1;
+            assert!(*steps < PATIENCE, "stuck at {:?}", life.history.in_hand);
+            if self.happens(0.01) {
+                self.environment_is_down = true;
+            }
+            self.align(&mut life)?;
+            let rules = Rules { caps: Caps { usd: Some(self.cap), ..RULES.caps }, ..RULES };
+            let spent = Spent::new(&life.history, Duration::ZERO, 0);
+            let situation =
+                Situation { stop: StopLevel::Continue, built: life.built.as_deref(), spent };
+            let effect = next(&life.history, &rules, &situation);
+            if effect == Effect::Stop {
+                return Ok(life.history);
+            }
+            self.perform(&mut life, effect)?;
+        }
+    }
+}
+
+fn proposed() -> Entry {
+    Entry::Proposed {
+        hypothesis: String::new(),
+        description: String::new(),
+        notes: Notes::default(),
+        usage: Usage::default(),
+    }
+}
+
+fn refused(stage: Stage) -> Entry {
+    Entry::Refused { stage, problem: "x".to_owned(), usage: Usage::default() }
+}
+
+/// A whole night, checked; gives what it left.
+fn night(seed: u64) -> (Vec<(u32, Entry)>, u32) {
+    let mut world = World::new(seed);
+    let mut steps = 0;
+    let history = loop {
+        let before = world.entries.len();
+        match world.live(&mut steps) {
+            Ok(history) => break history,
+            Err(Died) => assert!(world.entries.len() >= before, "lost an entry"),
+        }
+    };
+    check(&world, &history);
+    (world.entries, world.crashes)
+}
+
+fn check(world: &World, history: &History) {
+    assert_eq!(*history, world.history(), "memory and ledger differ");
+    assert_eq!(history.rows.len(), EXPERIMENTS as usize);
+    let mut decided = BTreeSet::new();
+    for (n, entry) in &world.entries {
+        if matches!(entry, Entry::Decided { .. }) {
+            assert!(decided.insert(*n), "experiment {n} was decided twice");
+        }
+    }
+    assert!(history.rows.iter().all(|row| decided.contains(&row.experiment)), "a row was lost");
+    // The best only ever gets better, unless a human said otherwise.
+    let mut best = f64::NEG_INFINITY;
+    for row in history.rows.iter().filter(|row| row.verdict == Verdict::Keep) {
+        let score = row.metrics["s"];
+        assert!(score > best || row.purpose == Purpose::Adoption, "experiment {}", row.experiment);
+        best = score;
+    }
+    for row in &history.rows {
+        assert!(world.refs[&row.experiment].contains(&row.commit), "an unreachable candidate");
+    }
+    match &history.diverged {
+        Some(theirs) => assert_eq!(world.tip, *theirs, "a human's commit was moved off the branch"),
+        None => assert_eq!(world.tip, history.standing(BASE), "the branch is off the incumbent"),
+    }
+    let tried = u32::try_from(world.refs.len()).unwrap() * 3 + history.opened * 3;
+    assert!(world.asked <= tried + world.crashes, "{} asked", world.asked);
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn no_night_is_lost() {
+    let seeds = match number("NIGHT") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("NIGHTS").unwrap_or(2000),
+    };
+    let crashes_of = &|first: u64| -> u64 {
+        let mine = seeds.clone().skip(usize::try_from(first).unwrap()).step_by(THREADS);
+        let died = mine.map(|seed| {
+            let told = std::panic::catch_unwind(|| night(seed));
+            let Ok((_, died)) = told else { panic!("NIGHT={seed} replays the night that failed") };
+            u64::from(died)
+        });
+        died.sum()
+    };
+    let crashes: u64 = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..THREADS as u64).map(|first| scope.spawn(move || crashes_of(first))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    let nights = seeds.end - seeds.start;
+    assert!(nights < 10 || crashes > nights, "the nights were too quiet: {crashes} crashes");
+    println!("{nights} nights of {EXPERIMENTS} experiments, {crashes} crashes, 0 violations");
+}
+
+#[test]
+fn a_night_replays_bit_for_bit() {
+    for seed in [7, 1234] {
+        assert_eq!(night(seed), night(seed));
+    }
+}

@@ -1,0 +1,145 @@
+//! Budgets of a session: what may be spent, what was spent, and which cap is reached.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::History;
+
+/// The most that a session may spend; what is not named has no cap.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Caps {
+    /// US dollars for the model.
+    pub usd: Option<f64>,
+    /// Tokens sent and received.
+    pub tokens: Option<u64>,
+    /// Time on the device.
+    pub device: Option<Duration>,
+    /// Time that daemons of the session lived.
+    pub lived: Option<Duration>,
+    /// Bytes of the session's files.
+    pub disk_bytes: Option<u64>,
+}
+
+/// What a session has spent.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Spent {
+    /// US dollars for the model.
+    pub usd: f64,
+    /// Tokens sent and received.
+    pub tokens: u64,
+    /// Time on the device.
+    pub device: Duration,
+    /// Time that daemons of the session lived.
+    pub lived: Duration,
+    /// Bytes of the session's files.
+    pub disk_bytes: u64,
+}
+
+/// A cap that is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cap {
+    /// US dollars.
+    Usd,
+    /// Tokens.
+    Tokens,
+    /// Time on the device.
+    Device,
+    /// Time alive.
+    Lived,
+    /// Bytes on disk.
+    Disk,
+}
+
+impl Cap {
+    /// The flag that raises it.
+    pub fn flag(self) -> &'static str {
+        match self {
+            Self::Usd => "--max-usd",
+            Self::Tokens => "--max-tokens",
+            Self::Device => "--max-gpu-hours",
+            Self::Lived => "--max-hours",
+            Self::Disk => "--max-disk-gib",
+        }
+    }
+
+    /// Whether a call of a model spends it.
+    pub fn is_of_calls(self) -> bool {
+        matches!(self, Self::Usd | Self::Tokens)
+    }
+}
+
+impl fmt::Display for Cap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Usd => "US dollars",
+            Self::Tokens => "tokens",
+            Self::Device => "GPU-hours",
+            Self::Lived => "hours",
+            Self::Disk => "bytes on disk",
+        })
+    }
+}
+
+impl Spent {
+    /// What the ledger knows, with this life's time and the bytes on disk.
+    pub fn new(history: &History, lives: Duration, disk_bytes: u64) -> Self {
+        let seconds = |s: f64| Duration::try_from_secs_f64(s).unwrap_or_default();
+        Self {
+            usd: history.cost_usd,
+            tokens: history.usage.prompt_tokens + history.usage.completion_tokens,
+            device: seconds(history.device_s),
+            lived: seconds(history.lived_s) + lives,
+            disk_bytes,
+        }
+    }
+}
+
+impl Caps {
+    /// The caps that are reached, so that nothing more of their kind may be spent.
+    pub fn reached(self, spent: Spent) -> impl Iterator<Item = Cap> {
+        [
+            (self.usd.is_some_and(|cap| spent.usd >= cap), Cap::Usd),
+            (self.tokens.is_some_and(|cap| spent.tokens >= cap), Cap::Tokens),
+            (self.device.is_some_and(|cap| spent.device >= cap), Cap::Device),
+            (self.lived.is_some_and(|cap| spent.lived >= cap), Cap::Lived),
+            (self.disk_bytes.is_some_and(|cap| spent.disk_bytes >= cap), Cap::Disk),
+        ]
+        .into_iter()
+        .filter_map(|(is_reached, cap)| is_reached.then_some(cap))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cap_is_reached_by_its_own_spending_alone() {
+        let hour = Duration::from_secs(3600);
+        let caps = Caps {
+            usd: Some(5.0),
+            tokens: Some(100),
+            device: Some(hour),
+            lived: Some(hour),
+            disk_bytes: Some(1 << 30),
+        };
+        let below = Spent {
+            usd: 4.99,
+            tokens: 99,
+            device: hour - Duration::from_secs(1),
+            lived: hour / 2,
+            disk_bytes: 1 << 29,
+        };
+        assert_eq!(caps.reached(below).count(), 0);
+        for (spent, cap) in [
+            (Spent { usd: 5.0, ..below }, Cap::Usd),
+            (Spent { tokens: 100, ..below }, Cap::Tokens),
+            (Spent { device: hour, ..below }, Cap::Device),
+            (Spent { lived: hour, ..below }, Cap::Lived),
+            (Spent { disk_bytes: 1 << 30, ..below }, Cap::Disk),
+        ] {
+            assert_eq!(caps.reached(spent).collect::<Vec<_>>(), [cap]);
+            assert_eq!(Caps::default().reached(spent).count(), 0);
+        }
+    }
+}

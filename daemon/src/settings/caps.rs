@@ -1,0 +1,36 @@
+//! What a session may spend, from flags and file.
+
+use std::time::Duration;
+
+use super::{File, SettingsError};
+use crate::arguments::RunFlags;
+use crate::experiment::Caps;
+
+const BYTES_PER_GIB: f64 = (1u64 << 30) as f64;
+
+pub(super) fn resolve(flags: &RunFlags, file: &File) -> Result<Caps, SettingsError> {
+    let number = |name, flag: Option<f64>, file: Option<f64>| match flag.or(file) {
+        Some(value) if !value.is_finite() || value <= 0.0 => {
+            Err(SettingsError::Cap { name, value: value.to_string() })
+        }
+        value => Ok(value),
+    };
+    let hours = |name, flag, file| -> Result<Option<Duration>, SettingsError> {
+        let Some(hours) = number(name, flag, file)? else { return Ok(None) };
+        let time = Duration::try_from_secs_f64(hours * 3600.0);
+        time.map(Some).map_err(|_| SettingsError::Cap { name, value: hours.to_string() })
+    };
+    let tokens = match flags.max_tokens.or(file.max_tokens) {
+        Some(0) => return Err(SettingsError::Cap { name: "max_tokens", value: "0".to_owned() }),
+        tokens => tokens,
+    };
+    let gib = number("max_disk_gib", flags.max_disk_gib, file.max_disk_gib)?;
+    Ok(Caps {
+        usd: number("max_usd", flags.max_usd, file.max_usd)?,
+        tokens,
+        device: hours("max_gpu_hours", flags.max_gpu_hours, file.max_gpu_hours)?,
+        lived: hours("max_hours", flags.max_hours, file.max_hours)?,
+        // More bytes than fit are no cap.
+        disk_bytes: gib.map(|gib| (gib * BYTES_PER_GIB) as u64),
+    })
+}

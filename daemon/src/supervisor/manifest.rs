@@ -1,0 +1,71 @@
+//! What is left beside a run that ended, so that a daemon that died before it could write the end
+//! down need not run it again.
+
+use serde::{Deserialize, Serialize};
+use tracing::info;
+
+use super::Session;
+use super::settle::tolerate;
+use crate::experiment::{Limits, Phase, RunOutcome};
+use crate::failure::Failure;
+use crate::task::Command;
+
+/// One run that ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    phase: Phase,
+    commit: String,
+    /// Which attempt it was.
+    attempt: u32,
+    pub(super) run: RunOutcome,
+    /// From its start to its end.
+    pub(super) seconds: f64,
+    /// From its start to the first step.
+    pub(super) startup_s: f64,
+    /// The last thing it said.
+    pub(super) said: String,
+}
+
+impl Session {
+    /// Runs a phase of the experiment in hand, or takes what an earlier life left of it.
+    pub(super) async fn measured(
+        &mut self,
+        phase: Phase,
+        command: &Command,
+        limits: Limits,
+    ) -> Result<Manifest, Failure> {
+        let n = self.history.current();
+        if let Some(ended) = self.left(phase)? {
+            info!(%phase, "had ended already; taken as it is");
+            return Ok(ended);
+        }
+        self.begin(phase).await?;
+        let log = self.notebook.run_log(n);
+        let report = self.execute(n, command, &log, limits).await?;
+        let last = report.tail.lines().rev().find(|line| !line.trim().is_empty());
+        let startup = report.startup.unwrap_or(report.elapsed);
+        let ended = Manifest {
+            phase,
+            commit: self.candidate_commit()?,
+            attempt: self.candidate()?.attempts(phase),
+            run: report.outcome,
+            seconds: report.elapsed.as_secs_f64(),
+            startup_s: startup.as_secs_f64(),
+            said: last.unwrap_or("no output").to_owned(),
+        };
+        tolerate(self.notebook.write_manifest(n, phase, &ended));
+        Ok(ended)
+    }
+
+    /// What the newest attempt at a phase left, when it had ended.
+    fn left(&self, phase: Phase) -> Result<Option<Manifest>, Failure> {
+        let candidate = self.candidate()?;
+        let attempt = candidate.attempts(phase);
+        let manifest: Option<Manifest> = self.notebook.manifest(candidate.experiment, phase);
+        Ok(manifest.filter(|manifest| {
+            attempt > 0
+                && (manifest.phase, manifest.attempt) == (phase, attempt)
+                && candidate.commit.as_ref() == Some(&manifest.commit)
+        }))
+    }
+}

@@ -1,0 +1,62 @@
+//! Writing entries down. What cannot be written yet is waited for: a result that took an hour is
+//! not given up because a disk is full for a minute.
+
+use tracing::{debug, warn};
+
+use super::Session;
+use crate::clock;
+use crate::experiment::{Entry, Phase};
+use crate::failure::{Failure, OrFailure as _};
+use crate::ledger::LedgerError;
+
+impl Session {
+    /// Writes an entry down and takes it in; nothing else changes the history.
+    pub(super) async fn record(&mut self, entry: Entry) -> Result<(), Failure> {
+        let n = self.history.current();
+        let at_ms = clock::wall_ms();
+        self.history.check(n, &entry).or_bug()?;
+        self.append(n, &entry, at_ms).await?;
+        self.history.apply(n, &entry, at_ms).or_bug()?;
+        debug!(?entry, "recorded");
+        Ok(())
+    }
+
+    async fn append(&mut self, n: u32, entry: &Entry, at_ms: i64) -> Result<(), Failure> {
+        loop {
+            let Err(error) = self.ledger.append(self.id, n, entry, at_ms).await else {
+                return Ok(());
+            };
+            if !matches!(error, LedgerError::DiskFull { .. } | LedgerError::Busy { .. }) {
+                return Err(error).or_outside();
+            }
+            self.wait_to_write(error).await?;
+        }
+    }
+
+    /// Writes down that something begins, once in a life: what is begun again after a wait is the
+    /// same attempt.
+    pub(super) async fn begin(&mut self, phase: Phase) -> Result<(), Failure> {
+        let this = Some((self.history.current(), phase));
+        if self.begun == this {
+            return Ok(());
+        }
+        self.record(Entry::Began { phase }).await?;
+        self.begun = this;
+        Ok(())
+    }
+
+    /// Writes down how something that was begun ended.
+    pub(super) async fn end(&mut self, entry: Entry) -> Result<(), Failure> {
+        self.record(entry).await?;
+        self.begun = None;
+        Ok(())
+    }
+
+    pub(super) async fn abandon(&mut self, reason: String) -> Result<(), Failure> {
+        warn!(reason, "abandoned");
+        super::settle::tolerate(self.notebook.prune(self.history.current()));
+        self.end(Entry::Abandoned { reason }).await?;
+        // The branch goes back in the same breath: an orderly stop may follow.
+        self.align().await
+    }
+}

@@ -1,0 +1,121 @@
+//! Waiting: for a human, a disk, a GPU, an endpoint. Loud when it begins and when it ends.
+
+use std::time::{Duration, Instant};
+
+use tracing::{error, info};
+
+use super::{Flow, Session};
+use crate::clock;
+use crate::experiment::{Entry, Pause, Purpose, StopLevel, Verdict};
+use crate::failure::{Failure, OrFailure as _};
+use crate::ledger::LedgerError;
+
+/// Longest time until what is waited for is looked at again.
+const LOOK_MOST: Duration = Duration::from_secs(60);
+/// Longest time until a broken environment is tried again: a try costs a whole run.
+const PROBE_MOST: Duration = Duration::from_secs(1800);
+
+/// A wait that has begun.
+pub(super) struct Waiting {
+    cause: Pause,
+    why: String,
+    since: Instant,
+    looks: u32,
+}
+
+impl Session {
+    /// How urgently a human wants to stop. What waits cannot finish its experiment first.
+    pub(super) fn urgency(&self) -> StopLevel {
+        match self.stop_level() {
+            StopLevel::AfterExperiment if self.waiting.is_some() => StopLevel::AbandonRun,
+            level => level,
+        }
+    }
+
+    /// Waits a while for something that only time, a human or luck will change.
+    pub(super) async fn wait_for(&mut self, cause: Pause, why: String) -> Result<Flow, Failure> {
+        let looks = self.begin_wait(cause, why);
+        let pause = match cause {
+            Pause::Environment => doubled(self.settings.probe, self.failed_controls(), PROBE_MOST),
+            _ => doubled(self.settings.look, looks, LOOK_MOST),
+        };
+        self.sleep(pause).await;
+        if cause == Pause::Environment && self.stop_level() == StopLevel::Continue {
+            self.went_on().await?;
+        }
+        Ok(Flow::GoOn)
+    }
+
+    /// A failure outside is waited out. When a human wants to stop meanwhile, what could not be done
+    /// is left for the next start.
+    pub(super) async fn wait_out(&mut self, failure: Failure) -> Result<Flow, Failure> {
+        if self.stop_level() >= StopLevel::AfterExperiment && self.waiting.is_some() {
+            error!("left as it is, --resume goes on with it: {failure}");
+            return Ok(Flow::Stop);
+        }
+        let cause = if failure.is_full_disk() { Pause::Disk } else { Pause::Outside };
+        self.wait_for(cause, format!("{failure}")).await
+    }
+
+    /// Waits until the ledger may be written again.
+    pub(super) async fn wait_to_write(&mut self, problem: LedgerError) -> Result<(), Failure> {
+        if self.stop_level() >= StopLevel::AbandonRun {
+            return Err(problem).or_outside();
+        }
+        let cause = match problem {
+            LedgerError::DiskFull { .. } => Pause::Disk,
+            _ => Pause::Outside,
+        };
+        let looks = self.begin_wait(cause, format!("{:#}", anyhow::Error::from(problem)));
+        self.sleep(doubled(self.settings.look, looks, LOOK_MOST)).await;
+        Ok(())
+    }
+
+    fn begin_wait(&mut self, cause: Pause, why: String) -> u32 {
+        match &mut self.waiting {
+            Some(waiting) if waiting.cause == cause => {
+                waiting.looks += 1;
+                waiting.why = why;
+                waiting.looks
+            }
+            _ => {
+                error!(why, "paused: {cause}");
+                self.pulse.pause(Some(format!("{cause}: {why}")));
+                let since = self.waiting.take().map_or_else(clock::now, |waiting| waiting.since);
+                self.waiting = Some(Waiting { cause, why, since, looks: 0 });
+                0
+            }
+        }
+    }
+
+    /// Writes down that a wait is over, if there was one.
+    pub(super) async fn went_on(&mut self) -> Result<(), Failure> {
+        let Some(Waiting { cause, why, since, .. }) = self.waiting.take() else { return Ok(()) };
+        let seconds = clock::now().duration_since(since).as_secs_f64();
+        self.pulse.pause(None);
+        info!(seconds, "goes on after: {cause}");
+        self.record(Entry::Paused { cause, why, seconds }).await
+    }
+
+    /// Sleeps, or wakes because a human wants something else.
+    async fn sleep(&mut self, pause: Duration) {
+        let mut stop = self.stop.clone();
+        let now = *stop.borrow();
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = stop.wait_for(|level| *level > now) => {}
+        }
+    }
+
+    fn failed_controls(&self) -> u32 {
+        let failed = |row: &&crate::experiment::Row| {
+            row.purpose == Purpose::Control && row.verdict == Verdict::Crash
+        };
+        let failed = self.history.rows.iter().rev().take_while(failed).count();
+        u32::try_from(failed).unwrap_or(u32::MAX).saturating_sub(1)
+    }
+}
+
+fn doubled(first: Duration, times: u32, most: Duration) -> Duration {
+    first.saturating_mul(2u32.saturating_pow(times.min(16))).min(most)
+}

@@ -1,0 +1,107 @@
+//! What the loop waits for, and that it goes on afterwards.
+
+use nix::sys::signal::Signal::{SIGINT, SIGTERM};
+
+use crate::environment::{BETTER, TestEnvironment, reply};
+
+fn crash(number: usize) -> String {
+    let extra = format!("extra = {number}");
+    let mode = ("mode = ok", "mode = crash");
+    reply(&format!("crash {number}"), &[mode, ("extra = 1 // knob: 1 | 2", &extra)])
+}
+
+#[test]
+fn a_commit_of_a_human_that_does_not_run_is_theirs_to_mend() {
+    let environment = TestEnvironment::new();
+    environment.run(&mut environment.session(&["--max-experiments", "1"])).code(0);
+    environment.git(&["checkout", "--quiet", "autoresearch/t"]);
+    environment.edit("repo/lab/recipe.txt", ("build = ok", "build = broken"));
+    environment.commit_all("mine");
+    let broken = environment.git(&["rev-parse", "HEAD"]);
+    let three = ["--resume", "--max-experiments", "3"];
+    let mut daemon = environment.start(&mut environment.session(&three));
+    daemon.wait_for_log("paused: the commit on the branch does not run");
+    assert_eq!(environment.git(&["rev-parse", "autoresearch/t"]), broken);
+    environment.edit("repo/lab/recipe.txt", ("build = broken", "build = ok"));
+    environment.edit("repo/lab/recipe.txt", ("quality = 0.600", "quality = 0.650"));
+    environment.commit_all("mended");
+    daemon.wait().code(0).says(&["goes on after"]);
+    assert_eq!(environment.verdicts(), ["keep", "crash", "keep"]);
+    let mended = environment.git(&["rev-parse", "HEAD"]);
+    assert_eq!(environment.git(&["rev-parse", "autoresearch/t"]), mended);
+}
+
+#[test]
+fn crashes_in_a_row_measure_the_incumbent_again_before_more_ideas_are_blamed() {
+    let environment = TestEnvironment::new();
+    environment.write("repo/dfr.toml", "crash_limit = 2\n");
+    let last = reply("better", &[BETTER]);
+    let script = environment.script(&[crash(2), crash(3), last]);
+    let five = ["--proposer", &script, "--max-experiments", "5"];
+    environment.run(&mut environment.session(&five)).code(0);
+    assert_eq!(environment.verdicts(), ["keep", "crash", "crash", "discard", "keep"]);
+    assert!(environment.show(3).contains("the incumbent again"));
+}
+
+#[test]
+fn a_machine_on_which_even_the_incumbent_crashes_is_waited_for() {
+    let environment = TestEnvironment::new();
+    environment.write("repo/dfr.toml", "crash_limit = 1\nprobe_s = 1\n");
+    // The environment of the test: a file that the trainer needs.
+    environment
+        .edit("task.toml", ("[commands]", "[environment]\nFAKE_NEEDS = \"NEEDED\"\n[commands]"));
+    let needed = environment.path("needed");
+    environment.edit("task.toml", ("NEEDED", &needed.to_string_lossy()));
+    environment.write("needed", "");
+    let hang = reply("hang", &[("mode = ok", "mode = hang")]);
+    let script = environment.script(&[crash(2), reply("better", &[BETTER]), hang]);
+    let run = ["--proposer", &script, "--max-experiments", "2"];
+    environment.run(&mut environment.session(&run)).code(0);
+    std::fs::remove_file(&needed).unwrap();
+    let on = ["--proposer", &script, "--resume"];
+    let mut daemon = environment.start(&mut environment.session(&on));
+    daemon.wait_for_log("paused: even the incumbent crashes");
+    environment.write("needed", "");
+    daemon.wait_for_log("hang should help");
+    daemon.signal(SIGTERM);
+    daemon.wait().code(0);
+    let verdicts = environment.verdicts();
+    assert_eq!(verdicts[..3], ["keep", "crash", "crash"]);
+    // The incumbent again, the first reply again and the incumbent once more, then what is better.
+    assert!(verdicts.ends_with(&["discard", "crash", "discard", "keep"].map(str::to_owned)));
+}
+
+#[test]
+fn a_program_that_has_gone_is_waited_for() {
+    let environment = TestEnvironment::new();
+    let fake = environment.path("fake");
+    std::fs::copy(env!("CARGO_BIN_EXE_fake-trainer"), &fake).unwrap();
+    environment.edit("task.toml", (env!("CARGO_BIN_EXE_fake-trainer"), &fake.to_string_lossy()));
+    environment.run(&mut environment.session(&["--max-experiments", "1"])).code(0);
+    let away = environment.path("away");
+    std::fs::rename(&fake, &away).unwrap();
+    let two = ["--resume", "--max-experiments", "2"];
+    let mut daemon = environment.start(&mut environment.session(&two));
+    daemon.wait_for_log("paused: something outside fails");
+    // The sign of life is written beside the wait, not before it.
+    daemon.wait_for("status to say so", || {
+        let status = environment.run(&mut environment.daemon(&["status", "--tag", "t"]));
+        status.out.contains("paused, something outside fails")
+    });
+    std::fs::rename(&away, &fake).unwrap();
+    daemon.wait().code(0).says(&["goes on after"]);
+    assert_eq!(environment.rows().len(), 2);
+}
+
+#[test]
+fn a_spent_budget_pauses_and_a_higher_one_goes_on() {
+    let environment = TestEnvironment::new();
+    let mut daemon = environment.start(&mut environment.session(&["--max-gpu-hours", "0.0000001"]));
+    daemon.wait_for_log("paused: a budget is spent");
+    daemon.signal(SIGINT);
+    daemon.wait().code(0).says(&["--max-gpu-hours"]);
+    assert_eq!(environment.verdicts(), ["keep"]);
+    let more = ["--resume", "--max-gpu-hours", "1", "--max-experiments", "2"];
+    environment.run(&mut environment.session(&more)).code(0);
+    assert_eq!(environment.rows().len(), 2);
+}
