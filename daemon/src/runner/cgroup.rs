@@ -71,7 +71,7 @@ impl Home {
     fn admits(&self, limit: &str) -> bool {
         remove_stale(&self.directory);
         let Ok(group) = make(&self.directory) else { return false };
-        let works = fs::write(group.join(limit), (1u64 << 30).to_string()).is_ok();
+        let works = fs::write(group.join(limit), (1u32 << 20).to_string()).is_ok();
         remove(&group);
         works
     }
