@@ -1,6 +1,7 @@
 //! The daemon's end of a run: its init, and the line to it.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::process::ExitStatus;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -47,43 +48,36 @@ impl Child {
         group: &Group,
     ) -> Result<(Self, pipe::Receiver), RunnerError> {
         let failed = |source| RunnerError::Start { program: execution.argv[0].clone(), source };
+        Self::start(execution, group).map_err(failed)
+    }
+
+    fn start(execution: &Execution, group: &Group) -> io::Result<(Self, pipe::Receiver)> {
         // Whatever loses its init comes to this process, and is found there.
-        nix::sys::prctl::set_child_subreaper(true).map_err(|errno| failed(errno.into()))?;
-        let (reader, writer) = std::io::pipe().map_err(failed)?;
-        let (line, far) = UnixStream::pair().map_err(failed)?;
-        let far = far.into_std().map_err(failed)?;
-        far.set_nonblocking(false).map_err(failed)?;
-        let order = Order {
-            stage: execution.containment.stage(),
-            limits: execution.limits,
-            groups: group.entrances(),
-        };
+        nix::sys::prctl::set_child_subreaper(true)?;
+        let (reader, writer) = io::pipe()?;
+        let (line, far) = UnixStream::pair()?;
+        let far = far.into_std()?;
+        far.set_nonblocking(false)?;
         let mut command = Command::new(execution.containment.init());
         command
             .arg(CONTAIN)
-            .arg(serde_json::to_string(&order).map_err(|e| failed(e.into()))?)
+            .arg(serde_json::to_string(&order(execution, group))?)
             .args(&execution.argv)
             .current_dir(&execution.directory)
             .env_clear()
             .envs(&execution.environment)
             .stdin(OwnedFd::from(far))
-            .stdout(writer.try_clone().map_err(failed)?)
+            .stdout(writer.try_clone()?)
             .stderr(writer)
             .process_group(0)
             .kill_on_drop(true);
-        let mut inits = inits();
-        let init = command.spawn().map_err(failed)?;
-        let id = init.id().and_then(|id| i32::try_from(id).ok());
-        let pid = id.ok_or_else(|| failed(std::io::Error::other("no process id")))?;
-        inits.insert(pid);
-        drop(inits);
+        let (init, pid) = spawn(&mut command)?;
         // The command holds our copies of the ends that are not ours; with them gone, the end of
         // the output and of the line can be seen.
         drop(command);
         // Unknown, nothing is adopted: better a leftover than somebody else's process.
         let since = Process::read(pid).map_or(u64::MAX, |init| init.started);
-        let reader = pipe::Receiver::from_owned_fd(OwnedFd::from(reader)).map_err(failed)?;
-        Ok((Self { init, line, pid, since }, reader))
+        Ok((Self { init, line, pid, since }, pipe::Receiver::from_owned_fd(reader.into())?))
     }
 
     /// The process below which the run is.
@@ -91,7 +85,7 @@ impl Child {
         self.pid
     }
 
-    pub(super) async fn wait(&mut self) -> std::io::Result<ExitStatus> {
+    pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {
         self.init.wait().await
     }
 
@@ -114,6 +108,24 @@ impl Child {
         let killed = processes::sweep_orphans(known, self.since).await;
         Remains { word: Word::parse(&words), killed }
     }
+}
+
+fn order(execution: &Execution, group: &Group) -> Order {
+    Order {
+        stage: execution.containment.stage(),
+        limits: execution.limits,
+        groups: group.entrances(),
+    }
+}
+
+/// Starts an init; from its first moment it is known not to be an orphan.
+fn spawn(command: &mut Command) -> io::Result<(tokio::process::Child, i32)> {
+    let mut known = inits();
+    let init = command.spawn()?;
+    let id = init.id().and_then(|id| i32::try_from(id).ok());
+    let pid = id.ok_or_else(|| io::Error::other("no process id"))?;
+    known.insert(pid);
+    Ok((init, pid))
 }
 
 impl Drop for Child {

@@ -43,7 +43,11 @@ fn enter(order: &Order, argv: &[OsString]) -> ExitCode {
     if order.stage == Stage::Probe {
         return tell_what_is_seen();
     }
-    let Ok(line) = take_line() else { return ExitCode::from(exit::BUG) };
+    // Nothing but KILL may end an init before its work is done: a service manager that stops the
+    // daemon asks every process to end.
+    let (Ok(line), Ok(())) = (take_line(), SigSet::all().thread_block()) else {
+        return ExitCode::from(exit::BUG);
+    };
     let word = match order.stage {
         Stage::Namespace { user } => make_namespace(user, order, argv, &line),
         _ => serve(order, argv, &line).map(Some),
@@ -104,9 +108,6 @@ fn make_namespace(
 /// Starts the program, passes requests on, reaps, and leaves nothing behind.
 fn serve(order: &Order, argv: &[OsString], line: &UnixStream) -> io::Result<Word> {
     let family = Family::found(order.stage)?;
-    // Nothing but KILL may end this process before its work is done.
-    let signals = SigSet::all();
-    signals.thread_block()?;
     let ended = SignalFd::with_flags(&SigSet::from(Signal::SIGCHLD), SfdFlags::SFD_NONBLOCK)?;
     let program = match start(order, argv) {
         Ok(program) => i32::try_from(program.id()).map_err(io::Error::other)?,
@@ -119,7 +120,7 @@ fn serve(order: &Order, argv: &[OsString], line: &UnixStream) -> io::Result<Word
         if let Some(status) = family.reap().iter().find(|(pid, _)| *pid == program) {
             break Some(status.1);
         }
-        if !wait_for_news(line, &ended, &family)? {
+        if !wait_for_news(line, &ended, &family) {
             break None;
         }
     };
@@ -128,25 +129,25 @@ fn serve(order: &Order, argv: &[OsString], line: &UnixStream) -> io::Result<Word
     Ok(Word::Ended { status: status.or(late).unwrap_or(Signal::SIGKILL as i32), killed })
 }
 
-/// Sleeps until a child ended or the daemon spoke. False when everything is to end.
-fn wait_for_news(mut line: &UnixStream, ended: &SignalFd, family: &Family) -> io::Result<bool> {
+/// Sleeps until a child ended or the daemon spoke. False when everything is to end; so it is when
+/// the daemon can no longer be heard, for whatever reason.
+fn wait_for_news(mut line: &UnixStream, ended: &SignalFd, family: &Family) -> bool {
     let news = PollFlags::POLLIN;
     let mut open = [PollFd::new(line.as_fd(), news), PollFd::new(ended.as_fd(), news)];
-    match poll(&mut open, PollTimeout::NONE) {
-        Ok(_) | Err(Errno::EINTR) => {}
-        Err(errno) => return Err(errno.into()),
+    if poll(&mut open, PollTimeout::NONE).is_err() {
+        return false;
     }
     let spoke = open[0].any().unwrap_or(true);
     while let Ok(Some(_)) = ended.read_signal() {}
-    let mut word = [0];
     if !spoke {
-        return Ok(true);
+        return true;
     }
-    if line.read(&mut word)? == 0 || word[0] != TERMINATE {
-        return Ok(false);
+    let mut word = [0];
+    if !line.read(&mut word).is_ok_and(|read| read == 1) || word[0] != TERMINATE {
+        return false;
     }
     family.signal(Signal::SIGTERM);
-    Ok(true)
+    true
 }
 
 /// Everything that came of the program.

@@ -145,48 +145,25 @@ pub async fn run(
     live: Live,
     stop: watch::Receiver<StopLevel>,
 ) -> Result<Report, RunnerError> {
-    let program = || execution.argv[0].clone();
     let capture = Capture::open(execution, live)
         .map_err(|source| RunnerError::Log { path: execution.log.clone(), source })?;
+    let program = || execution.argv[0].clone();
     let group = Group::make(execution.containment.groups(), &execution.limits)
         .map_err(|source| RunnerError::Contain { program: program(), source })?;
-    let (clocks, oom_kills, start) = (Clocks::read(), machine_oom_kills(), Instant::now());
+    let begun =
+        Begun { at: Instant::now(), clocks: Clocks::read(), oom_kills: machine_oom_kills() };
     let (child, pipe) = Child::spawn(execution, &group)?;
     let mut run = Run { execution, group, child, pipe, capture, ending: Ending::default() };
-    let init = run.watch(start, stop).await;
+    let init = run.watch(begun.at, stop).await;
     let init = init.map_err(|source| RunnerError::Supervise { program: program(), source })?;
-    let Run { group, child, mut pipe, mut capture, ending, .. } = run;
-    let remains = child.bury(&group).await;
-    let elapsed = start.elapsed();
-    let _ = tokio::time::timeout(DRAIN, capture.drain(&mut pipe)).await;
-    let startup = capture.started_at().map(|at| at.duration_since(start.into_std()).min(elapsed));
-    let (tail, log_error) = capture.finish();
-    let (status, killed) = match remains.word {
-        Some(Word::NotStarted { errno }) => {
-            let source = std::io::Error::from_raw_os_error(errno);
-            return Err(RunnerError::Start { program: program(), source });
-        }
-        Some(Word::NotContained { errno }) => {
-            let source = std::io::Error::from_raw_os_error(errno);
-            return Err(RunnerError::Contain { program: program(), source });
-        }
-        Some(Word::Ended { status, killed }) => (Some(ExitStatus::from_raw(status)), killed),
-        // An init that was killed takes the program with it: its end is the program's.
-        None => (init, 0),
-    };
-    let seen = Evidence {
-        code: status.and_then(|status| status.code()),
-        signal: status.and_then(|status| status.signal()),
-        breach: ending.breach(),
-        group_oom_kills: group.oom_kills(),
-        machine_oom_kills: machine_oom_kills().saturating_sub(oom_kills),
-        refused_forks: group.refused_forks(),
-        tail: &tail,
-    };
-    let outcome = ending.outcome(&seen);
-    let killed = killed + remains.killed;
-    let tainted = clocks.slept_until(Clocks::read());
-    Ok(Report { outcome, elapsed, startup, tail, killed, tainted, log_error })
+    run.finish(begun, init).await
+}
+
+/// What the clocks and counters said when a run began.
+struct Begun {
+    at: Instant,
+    clocks: Clocks,
+    oom_kills: u64,
 }
 
 /// A run in hand.
@@ -241,6 +218,35 @@ impl Run<'_> {
         }
     }
 
+    /// Leaves nothing behind, and tells how it ended.
+    async fn finish(self, begun: Begun, init: Option<ExitStatus>) -> Result<Report, RunnerError> {
+        let Self { execution, group, child, mut pipe, mut capture, ending } = self;
+        let remains = child.bury(&group).await;
+        let elapsed = begun.at.elapsed();
+        let _ = tokio::time::timeout(DRAIN, capture.drain(&mut pipe)).await;
+        let at = capture.started_at();
+        let (tail, log_error) = capture.finish();
+        let (status, killed) = status(execution, init, remains.word)?;
+        let seen = Evidence {
+            code: status.and_then(|status| status.code()),
+            signal: status.and_then(|status| status.signal()),
+            breach: ending.breach(),
+            group_oom_kills: group.oom_kills(),
+            machine_oom_kills: machine_oom_kills().saturating_sub(begun.oom_kills),
+            refused_forks: group.refused_forks(),
+            tail: &tail,
+        };
+        Ok(Report {
+            outcome: ending.outcome(&seen),
+            elapsed,
+            startup: at.map(|at| at.duration_since(begun.at.into_std()).min(elapsed)),
+            killed: killed + remains.killed,
+            tainted: begun.clocks.slept_until(Clocks::read()),
+            tail,
+            log_error,
+        })
+    }
+
     /// The limit that is passed, whether the kernel answered it already or not: it ends a single
     /// process, and the rest would wait for that one for ever.
     fn breach(&self) -> Option<Cause> {
@@ -248,6 +254,27 @@ impl Run<'_> {
         let killed = (self.group.oom_kills() > 0).then_some(Cause::OutOfMemory);
         let refused = (self.group.refused_forks() > 0).then_some(Cause::TooManyProcesses);
         killed.or(refused).or_else(|| self.execution.limits.breach(usage))
+    }
+}
+
+/// How the program ended, and how much of it its init had to kill.
+fn status(
+    execution: &Execution,
+    init: Option<ExitStatus>,
+    word: Option<Word>,
+) -> Result<(Option<ExitStatus>, u32), RunnerError> {
+    let program = || execution.argv[0].clone();
+    let source = std::io::Error::from_raw_os_error;
+    match word {
+        Some(Word::Ended { status, killed }) => Ok((Some(ExitStatus::from_raw(status)), killed)),
+        // An init that was killed takes the program with it: its end is the program's.
+        None => Ok((init, 0)),
+        Some(Word::NotStarted { errno }) => {
+            Err(RunnerError::Start { program: program(), source: source(errno) })
+        }
+        Some(Word::NotContained { errno }) => {
+            Err(RunnerError::Contain { program: program(), source: source(errno) })
+        }
     }
 }
 
