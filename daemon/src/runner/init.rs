@@ -95,14 +95,15 @@ fn make_namespace(
     set_pdeathsig(Signal::SIGKILL)?;
     let order = Order { stage: Stage::First, ..order.clone() };
     let order = serde_json::to_string(&order).map_err(io::Error::other)?;
-    Command::new(THIS_PROGRAM)
+    let first = Command::new(THIS_PROGRAM)
         .arg(CONTAIN)
         .arg(order)
         .args(argv)
         .stdin(OwnedFd::from(line.try_clone()?))
         .spawn()?
         .wait()?;
-    Ok(None)
+    // One that has told how the program ended ends well.
+    Ok((!first.success()).then(|| Word::Ended { status: first.into_raw(), killed: 0 }))
 }
 
 /// Starts the program, passes requests on, reaps, and leaves nothing behind.

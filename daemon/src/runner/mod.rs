@@ -196,7 +196,7 @@ impl Run<'_> {
                     continue;
                 }
                 () = sleep_until(timer) => self.ending.escalate(Why::Deadline),
-                _ = look.tick(), if limits.are_watched() && !self.ending.has_begun() => {
+                _ = look.tick(), if limits.are_watched() && !self.ending.kills() => {
                     match self.breach() {
                         Some(cause) => self.ending.kill(Why::Limit(cause)),
                         None => continue,
@@ -267,8 +267,9 @@ fn status(
     let source = std::io::Error::from_raw_os_error;
     match word {
         Some(Word::Ended { status, killed }) => Ok((Some(ExitStatus::from_raw(status)), killed)),
-        // An init that was killed takes the program with it: its end is the program's.
-        None => Ok((init, 0)),
+        // An init that was killed takes the program with it: its end is the program's. One that
+        // ended by itself without a word says nothing about the program.
+        None => Ok((init.filter(|init| init.signal().is_some()), 0)),
         Some(Word::NotStarted { errno }) => {
             Err(RunnerError::Start { program: program(), source: source(errno) })
         }
@@ -294,8 +295,9 @@ struct Ending {
 }
 
 impl Ending {
-    fn has_begun(&self) -> bool {
-        self.why.is_some()
+    /// Until then limits hold, in the grace as well.
+    fn kills(&self) -> bool {
+        matches!(self.last, Some(Force::Kill | Force::KillInit))
     }
 
     /// The next harder way; `None` when all were tried.

@@ -27,10 +27,10 @@ pub fn leave_an_orphan() {
     start("setsid", &["setsid", "sh", "-c", IGNORES_TERM]).expect("setsid to start");
 }
 
-/// Kills its parent, and leaves an orphan to tell of it.
-pub fn kill_init() -> ! {
+/// Sends its parent a signal, and leaves an orphan to tell of it.
+pub fn signal_init(signal: &str) -> ! {
     leave_an_orphan();
-    start("sh", &["-c", &format!("kill -KILL {}", parent_id())]).expect("a shell");
+    start("sh", &["-c", &format!("kill -{signal} {}", parent_id())]).expect("a shell");
     hang();
 }
 
