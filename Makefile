@@ -5,13 +5,14 @@ CARGO ?= cargo
 PYTHON ?= python3
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup build demo test lint fmt bench
+.PHONY: help setup build demo test lint fmt bench runaway
 .DEFAULT_GOAL := help
 
 help:
 	@printf '%s\n' 'make demo    four experiments of the video loop on a small real data set' \
 	  'make test    the whole test suite' 'make lint    formatting and lints' \
 	  'make bench   figures, with a report in target/reports/bench.json' \
+  'make runaway every way of a trainer to get away, 20 times in both tiers' \
 	  'make setup   what the others need: libtorch, ffmpeg, crates'
 
 setup:
@@ -39,3 +40,6 @@ fmt:
 bench: build
 	$(CARGO) build --release --locked -p dfr-daemon --bin fake-trainer
 	@$(PYTHON) scripts/bench.py
+
+runaway:
+	RUNAWAY_TIMES=$${RUNAWAY_TIMES:-20} $(CARGO) test --locked -p dfr-daemon --test containment -- --nocapture --test-threads=1

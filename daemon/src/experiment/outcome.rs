@@ -30,7 +30,7 @@ impl fmt::Display for RunOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Finished => f.write_str("finished"),
-            Self::Crashed { cause: Some(cause), .. } => cause.fmt(f),
+            Self::Crashed { cause: Some(cause), .. } => write!(f, "crashed: {cause}"),
             Self::Crashed { code: Some(code), .. } => write!(f, "exit code {code}"),
             Self::Crashed { signal: Some(signal), .. } => write!(f, "ended by signal {signal}"),
             Self::Crashed { .. } => f.write_str("crashed"),

@@ -51,7 +51,7 @@ fn check(cases: &[(&str, &str, &str)]) {
 #[test]
 fn runs_that_fail_are_crashes_with_their_last_words() {
     check(&[
-        ("nan", "crash", "training exit code 6: loss is NaN"),
+        ("nan", "crash", "training crashed: the loss became NaN or infinite: loss is NaN"),
         ("crash", "crash", "training exit code 1: Traceback: shapes [2] and [3] do not fit"),
     ]);
 }

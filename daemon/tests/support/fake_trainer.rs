@@ -5,14 +5,14 @@
 //! that alternate between 0 and 1.
 
 use std::fs;
-use std::io::Write as _;
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use dfr_contract::footer::Claims;
 use dfr_contract::{CLOCK_STARTED, predictions};
+
+mod runaway;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
@@ -39,6 +39,10 @@ impl Recipe {
     fn quality(&self) -> f64 {
         self.get("quality").parse().expect("a quality")
     }
+
+    fn number(&self, name: &str, otherwise: usize) -> usize {
+        self.get(name).parse().unwrap_or(otherwise)
+    }
 }
 
 fn check(recipe: &Recipe, step: &str) -> ExitCode {
@@ -64,9 +68,20 @@ fn train(recipe: &Recipe, run: &str) -> ExitCode {
             println!("loss is NaN");
             return ExitCode::from(dfr_contract::exit::NOT_FINITE);
         }
-        "hang" => std::thread::sleep(Duration::from_secs(3600)),
-        "ignore-term" => ignore_term(),
-        "flood" => flood(),
+        "device-fault" => {
+            println!("GPU 0 computed a wrong answer");
+            return ExitCode::from(dfr_contract::exit::CANARY);
+        }
+        "exit0" => return ExitCode::SUCCESS,
+        "hang" => runaway::hang(),
+        "ignore-term" => runaway::ignore_term(),
+        "setsid-orphan" => runaway::leave_an_orphan(),
+        "kill-init" => runaway::signal_init("KILL"),
+        "stop-init" => runaway::signal_init("STOP"),
+        "fork" => runaway::fork(recipe.number("forks", 300)),
+        "oom" => runaway::take_memory(recipe.number("oom_mib", 8192)),
+        "flood" => runaway::flood(recipe.number("flood_mib", 80)),
+        "fill" => runaway::fill(Path::new(run)),
         _ => {}
     }
     let run = Path::new(run);
@@ -94,22 +109,6 @@ fn train(recipe: &Recipe, run: &str) -> ExitCode {
 fn replace_by_directory(path: &Path) {
     let _ = fs::remove_file(path);
     fs::create_dir_all(path.join("inside")).expect("a run directory");
-}
-
-fn ignore_term() {
-    // It ignores TERM itself, and so does a child in its group that keeps the pipe open.
-    let script = "trap '' TERM; (while :; do sleep 1; done) & while :; do sleep 1; done";
-    let failed = std::process::Command::new("sh").args(["-c", script]).exec();
-    panic!("no shell: {failed}");
-}
-
-fn flood() {
-    let line = [b'x'; 4096];
-    let mut out = std::io::stdout().lock();
-    for _ in 0..20_000 {
-        out.write_all(&line).expect("a pipe");
-    }
-    out.write_all(b"\n").expect("a pipe");
 }
 
 fn predict(recipe: &Recipe, run: &Path, records: &str) -> ExitCode {

@@ -1,0 +1,72 @@
+//! Ways of a trainer to get away: from its deadline, its parent, its memory, its disk.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::process::{CommandExt as _, parent_id};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+const IGNORES_TERM: &str = "trap '' TERM; while :; do sleep 1; done";
+const MIB: usize = 1 << 20;
+
+pub fn hang() -> ! {
+    std::thread::sleep(Duration::from_secs(3600));
+    panic!("nobody ended it");
+}
+
+/// It ignores TERM itself, and so does a child in its group that keeps the pipe open.
+pub fn ignore_term() -> ! {
+    let script = format!("trap '' TERM; ({IGNORES_TERM}) & {IGNORES_TERM}");
+    let failed = Command::new("sh").args(["-c", &script]).exec();
+    panic!("no shell: {failed}");
+}
+
+/// Leaves the session twice, ignores TERM, and holds the pipe.
+pub fn leave_an_orphan() {
+    start("setsid", &["setsid", "sh", "-c", IGNORES_TERM]).expect("setsid to start");
+}
+
+/// Sends its parent a signal, and leaves an orphan to tell of it.
+pub fn signal_init(signal: &str) -> ! {
+    leave_an_orphan();
+    start("sh", &["-c", &format!("kill -{signal} {}", parent_id())]).expect("a shell");
+    hang();
+}
+
+/// Starts so many processes, each in a session of its own, and waits; goes on when it is refused.
+pub fn fork(times: usize) -> ! {
+    for _ in 0..times {
+        let _ = start("setsid", &["sleep", "3600"]);
+    }
+    hang();
+}
+
+/// Takes memory and uses it, up to an end that is beyond any limit of a test.
+pub fn take_memory(mib: usize) -> ! {
+    let mut taken = Vec::new();
+    for step in 0..mib / 16 {
+        taken.push(vec![u8::try_from(step % 255).expect("small") + 1; 16 * MIB]);
+    }
+    hang();
+}
+
+pub fn flood(mib: usize) {
+    let line = [b'x'; 4096];
+    let mut out = std::io::stdout().lock();
+    for _ in 0..mib * MIB / line.len() {
+        out.write_all(&line).expect("a pipe");
+    }
+    out.write_all(b"\n").expect("a pipe");
+}
+
+/// Writes one file until it is stopped.
+pub fn fill(run: &Path) {
+    let mut file = fs::File::create(run.join("endless")).expect("a run directory");
+    let block = vec![0; MIB];
+    while file.write_all(&block).is_ok() {}
+}
+
+fn start(program: &str, arguments: &[&str]) -> std::io::Result<()> {
+    Command::new(program).args(arguments).spawn().map(drop)
+}
