@@ -5,6 +5,7 @@ pub mod cli;
 pub mod clock;
 pub mod context;
 pub mod device;
+pub mod disk;
 pub mod experiment;
 pub mod failure;
 pub mod ledger;

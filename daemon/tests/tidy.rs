@@ -27,7 +27,7 @@ const OWNERS: [(&str, &[&str]); 14] = [
     ("globset::", &["patch/"]),
     ("handlebars::", &["prompt"]),
     ("jiff::", &["clock.rs"]),
-    ("nix::", &["runner/"]),
+    ("nix::", &["disk.rs", "runner/"]),
     ("nvml_wrapper::", &["device/nvml.rs"]),
     ("process::Command", &["runner/"]),
     ("similar::", &["patch/"]),
@@ -48,8 +48,9 @@ const EFFECTS: [&str; 7] = [
 ];
 
 /// Rooms with effects: each may import pure rooms, none may import another of these.
-const ADAPTERS: [&str; 9] = [
+const ADAPTERS: [&str; 10] = [
     "device",
+    "disk",
     "ledger",
     "notebook",
     "proposer",
