@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    dfr_daemon::cli::main()
+    dfr_daemon::runner::contained().unwrap_or_else(dfr_daemon::cli::main)
 }

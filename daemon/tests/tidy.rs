@@ -18,7 +18,7 @@ const ARROWS: [(&str, &[&str]); 7] = [
 ];
 
 /// What only some rooms of the daemon may name.
-const OWNERS: [(&str, &[&str]); 14] = [
+const OWNERS: [(&str, &[&str]); 15] = [
     ("async_openai::", &["proposer/llm"]),
     ("clap::", &["arguments.rs"]),
     ("dotenvy::", &["settings/"]),
@@ -27,6 +27,7 @@ const OWNERS: [(&str, &[&str]); 14] = [
     ("globset::", &["patch/"]),
     ("handlebars::", &["prompt"]),
     ("jiff::", &["clock.rs"]),
+    ("memchr::", &["runner/"]),
     ("nix::", &["disk.rs", "runner/"]),
     ("nvml_wrapper::", &["device/nvml.rs"]),
     ("process::Command", &["runner/"]),

@@ -1,4 +1,4 @@
-//! A child's output: to the log within a cap, to the terminal, and its last lines in memory.
+//! A child's output: head and tail to the log, all of it to the terminal, its last lines in memory.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -11,8 +11,10 @@ use tokio::net::unix::pipe;
 use super::Execution;
 use crate::terminal::Terminal;
 
-/// Bytes of one execution's output that reach the log; of the rest, the last lines follow.
-const LOG_CAP_BYTES: u64 = 64 << 20;
+/// First bytes of one execution's output that reach the log as they come.
+const HEAD_BYTES: u64 = 8 << 20;
+/// Last bytes that follow when it has ended.
+const TAIL_BYTES: usize = 1 << 20;
 /// Lines kept for error messages.
 const TAIL_LINES: usize = 50;
 /// A longer line is cut in memory (never in the log).
@@ -28,10 +30,8 @@ pub enum Live {
 }
 
 pub(super) struct Capture {
-    log: File,
+    log: Log,
     live: Live,
-    written: u64,
-    seen: u64,
     line: Vec<u8>,
     tail: VecDeque<String>,
     started_line: Option<&'static str>,
@@ -42,12 +42,9 @@ pub(super) struct Capture {
 
 impl Capture {
     pub(super) fn open(execution: &Execution, live: Live) -> io::Result<Self> {
-        let log = OpenOptions::new().create(true).append(true).open(&execution.log)?;
         Ok(Self {
-            log,
+            log: Log::open(execution)?,
             live,
-            written: 0,
-            seen: 0,
             line: Vec::new(),
             tail: VecDeque::new(),
             started_line: execution.started_line,
@@ -69,18 +66,11 @@ impl Capture {
     pub(super) async fn pump(&mut self, pipe: &mut pipe::Receiver) -> io::Result<()> {
         let read = pipe.read(&mut self.buffer[..]).await?;
         self.at_end = read == 0;
-        // A full disk must not end a run that only prints: what cannot be logged is still counted.
-        let room = usize::try_from(LOG_CAP_BYTES - self.written).unwrap_or(usize::MAX).min(read);
-        if self.log.write_all(&self.buffer[..room]).is_ok() {
-            self.written += room as u64;
-        }
-        self.seen += read as u64;
+        self.log.take(&self.buffer[..read]);
         if self.live == Live::Terminal {
             let _ = Terminal.write_all(&self.buffer[..read]);
         }
-        for at in 0..read {
-            self.take(self.buffer[at]);
-        }
+        self.take(read);
         Ok(())
     }
 
@@ -88,26 +78,28 @@ impl Capture {
         while !self.at_end && self.pump(pipe).await.is_ok() {}
     }
 
-    pub(super) fn into_tail(mut self) -> String {
+    /// The last lines, and why the log is not whole if it is not.
+    pub(super) fn finish(mut self) -> (String, Option<io::Error>) {
         if !self.line.is_empty() {
             self.end_line();
         }
-        let tail = Vec::from(self.tail).join("\n");
-        if self.seen > self.written {
-            let (seen, kept) = (self.seen, self.written);
-            let note =
-                format!("\n[{seen} bytes of output, {kept} kept; the last lines:]\n{tail}\n");
-            let _ = self.log.write_all(note.as_bytes());
-        }
-        tail
+        (Vec::from(self.tail).join("\n"), self.log.finish())
     }
 
-    fn take(&mut self, byte: u8) {
-        match byte {
-            b'\n' => self.end_line(),
-            _ if self.line.len() < LINE_CAP_BYTES => self.line.push(byte),
-            _ => {}
+    /// Splits what was read into lines.
+    fn take(&mut self, read: usize) {
+        let mut from = 0;
+        while let Some(length) = memchr::memchr(b'\n', &self.buffer[from..read]) {
+            self.extend_line(from, from + length);
+            self.end_line();
+            from += length + 1;
         }
+        self.extend_line(from, read);
+    }
+
+    fn extend_line(&mut self, from: usize, to: usize) {
+        let room = LINE_CAP_BYTES - self.line.len();
+        self.line.extend_from_slice(&self.buffer[from..to.min(from + room)]);
     }
 
     fn end_line(&mut self) {
@@ -120,5 +112,60 @@ impl Capture {
             self.tail.pop_front();
         }
         self.tail.push_back(line);
+    }
+}
+
+/// The file, which never grows by more than its head, its tail and one line between them. What
+/// cannot be written is lost, and said at the end; the run goes on.
+struct Log {
+    file: Option<File>,
+    error: Option<io::Error>,
+    seen: u64,
+    /// The last bytes behind the head.
+    tail: VecDeque<u8>,
+}
+
+impl Log {
+    fn open(execution: &Execution) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(&execution.log);
+        let full = |e: &io::Error| {
+            matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        };
+        let (file, error) = match file {
+            Ok(file) => (Some(file), None),
+            Err(error) if full(&error) => (None, Some(error)),
+            Err(error) => return Err(error),
+        };
+        Ok(Self { file, error, seen: 0, tail: VecDeque::new() })
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        let room = usize::try_from(HEAD_BYTES.saturating_sub(self.seen)).unwrap_or(usize::MAX);
+        let (head, rest) = bytes.split_at(room.min(bytes.len()));
+        self.seen += bytes.len() as u64;
+        self.write(head);
+        let excess = (self.tail.len() + rest.len()).saturating_sub(TAIL_BYTES);
+        self.tail.drain(..excess);
+        self.tail.extend(rest);
+    }
+
+    fn finish(mut self) -> Option<io::Error> {
+        let kept = HEAD_BYTES + self.tail.len() as u64;
+        if self.seen > kept {
+            let note =
+                format!("\n[{} bytes of output; {} left out here]\n", self.seen, self.seen - kept);
+            self.write(note.as_bytes());
+        }
+        let tail = std::mem::take(&mut self.tail);
+        let (front, back) = tail.as_slices();
+        self.write(front);
+        self.write(back);
+        self.error
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(error) = self.file.as_mut().and_then(|file| file.write_all(bytes).err()) {
+            self.error.get_or_insert(error);
+        }
     }
 }

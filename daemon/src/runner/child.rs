@@ -1,85 +1,134 @@
-//! A child process in its own group.
+//! The daemon's end of a run: its init, and the line to it.
 
+use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-use std::os::unix::process::ExitStatusExt as _;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 use tokio::process::Command;
 
-use super::{Execution, Force, RunnerError};
-use crate::experiment::RunOutcome;
+use super::cgroup::Group;
+use super::processes::{self, Process};
+use super::words::{CONTAIN, KILL, Order, TERMINATE, Word};
+use super::{Execution, RunnerError};
+
+/// How long the rest of a run is awaited when its init was killed before it could end its work.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// The inits that live: all children of this process but the orphans that it adopts.
+static INITS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+fn inits() -> MutexGuard<'static, BTreeSet<i32>> {
+    INITS.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 pub(super) struct Child {
-    child: tokio::process::Child,
-    group: Pid,
+    init: tokio::process::Child,
+    line: UnixStream,
+    pid: i32,
+    since: u64,
+}
+
+/// What is left to know when a run is over.
+pub(super) struct Remains {
+    /// The init's last word, unless it was killed.
+    pub word: Option<Word>,
+    /// Processes that the daemon itself had to kill.
+    pub killed: u32,
 }
 
 impl Child {
-    pub(super) fn spawn(execution: &Execution) -> Result<(Self, pipe::Receiver), RunnerError> {
-        let program = &execution.argv[0];
-        let failed = |source| RunnerError::Start { program: program.clone(), source };
+    pub(super) fn spawn(
+        execution: &Execution,
+        group: &Group,
+    ) -> Result<(Self, pipe::Receiver), RunnerError> {
+        let failed = |source| RunnerError::Start { program: execution.argv[0].clone(), source };
+        // Whatever loses its init comes to this process, and is found there.
+        nix::sys::prctl::set_child_subreaper(true).map_err(|errno| failed(errno.into()))?;
         let (reader, writer) = std::io::pipe().map_err(failed)?;
-        let mut command = Command::new(program);
+        let (line, far) = UnixStream::pair().map_err(failed)?;
+        let far = far.into_std().map_err(failed)?;
+        far.set_nonblocking(false).map_err(failed)?;
+        let order = Order {
+            stage: execution.containment.stage(),
+            limits: execution.limits,
+            groups: group.entrances(),
+        };
+        let mut command = Command::new(execution.containment.init());
         command
-            .args(&execution.argv[1..])
+            .arg(CONTAIN)
+            .arg(serde_json::to_string(&order).map_err(|e| failed(e.into()))?)
+            .args(&execution.argv)
             .current_dir(&execution.directory)
             .env_clear()
             .envs(&execution.environment)
-            .stdin(Stdio::null())
+            .stdin(OwnedFd::from(far))
             .stdout(writer.try_clone().map_err(failed)?)
             .stderr(writer)
             .process_group(0)
             .kill_on_drop(true);
-        die_with_the_daemon(&mut command);
-        let child = command.spawn().map_err(failed)?;
-        // The command holds our copies of the pipe's write end; with them gone, the end of the
-        // output can be seen.
+        let mut inits = inits();
+        let init = command.spawn().map_err(failed)?;
+        let id = init.id().and_then(|id| i32::try_from(id).ok());
+        let pid = id.ok_or_else(|| failed(std::io::Error::other("no process id")))?;
+        inits.insert(pid);
+        drop(inits);
+        // The command holds our copies of the ends that are not ours; with them gone, the end of
+        // the output and of the line can be seen.
         drop(command);
-        let id = child.id().and_then(|id| i32::try_from(id).ok());
-        let group =
-            Pid::from_raw(id.ok_or_else(|| failed(std::io::Error::other("no process id")))?);
+        // Unknown, nothing is adopted: better a leftover than somebody else's process.
+        let since = Process::read(pid).map_or(u64::MAX, |init| init.started);
         let reader = pipe::Receiver::from_owned_fd(OwnedFd::from(reader)).map_err(failed)?;
-        Ok((Self { child, group }, reader))
+        Ok((Self { init, line, pid, since }, reader))
+    }
+
+    /// The process below which the run is.
+    pub(super) fn pid(&self) -> i32 {
+        self.pid
     }
 
     pub(super) async fn wait(&mut self) -> std::io::Result<ExitStatus> {
-        self.child.wait().await
+        self.init.wait().await
     }
 
-    /// Signals the whole group. A group that is gone already is what we want.
-    pub(super) fn end(&self, force: Force) {
-        let signal = match force {
-            Force::Terminate => Signal::SIGTERM,
-            Force::Kill => Signal::SIGKILL,
-        };
-        let _ = killpg(self.group, signal);
+    /// An init that is gone already is what we want.
+    pub(super) fn end(&mut self, force: Force) {
+        match force {
+            Force::Terminate => drop(self.line.try_write(&[TERMINATE])),
+            Force::Kill => drop(self.line.try_write(&[KILL])),
+            Force::KillInit => drop(self.init.start_kill()),
+        }
+    }
+
+    /// Makes sure that nothing is left, whatever became of the init.
+    pub(super) async fn bury(mut self, group: &Group) -> Remains {
+        let _ = self.line.try_write(&[KILL]);
+        let mut words = Vec::new();
+        let _ = tokio::time::timeout(LAST_WORDS, self.line.read_to_end(&mut words)).await;
+        group.kill();
+        let known = |pid| inits().contains(&pid);
+        let killed = processes::sweep_orphans(known, self.since).await;
+        Remains { word: Word::parse(&words), killed }
     }
 }
 
-/// Asks the kernel to kill the child when the daemon dies, however it dies. The daemon starts
-/// children from its main thread only, whose end is the daemon's end.
-fn die_with_the_daemon(command: &mut Command) {
-    let daemon = nix::unistd::getpid();
-    // SAFETY: between fork and exec only async-signal-safe calls are allowed; prctl and getppid are.
-    unsafe {
-        command.pre_exec(move || {
-            nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
-            // The daemon may have died before the request was in place.
-            if nix::unistd::getppid() == daemon {
-                Ok(())
-            } else {
-                Err(std::io::Error::from(nix::errno::Errno::ESRCH))
-            }
-        });
+impl Drop for Child {
+    fn drop(&mut self) {
+        inits().remove(&self.pid);
     }
 }
 
-pub(super) fn outcome(status: ExitStatus) -> RunOutcome {
-    if status.success() {
-        return RunOutcome::Finished;
-    }
-    RunOutcome::Crashed { code: status.code(), signal: status.signal(), cause: None }
+/// How hard a run is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Force {
+    /// Ask everything to end.
+    Terminate,
+    /// Have the init kill everything.
+    Kill,
+    /// Kill the init, too: it does not do its work.
+    KillInit,
 }

@@ -1,32 +1,60 @@
 //! The one place that starts programs. [nix, tokio::process]
 //!
-//! A child gets its own process group, an explicit environment, no standard input, and one pipe
-//! for both its outputs, so that the log keeps their order. The deadline is kept here, on the
-//! monotonic clock. Ending a child is TERM to its group, a grace in which its pipe is still
-//! drained, then KILL; a second, stronger stop skips the grace.
+//! Between the daemon and a program stands an init of its own (this program, entered once more), so
+//! that nothing outlives its run: see [`Tier`]. A program gets its own session, an explicit
+//! environment, no standard input, and one pipe for both its outputs, so that the log keeps their
+//! order. The deadline is kept here, on the monotonic clock. Ending a run is TERM to everything in
+//! it, a grace in which its pipe is still drained, then KILL; a second, stronger stop skips the
+//! grace.
 
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::time::Duration;
 
+use tokio::net::unix::pipe;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use crate::experiment::{RunOutcome, StopLevel};
+use crate::experiment::{Cause, RunOutcome, StopLevel};
 
+mod capabilities;
 mod capture;
+mod cause;
+mod cgroup;
 mod child;
+mod containment;
+mod init;
+mod limits;
 mod lock;
+mod processes;
+mod suspend;
+mod words;
 
+pub use capabilities::{Capabilities, capabilities, capabilities_with};
 pub use capture::Live;
+pub use cgroup::{Groups, Version};
+pub use containment::{Containment, ContainmentError, Tier};
+pub use init::contained;
+pub use limits::ResourceLimits;
 pub use lock::{FileLock, LockError, is_held, signal};
+pub use processes::end_leftovers;
 
 use capture::Capture;
-use child::Child;
+use cause::Evidence;
+use cgroup::Group;
+use child::{Child, Force};
+use limits::{Usage, WATCH_EVERY, machine_oom_kills};
+use suspend::Clocks;
+use words::Word;
 
-/// How long output is awaited after the child itself has ended: a grandchild that left the group
-/// may hold the pipe open for ever.
+/// How long output is awaited after everything has ended: only what the kernel itself holds in the
+/// middle of a call could keep the pipe open.
 const DRAIN: Duration = Duration::from_secs(1);
+/// How long an init may take to kill everything before it is killed, and then to die before the
+/// daemon goes on without it.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// One execution of one program.
 #[derive(Clone, Debug)]
@@ -35,9 +63,9 @@ pub struct Execution {
     pub argv: Vec<String>,
     /// Working directory.
     pub directory: PathBuf,
-    /// The whole environment of the child.
+    /// The whole environment of the child. One entry should be a mark for [`end_leftovers`].
     pub environment: BTreeMap<String, String>,
-    /// File to which output is appended.
+    /// File to which output is appended: its first 8 MiB, its last 1 MiB, and how much there was.
     pub log: PathBuf,
     /// A line that marks the end of start-up, when the program prints one.
     pub started_line: Option<&'static str>,
@@ -45,10 +73,14 @@ pub struct Execution {
     pub deadline: Duration,
     /// Time from TERM to KILL.
     pub grace: Duration,
+    /// What it may use.
+    pub limits: ResourceLimits,
+    /// What keeps it together.
+    pub containment: Containment,
 }
 
 /// What came of it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Report {
     /// How it ended.
     pub outcome: RunOutcome,
@@ -58,6 +90,12 @@ pub struct Report {
     pub startup: Option<Duration>,
     /// The last lines of its output.
     pub tail: String,
+    /// Processes that were still there when the program itself had ended, and were killed.
+    pub killed: u32,
+    /// The machine slept meanwhile: what was measured is worth nothing.
+    pub tainted: bool,
+    /// Why the log is not whole; a full disk, mostly.
+    pub log_error: Option<std::io::Error>,
 }
 
 /// Why a program could not be run at all.
@@ -79,6 +117,14 @@ pub enum RunnerError {
         /// Why.
         source: std::io::Error,
     },
+    /// The run could not be contained as it was when the machine was probed.
+    #[error("cannot contain {program}")]
+    Contain {
+        /// First element of the argument vector.
+        program: String,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The operating system failed us.
     #[error("cannot supervise {program}")]
     Supervise {
@@ -89,78 +135,177 @@ pub enum RunnerError {
     },
 }
 
-/// Runs a program to its end, its deadline, or a stop, whichever comes first.
+/// Runs a program to its end, its deadline, or a stop, whichever comes first. Nothing of it is left
+/// when this returns.
 ///
 /// # Errors
 /// Only when the program cannot be run or watched; however it ends is a [`RunOutcome`].
 pub async fn run(
     execution: &Execution,
     live: Live,
-    mut stop: watch::Receiver<StopLevel>,
+    stop: watch::Receiver<StopLevel>,
 ) -> Result<Report, RunnerError> {
-    let supervise = |source| RunnerError::Supervise { program: execution.argv[0].clone(), source };
-    let mut capture = Capture::open(execution, live)
+    let program = || execution.argv[0].clone();
+    let capture = Capture::open(execution, live)
         .map_err(|source| RunnerError::Log { path: execution.log.clone(), source })?;
-    let start = Instant::now();
-    let (mut child, mut pipe) = Child::spawn(execution)?;
-    let mut ending = Ending::default();
-    let mut timer = start + execution.deadline;
-    let mut stop_closed = false;
-    let status = loop {
-        tokio::select! {
-            status = child.wait() => break status.map_err(supervise)?,
-            read = capture.pump(&mut pipe), if !capture.at_end() => read.map_err(supervise)?,
-            () = sleep_until(timer) => {
-                timer = Instant::now() + execution.grace.max(Duration::from_millis(50));
-                child.end(ending.escalate(RunOutcome::TimedOut));
-            }
-            changed = stop.changed(), if !stop_closed => {
-                stop_closed = changed.is_err();
-                match *stop.borrow() {
-                    StopLevel::Continue | StopLevel::AfterExperiment => {}
-                    StopLevel::AbandonRun => {
-                        timer = Instant::now() + execution.grace;
-                        child.end(ending.escalate(RunOutcome::Cancelled));
-                    }
-                    StopLevel::Now => child.end(ending.kill(RunOutcome::Cancelled)),
-                }
-            }
-        }
-    };
+    let group = Group::make(execution.containment.groups(), &execution.limits)
+        .map_err(|source| RunnerError::Contain { program: program(), source })?;
+    let (clocks, oom_kills, start) = (Clocks::read(), machine_oom_kills(), Instant::now());
+    let (child, pipe) = Child::spawn(execution, &group)?;
+    let mut run = Run { execution, group, child, pipe, capture, ending: Ending::default() };
+    let init = run.watch(start, stop).await;
+    let init = init.map_err(|source| RunnerError::Supervise { program: program(), source })?;
+    let Run { group, child, mut pipe, mut capture, ending, .. } = run;
+    let remains = child.bury(&group).await;
     let elapsed = start.elapsed();
-    child.end(Force::Kill);
     let _ = tokio::time::timeout(DRAIN, capture.drain(&mut pipe)).await;
     let startup = capture.started_at().map(|at| at.duration_since(start.into_std()).min(elapsed));
-    let outcome = ending.cause.unwrap_or_else(|| child::outcome(status));
-    Ok(Report { outcome, elapsed, startup, tail: capture.into_tail() })
+    let (tail, log_error) = capture.finish();
+    let (status, killed) = match remains.word {
+        Some(Word::NotStarted { errno }) => {
+            let source = std::io::Error::from_raw_os_error(errno);
+            return Err(RunnerError::Start { program: program(), source });
+        }
+        Some(Word::NotContained { errno }) => {
+            let source = std::io::Error::from_raw_os_error(errno);
+            return Err(RunnerError::Contain { program: program(), source });
+        }
+        Some(Word::Ended { status, killed }) => (Some(ExitStatus::from_raw(status)), killed),
+        // An init that was killed takes the program with it: its end is the program's.
+        None => (init, 0),
+    };
+    let seen = Evidence {
+        code: status.and_then(|status| status.code()),
+        signal: status.and_then(|status| status.signal()),
+        breach: ending.breach(),
+        group_oom_kills: group.oom_kills(),
+        machine_oom_kills: machine_oom_kills().saturating_sub(oom_kills),
+        refused_forks: group.refused_forks(),
+        tail: &tail,
+    };
+    let outcome = ending.outcome(&seen);
+    let killed = killed + remains.killed;
+    let tainted = clocks.slept_until(Clocks::read());
+    Ok(Report { outcome, elapsed, startup, tail, killed, tainted, log_error })
 }
 
-/// How hard a group is ended.
+/// A run in hand.
+struct Run<'a> {
+    execution: &'a Execution,
+    group: Group,
+    child: Child,
+    pipe: pipe::Receiver,
+    capture: Capture,
+    ending: Ending,
+}
+
+impl Run<'_> {
+    /// Until the init ends. `None` when it cannot be ended: the kernel holds something of the run.
+    async fn watch(
+        &mut self,
+        start: Instant,
+        mut stop: watch::Receiver<StopLevel>,
+    ) -> std::io::Result<Option<ExitStatus>> {
+        let limits = self.execution.limits;
+        let mut timer = start + self.execution.deadline;
+        let mut stop_closed = false;
+        let mut look = interval(WATCH_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let wanted = tokio::select! {
+                status = self.child.wait() => return status.map(Some),
+                read = self.capture.pump(&mut self.pipe), if !self.capture.at_end() => {
+                    read?;
+                    continue;
+                }
+                () = sleep_until(timer) => self.ending.escalate(Why::Deadline),
+                _ = look.tick(), if limits.are_watched() && !self.ending.has_begun() => {
+                    match self.breach() {
+                        Some(cause) => self.ending.kill(Why::Limit(cause)),
+                        None => continue,
+                    }
+                }
+                changed = stop.changed(), if !stop_closed => {
+                    stop_closed = changed.is_err();
+                    match *stop.borrow() {
+                        StopLevel::Continue | StopLevel::AfterExperiment => continue,
+                        StopLevel::AbandonRun => self.ending.escalate(Why::Stop),
+                        StopLevel::Now => self.ending.kill(Why::Stop),
+                    }
+                }
+            };
+            let Some(force) = wanted else { return Ok(None) };
+            self.child.end(force);
+            let wait = if force == Force::Terminate { self.execution.grace } else { PATIENCE };
+            timer = Instant::now() + wait.max(Duration::from_millis(50));
+        }
+    }
+
+    /// The limit that is passed, whether the kernel answered it already or not: it ends a single
+    /// process, and the rest would wait for that one for ever.
+    fn breach(&self) -> Option<Cause> {
+        let usage = Usage::below(self.child.pid());
+        let killed = (self.group.oom_kills() > 0).then_some(Cause::OutOfMemory);
+        let refused = (self.group.refused_forks() > 0).then_some(Cause::TooManyProcesses);
+        killed.or(refused).or_else(|| self.execution.limits.breach(usage))
+    }
+}
+
+/// Why the daemon ends a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Force {
-    Terminate,
-    Kill,
+enum Why {
+    Deadline,
+    Stop,
+    Limit(Cause),
 }
 
-/// Why and how far the daemon is ending the child; the first cause stays.
+/// Why and how far the daemon is ending a run; the first reason stays.
 #[derive(Default)]
 struct Ending {
-    cause: Option<RunOutcome>,
+    why: Option<Why>,
+    last: Option<Force>,
 }
 
 impl Ending {
-    fn escalate(&mut self, cause: RunOutcome) -> Force {
-        let force = if self.cause.is_none() { Force::Terminate } else { Force::Kill };
-        self.cause.get_or_insert(cause);
-        force
+    fn has_begun(&self) -> bool {
+        self.why.is_some()
     }
 
-    fn kill(&mut self, cause: RunOutcome) -> Force {
-        self.cause.get_or_insert(cause);
-        Force::Kill
+    /// The next harder way; `None` when all were tried.
+    fn escalate(&mut self, why: Why) -> Option<Force> {
+        self.why.get_or_insert(why);
+        self.last = match self.last {
+            None => Some(Force::Terminate),
+            Some(Force::Terminate) => Some(Force::Kill),
+            Some(Force::Kill) => Some(Force::KillInit),
+            Some(Force::KillInit) => return None,
+        };
+        self.last
+    }
+
+    /// Killing at once.
+    fn kill(&mut self, why: Why) -> Option<Force> {
+        self.last.get_or_insert(Force::Terminate);
+        self.escalate(why)
+    }
+
+    fn breach(&self) -> Option<Cause> {
+        match self.why {
+            Some(Why::Limit(cause)) => Some(cause),
+            _ => None,
+        }
+    }
+
+    fn outcome(&self, seen: &Evidence<'_>) -> RunOutcome {
+        match self.why {
+            Some(Why::Deadline) => RunOutcome::TimedOut,
+            Some(Why::Stop) => RunOutcome::Cancelled,
+            None if seen.code == Some(0) => RunOutcome::Finished,
+            _ => RunOutcome::Crashed {
+                code: seen.code,
+                signal: seen.signal,
+                cause: cause::cause(seen),
+            },
+        }
     }
 }
-
-#[cfg(test)]
-#[path = "runner_tests.rs"]
-mod tests;

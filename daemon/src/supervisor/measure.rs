@@ -13,7 +13,7 @@ use super::settle::tolerate;
 use crate::experiment::{Entry, Limits, Phase, RunOutcome, train_limits};
 use crate::failure::{Failure, OrFailure as _};
 use crate::notebook::make_way;
-use crate::runner::{self, Execution, Report};
+use crate::runner::{self, Containment, Execution, Report, ResourceLimits};
 use crate::scorer;
 use crate::task::{Command, expand, expand_paths};
 
@@ -126,6 +126,8 @@ impl Session {
             started_line: Some(CLOCK_STARTED),
             deadline: limits.deadline,
             grace: limits.grace,
+            limits: ResourceLimits::default(),
+            containment: Containment::choose(None, &runner::capabilities()).or_outside()?,
         };
         tracing::debug!(argv = ?execution.argv, deadline_s = limits.deadline.as_secs(), "starts");
         runner::run(&execution, self.live, self.stop.clone()).await.or_outside()

@@ -1,0 +1,157 @@
+//! How a run is kept from outliving its experiment.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::capabilities::Capabilities;
+use super::cgroup::Groups;
+use super::words::Stage;
+
+/// How much keeps a run together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// A PID namespace: the kernel ends everything in it with its first process, which ends with the
+    /// daemon.
+    Full,
+    /// A subreaper and a sweep of its descendants, for machines that allow no namespaces.
+    Container,
+}
+
+impl Tier {
+    /// The word in settings and tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Container => "container",
+        }
+    }
+}
+
+/// How runs are contained here; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Containment {
+    tier: Tier,
+    user_namespace: bool,
+    init: PathBuf,
+    groups: Groups,
+}
+
+/// Why runs cannot be contained as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ContainmentError {
+    /// A forced tier that this machine does not allow.
+    #[error("containment {:?} is not available here: no PID namespace can be made", tier.as_str())]
+    Unavailable {
+        /// What was asked for.
+        tier: Tier,
+    },
+    /// Not even the weaker tier.
+    #[error("runs cannot be contained here: /proc cannot be read, or orphans cannot be adopted")]
+    None,
+}
+
+impl Containment {
+    /// The tier asked for, or the best there is when none is (`auto`). A forced tier is never
+    /// replaced by a weaker one.
+    ///
+    /// # Errors
+    /// The tier is not available on this machine.
+    pub fn choose(
+        forced: Option<Tier>,
+        capabilities: &Capabilities,
+    ) -> Result<Self, ContainmentError> {
+        let tier = forced.or(capabilities.tier()).ok_or(ContainmentError::None)?;
+        let is_there = match tier {
+            Tier::Full => capabilities.full(),
+            Tier::Container => capabilities.container(),
+        };
+        if !is_there {
+            return Err(match tier {
+                Tier::Full => ContainmentError::Unavailable { tier },
+                Tier::Container => ContainmentError::None,
+            });
+        }
+        Ok(Self {
+            tier,
+            user_namespace: !capabilities.pid_namespace,
+            init: capabilities.init.clone(),
+            groups: capabilities.groups.clone(),
+        })
+    }
+
+    /// The tier in force.
+    pub fn tier(&self) -> Tier {
+        self.tier
+    }
+
+    /// The same without control groups: limits are then kept by looking at /proc.
+    pub fn without_groups(self) -> Self {
+        Self { groups: Groups::default(), ..self }
+    }
+
+    pub(super) fn init(&self) -> &Path {
+        &self.init
+    }
+
+    pub(super) fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        match self.tier {
+            Tier::Full => Stage::Namespace { user: self.user_namespace },
+            Tier::Container => Stage::Subreaper,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine(pid_namespace: bool, user_namespace: bool, proc_readable: bool) -> Capabilities {
+        Capabilities {
+            pid_namespace,
+            user_namespace,
+            proc_readable,
+            subreaper: true,
+            ..Capabilities::none(Path::new("init"))
+        }
+    }
+
+    #[test]
+    fn the_best_tier_is_taken_and_a_forced_one_never_replaced() {
+        let (full, container) = (Some(Tier::Full), Some(Tier::Container));
+        for (machine, forced, expected) in [
+            (machine(true, true, true), None, full),
+            (machine(false, true, true), None, full),
+            (machine(false, false, true), None, container),
+            (machine(true, true, false), None, full),
+            (machine(false, false, false), None, None),
+            (machine(true, false, true), container, container),
+            (machine(false, true, true), full, full),
+            (machine(false, false, true), full, None),
+            (machine(true, true, false), container, None),
+        ] {
+            let chosen = Containment::choose(forced, &machine);
+            assert_eq!(chosen.ok().map(|c| c.tier()), expected, "{forced:?} on {machine:?}");
+        }
+    }
+
+    #[test]
+    fn a_user_namespace_is_made_only_where_it_is_needed() {
+        for (pid, user) in [(true, false), (false, true)] {
+            let chosen = Containment::choose(None, &machine(pid, true, true)).unwrap();
+            assert_eq!(chosen.stage(), Stage::Namespace { user });
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let error =
+            Containment::choose(Some(Tier::Full), &machine(false, false, true)).unwrap_err();
+        assert!(error.to_string().starts_with("containment \"full\" is not available"), "{error}");
+    }
+}

@@ -1,0 +1,259 @@
+//! One run: output, environment, endings, limits; and locks.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use dfr_daemon::experiment::{Cause, RunOutcome, StopLevel};
+use dfr_daemon::runner::*;
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+fn machine() -> Capabilities {
+    capabilities_with(Path::new(env!("CARGO_BIN_EXE_dfr-daemon")))
+}
+
+fn shell(dir: &Path, script: &str) -> Execution {
+    Execution {
+        argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
+        directory: dir.to_owned(),
+        environment: BTreeMap::from([
+            ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
+            ("DFR_SESSION".to_owned(), dir.display().to_string()),
+        ]),
+        log: dir.join("run.log"),
+        started_line: Some("clock started"),
+        deadline: Duration::from_secs(60),
+        grace: Duration::from_secs(20),
+        limits: ResourceLimits::default(),
+        containment: Containment::choose(None, &machine()).unwrap(),
+    }
+}
+
+async fn run_with(execution: &Execution, stop: StopLevel) -> Report {
+    let (sender, receiver) = watch::channel(StopLevel::Continue);
+    let running = run(execution, Live::Quiet, receiver);
+    if stop != StopLevel::Continue {
+        sender.send(stop).unwrap();
+    }
+    running.await.unwrap()
+}
+
+/// Processes that carry the mark of one test's directory in their environment.
+fn alive(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+    let marked = entries.filter(|process| {
+        let environment = fs::read(process.join("environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|entry| entry == mark(dir).as_bytes())
+    });
+    marked.map(|process| fs::read_to_string(process.join("cmdline")).unwrap_or_default()).collect()
+}
+
+fn mark(dir: &Path) -> String {
+    format!("DFR_SESSION={}", dir.display())
+}
+
+fn both() -> Vec<Containment> {
+    let machine = machine();
+    let tiers = [Tier::Full, Tier::Container].map(|tier| Containment::choose(Some(tier), &machine));
+    let there: Vec<_> = tiers.into_iter().filter_map(Result::ok).collect();
+    assert!(!there.is_empty(), "no tier here: {machine:?}");
+    there
+}
+
+#[tokio::test]
+async fn output_keeps_its_order_in_log_and_tail() {
+    let dir = TempDir::new().unwrap();
+    let execution = shell(dir.path(), "echo a; echo b >&2; echo clock started; printf c");
+    let report = run_with(&execution, StopLevel::Continue).await;
+    assert_eq!(report.outcome, RunOutcome::Finished);
+    assert_eq!(report.tail, "a\nb\nclock started\nc");
+    assert_eq!(fs::read_to_string(&execution.log).unwrap(), "a\nb\nclock started\nc");
+    assert!(report.startup.unwrap() <= report.elapsed);
+}
+
+#[tokio::test]
+async fn exits_and_signals_are_told_apart() {
+    let dir = TempDir::new().unwrap();
+    for (script, code, signal) in [
+        ("exit 9", Some(9), None),
+        ("exit 137", Some(137), None),
+        // By number and by itself: within a namespace its own process id is another one.
+        ("kill -SEGV $$", None, Some(11)),
+        ("kill -KILL $$", None, Some(9)),
+    ] {
+        let report = run_with(&shell(dir.path(), script), StopLevel::Continue).await;
+        assert_eq!(report.outcome, RunOutcome::Crashed { code, signal, cause: None });
+        assert_eq!(report.startup, None);
+    }
+}
+
+#[tokio::test]
+async fn the_environment_is_what_is_given_and_input_is_empty() {
+    let dir = TempDir::new().unwrap();
+    let report = run_with(&shell(dir.path(), "cat; env | sort"), StopLevel::Continue).await;
+    let names: Vec<_> = report.tail.lines().filter_map(|l| l.split('=').next()).collect();
+    assert_eq!(names, ["DFR_SESSION", "PATH", "PWD"]);
+}
+
+#[tokio::test]
+async fn a_deadline_ends_everything_even_what_ignores_term() {
+    for containment in both() {
+        let dir = TempDir::new().unwrap();
+        let script = "trap '' TERM; (trap '' TERM; while :; do sleep 1; done) & \
+                      setsid setsid sh -c 'while :; do sleep 1; done' & while :; do sleep 1; done";
+        let mut execution = shell(dir.path(), script);
+        execution.deadline = Duration::from_millis(300);
+        execution.grace = Duration::from_millis(100);
+        execution.containment = containment;
+        let report = run_with(&execution, StopLevel::Continue).await;
+        assert_eq!(report.outcome, RunOutcome::TimedOut);
+        assert!(report.killed > 0, "{report:?}");
+        assert_eq!(alive(dir.path()), [""; 0]);
+        assert!(!report.tainted && report.log_error.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_polite_child_may_write_during_its_grace() {
+    let dir = TempDir::new().unwrap();
+    let script = "trap 'echo saving; echo saved; exit 0' TERM; while :; do sleep 0.05; done";
+    let mut execution = shell(dir.path(), script);
+    execution.deadline = Duration::from_millis(200);
+    let report = run_with(&execution, StopLevel::Continue).await;
+    assert_eq!(report.outcome, RunOutcome::TimedOut);
+    assert!(report.tail.ends_with("saving\nsaved"), "{}", report.tail);
+}
+
+#[tokio::test]
+async fn a_weak_stop_waits_and_a_strong_one_cancels() {
+    let dir = TempDir::new().unwrap();
+    let short = shell(dir.path(), "echo done");
+    assert_eq!(run_with(&short, StopLevel::AfterExperiment).await.outcome, RunOutcome::Finished);
+    for level in [StopLevel::AbandonRun, StopLevel::Now] {
+        let report = run_with(&shell(dir.path(), "exec sleep 1000"), level).await;
+        assert_eq!(report.outcome, RunOutcome::Cancelled, "{level:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_flood_is_drained_and_bounded() {
+    let dir = TempDir::new().unwrap();
+    let script = "echo first; head -c 100000000 /dev/zero | tr '\\0' x; echo; echo end";
+    let execution = shell(dir.path(), script);
+    let report = run_with(&execution, StopLevel::Continue).await;
+    assert_eq!(report.outcome, RunOutcome::Finished);
+    assert!(report.tail.ends_with("end") && report.tail.len() < 10_000);
+    let log = fs::read_to_string(&execution.log).unwrap();
+    assert!(log.len() < (9 << 20) + 100, "{}", log.len());
+    assert!(log.starts_with("first\nx") && log.ends_with("x\nend\n"));
+    let note = "\n[100000011 bytes of output; 90562827 left out here]\n";
+    assert_eq!(log.matches(note).count(), 1);
+}
+
+#[tokio::test]
+async fn a_log_just_longer_than_its_head_is_whole() {
+    let dir = TempDir::new().unwrap();
+    let execution = shell(dir.path(), "yes | head -c 9000000");
+    run_with(&execution, StopLevel::Continue).await;
+    assert!(fs::read(&execution.log).unwrap() == "y\n".repeat(4_500_000).as_bytes());
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_written_is_said_and_ends_nothing() {
+    let dir = TempDir::new().unwrap();
+    let mut execution = shell(dir.path(), "echo on; echo and on");
+    execution.log = "/dev/full".into();
+    let report = run_with(&execution, StopLevel::Continue).await;
+    assert_eq!((report.outcome, report.tail.as_str()), (RunOutcome::Finished, "on\nand on"));
+    assert_eq!(report.log_error.unwrap().kind(), std::io::ErrorKind::StorageFull);
+}
+
+#[tokio::test]
+async fn what_left_the_group_is_ended_with_the_program() {
+    for containment in both() {
+        let dir = TempDir::new().unwrap();
+        let mut execution = shell(dir.path(), "setsid sleep 1000 & echo out");
+        execution.containment = containment;
+        let report = run_with(&execution, StopLevel::Continue).await;
+        let seen = (report.outcome, report.tail.as_str(), report.killed);
+        assert_eq!(seen, (RunOutcome::Finished, "out", 1));
+        assert_eq!(alive(dir.path()), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn limits_hold_with_and_without_control_groups() {
+    let dir = TempDir::new().unwrap();
+    let crowd = "i=0; while [ $i -lt 40 ]; do sleep 1000 & i=$((i+1)); done; wait";
+    let hoard = "head -c 300000000 /dev/zero | tail -c 299999999 | sleep 1000";
+    let large = "head -c 9000000 /dev/zero > large; exit 3";
+    let limits = ResourceLimits {
+        memory_bytes: Some(100 << 20),
+        processes: Some(20),
+        file_bytes: Some(8 << 20),
+    };
+    for containment in both() {
+        for containment in [containment.clone(), containment.without_groups()] {
+            for (script, cause) in [
+                (crowd, Some(Cause::TooManyProcesses)),
+                (hoard, Some(Cause::OutOfMemory)),
+                ("exec head -c 9000000 /dev/zero > large", Some(Cause::FileTooLarge)),
+                (large, None),
+            ] {
+                let mut execution = shell(dir.path(), script);
+                execution.limits = limits;
+                execution.containment = containment.clone();
+                let report = run_with(&execution, StopLevel::Continue).await;
+                let RunOutcome::Crashed { cause: found, .. } = report.outcome else {
+                    panic!("{script}: {report:?}")
+                };
+                assert_eq!(found, cause, "{script} {containment:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn leftovers_are_known_by_their_mark() {
+    let dir = TempDir::new().unwrap();
+    let start = |mark: &str| {
+        let mut command = std::process::Command::new("sleep");
+        command.arg("1000").env("DFR_SESSION", mark).spawn().unwrap()
+    };
+    let name = dir.path().display().to_string();
+    let (mut left, mut other) = (start(&name), start(&format!("{name}-other")));
+    assert_eq!(end_leftovers(&mark(dir.path())).await, 1);
+    assert_eq!(end_leftovers(&mark(dir.path())).await, 0);
+    assert_eq!(end_leftovers("").await, 0);
+    assert!(other.try_wait().unwrap().is_none(), "killed what does not carry the mark");
+    other.kill().unwrap();
+    other.wait().unwrap();
+    let _ = left.wait();
+}
+
+#[tokio::test]
+async fn a_program_that_is_missing_is_named() {
+    let dir = TempDir::new().unwrap();
+    let mut execution = shell(dir.path(), "");
+    execution.argv[0] = "no-such-program".to_owned();
+    let (_sender, stop) = watch::channel(StopLevel::Continue);
+    let error = run(&execution, Live::Quiet, stop).await.unwrap_err();
+    assert_eq!(error.to_string(), "cannot start no-such-program");
+}
+
+#[test]
+fn a_lock_names_its_owner_and_ends_with_it() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("lock");
+    assert_eq!(is_held(&path), None);
+    let lock = FileLock::take(&path).unwrap();
+    let error = FileLock::take(&path).unwrap_err().to_string();
+    assert!(error.contains(&std::process::id().to_string()), "{error}");
+    assert_eq!(is_held(&path), i32::try_from(std::process::id()).ok());
+    drop(lock);
+    assert_eq!(is_held(&path), None);
+}
