@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{gib, proc_fields};
+use super::gib;
 use crate::clock;
 use crate::disk;
 use crate::report::Finding;
@@ -22,11 +22,9 @@ const EARLIEST_MS: i64 = 1_767_225_600_000;
 
 pub(super) fn findings(environment: &Environment) -> Vec<Finding> {
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let status = proc_fields("/proc/self/status");
     vec![
         kernel(),
-        user(status.get("Uid").map_or("", String::as_str)),
-        memory(available_mib(proc_fields("/proc/meminfo").get("MemAvailable"))),
+        memory(available_mib(&fs::read_to_string("/proc/meminfo").unwrap_or_default())),
         shared_memory(),
         self::limits(&limits),
         time(clock::wall_ms()),
@@ -41,22 +39,10 @@ fn kernel() -> Finding {
     }
 }
 
-/// `Uid:` of `proc_pid_status(5)`: real, effective, saved, file system.
-fn user(uids: &str) -> Finding {
-    match uids.split_whitespace().nth(1) {
-        Some("0") => Finding::warn(
-            "user",
-            "root",
-            "a candidate runs as root too, and no limit on processes binds it; \
-             a user of its own is better",
-        ),
-        Some(uid) => Finding::ok("user", format!("id {uid}")),
-        None => Finding::warn("user", "unknown", "/proc/self/status cannot be read"),
-    }
-}
-
-fn available_mib(field: Option<&String>) -> Option<u64> {
-    let kib: u64 = field?.strip_suffix("kB")?.trim().parse().ok()?;
+/// `MemAvailable:` of `proc_meminfo(5)`.
+fn available_mib(meminfo: &str) -> Option<u64> {
+    let told = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = told.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib / 1024)
 }
 
@@ -160,15 +146,11 @@ Max open files            65535                65535                files
 
     #[test]
     fn what_is_short_is_told() {
-        let field = |kib: u64| Some(format!("{kib} kB"));
-        let graded = |kib| memory(available_mib(field(kib).as_ref())).grade;
+        let text = |kib: u64| format!("MemTotal: 1 kB\nMemAvailable:   {kib} kB\n");
+        let graded = |kib| memory(available_mib(&text(kib))).grade;
         assert_eq!(graded(4096 * 1024), Grade::Ok);
         assert_eq!(graded(4095 * 1024), Grade::Warn);
         assert_eq!(memory(None).found, "unknown");
-        assert_eq!(
-            (user("0\t0\t0\t0").found, user("1000\t1000\t1000\t1000").found),
-            ("root".into(), "id 1000".into())
-        );
         assert_eq!((time(0).grade, time(EARLIEST_MS).grade), (Grade::Warn, Grade::Ok));
         assert_eq!((service(false).grade, service(true).grade), (Grade::Warn, Grade::Ok));
     }

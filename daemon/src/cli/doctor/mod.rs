@@ -1,11 +1,9 @@
-//! `doctor`: looks at everything that a loop needs here, changes nothing, starts nothing.
-
-use std::collections::BTreeMap;
-use std::fs;
+//! `doctor`: looks at everything that a loop needs here and leaves nothing behind.
 
 use crate::arguments::{Places, RunFlags};
 use crate::failure::Failure;
 use crate::report::{Checkup, Finding};
+use crate::runner;
 use crate::settings::{Environment, Locations};
 
 mod containment;
@@ -28,22 +26,17 @@ pub(super) struct Asked<'a> {
 /// The places themselves cannot be resolved.
 pub(super) fn checkup(asked: Asked) -> Result<Checkup, Failure> {
     let locations = Locations::resolve(asked.places, asked.environment).map_err(super::classify)?;
-    let containment = containment::found();
-    let findings: [Vec<Finding>; 5] = [
+    let capabilities = runner::capabilities();
+    let containment = containment::found(&capabilities);
+    let findings: [Vec<Finding>; 6] = [
         containment.findings(),
+        containment::others(&capabilities),
         machine::findings(asked.environment),
         gpu::findings(asked.environment),
         places::findings(&locations),
         session::findings(asked, &locations),
     ];
     Ok(Checkup { tier: containment.tier, findings: findings.concat() })
-}
-
-/// `Name: value` lines of a file in /proc; nothing when it cannot be read.
-fn proc_fields(path: &str) -> BTreeMap<String, String> {
-    let text = fs::read_to_string(path).unwrap_or_default();
-    let fields = text.lines().filter_map(|line| line.split_once(':'));
-    fields.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect()
 }
 
 /// Mebibytes for people.

@@ -1,6 +1,6 @@
 //! Where the state and the caches are: file systems and free space.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::gib;
 use crate::disk::{self, FLOOR_MIB, Nature, Place};
@@ -9,12 +9,19 @@ use crate::report::Finding;
 use crate::settings::Locations;
 
 pub(super) fn findings(locations: &Locations) -> Vec<Finding> {
-    let state = kept("state", &locations.state_dir);
-    let state = match Notebook::new(&locations.state_dir, "doctor").probe() {
-        Ok(()) => state,
-        Err(error) => Finding::missing("state", state.found, error.to_string()),
+    let state = ("state", &locations.state_dir, "--state-dir");
+    let cache = ("cache", &locations.cache, "DFRESEARCH_CACHE");
+    let look = |(name, path, flag): (_, &PathBuf, _)| {
+        let found = kept(name, path);
+        match Notebook::new(path, "doctor").probe() {
+            Ok(()) => found,
+            Err(_) => {
+                let meaning = format!("it cannot be written: {flag} names another place");
+                Finding::missing(name, found.found, meaning)
+            }
+        }
     };
-    vec![state, kept("cache", &locations.cache)]
+    [state, cache].map(look).to_vec()
 }
 
 fn kept(name: &'static str, path: &Path) -> Finding {
@@ -77,10 +84,13 @@ mod tests {
     }
 
     #[test]
-    fn a_state_directory_that_cannot_be_written_is_missing() {
+    fn a_place_that_cannot_be_written_is_missing() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let (repo, cache) = ("/r".into(), "/".into());
-        let findings = findings(&Locations { repo, state_dir: file.path().join("state"), cache });
-        assert_eq!((findings[0].name, findings[0].grade), ("state", Grade::Missing));
+        let [state_dir, cache] = ["state", "cache"].map(|name| file.path().join(name));
+        let findings = findings(&Locations { repo: "/r".into(), state_dir, cache });
+        for (finding, flag) in findings.iter().zip(["--state-dir", "DFRESEARCH_CACHE"]) {
+            assert_eq!(finding.grade, Grade::Missing);
+            assert!(finding.meaning.contains(flag), "{finding:?}");
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use dfr_contract::input::Source;
+
 use super::Asked;
 use crate::arguments::RunFlags;
 use crate::report::{Finding, short};
@@ -97,12 +99,16 @@ fn canary(task: &Task) -> Finding {
 
 fn data(settings: &Settings, task: &Task) -> Finding {
     let link = task.pack_link(&settings.locations.cache);
+    let sample = match task.input.source {
+        Source::Sample => " --sample",
+        Source::Downloaded => "",
+    };
     match link.canonicalize() {
         Ok(pack) => Finding::ok("data", pack.display().to_string()),
         Err(_) => Finding::missing(
             "data",
             format!("no {}", link.display()),
-            format!("make it: dfr prepare --modality {}", task.modality),
+            format!("make it: dfr prepare{sample} --modality {}", task.modality),
         ),
     }
 }
