@@ -98,6 +98,16 @@ pub struct RunFlags {
 /// Commands beside the loop.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// What this machine can do for a loop that nobody watches; takes the loop's own flags
+    Doctor(Box<RunFlags>),
+    /// About sessions.
+    #[command(flatten)]
+    Inspect(Inspect),
+}
+
+/// Commands about sessions.
+#[derive(Debug, Subcommand)]
+pub enum Inspect {
     /// Alive or dead, what it does now, where the time goes, the best and the last rows
     Status {
         /// Name of the session

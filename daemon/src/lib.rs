@@ -4,6 +4,8 @@ pub mod arguments;
 pub mod cli;
 pub mod clock;
 pub mod context;
+pub mod device;
+pub mod disk;
 pub mod experiment;
 pub mod failure;
 pub mod ledger;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::anyhow;
 
-use crate::arguments::Command;
+use crate::arguments::Inspect;
 use crate::clock;
 use crate::experiment::StopLevel;
 use crate::failure::{Failure, Kind, OrFailure as _};
@@ -24,19 +24,19 @@ const LOG_TAIL_BYTES: u64 = 4096;
 
 /// Runs a command; the text is what standard output gets.
 pub(super) async fn run(
-    command: &Command,
+    command: &Inspect,
     locations: &Locations,
     style: Style,
 ) -> Result<String, Failure> {
     let view = View { ledger: open(locations).await?, locations, style };
     match command {
-        Command::List => view.list().await,
-        Command::Status { tag } => view.status(&view.session(tag).await?).await,
-        Command::Stop { tag, now } => {
+        Inspect::List => view.list().await,
+        Inspect::Status { tag } => view.status(&view.session(tag).await?).await,
+        Inspect::Stop { tag, now } => {
             let level = if *now { StopLevel::AbandonRun } else { StopLevel::AfterExperiment };
             view.stop(&view.session(tag).await?, level)
         }
-        Command::Show { experiment, tag } => {
+        Inspect::Show { experiment, tag } => {
             view.show(&view.session(tag).await?, *experiment).await
         }
     }

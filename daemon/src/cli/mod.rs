@@ -5,14 +5,15 @@ use std::process::ExitCode;
 
 use dfr_contract::exit;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Command};
 use crate::experiment::StopLevel;
 use crate::failure::{Failure, Kind, OrFailure as _};
-use crate::report::Style;
+use crate::report::{self, Style};
 use crate::settings::{Environment, Locations, Settings, SettingsError};
 use crate::supervisor;
 use crate::terminal::{self, Terminal};
 
+mod doctor;
 mod inspect;
 
 /// The whole program.
@@ -36,12 +37,24 @@ fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
         let level = runtime.block_on(supervisor::run(settings.map_err(classify)?))?;
         return Ok(if level == StopLevel::Now { exit::INTERRUPTED } else { exit::OK });
     };
-    let locations = Locations::resolve(&arguments.places, &environment).map_err(classify)?;
     let style = if std::io::stdout().is_terminal() { Style::COLOUR } else { Style::PLAIN };
-    let text = runtime.block_on(inspect::run(&command, &locations, style))?;
+    let places = &arguments.places;
+    let (text, code) = match &command {
+        Command::Doctor(flags) => {
+            let asked = doctor::Asked { places, flags, environment: &environment };
+            let checkup = doctor::checkup(asked)?;
+            let refused = report::refuse_unattended(&checkup).is_some();
+            let code = if refused { exit::CONFIGURATION } else { exit::OK };
+            (report::doctor_text(&checkup, style), code)
+        }
+        Command::Inspect(command) => {
+            let locations = Locations::resolve(places, &environment).map_err(classify)?;
+            (runtime.block_on(inspect::run(command, &locations, style))?, exit::OK)
+        }
+    };
     // A reader that has gone away (`| head`) is not our failure.
     let _ = std::io::stdout().write_all(text.as_bytes());
-    Ok(exit::OK)
+    Ok(code)
 }
 
 fn classify(error: SettingsError) -> Failure {

@@ -1,7 +1,8 @@
-//! What people are shown: `status`, `list` and `show`, as text made from given data.
+//! What people are shown: `status`, `list`, `show` and `doctor`, as text made from given data.
 //!
 //! Pure: it reads no file, no clock and no environment, and prints nothing.
 
+mod doctor;
 mod line;
 mod list;
 mod show;
@@ -10,6 +11,7 @@ mod style;
 mod table;
 mod time;
 
+pub use doctor::{Checkup, Containment, Finding, Grade, Tier, doctor_text, refuse_unattended};
 pub use line::{one_line, printable, short};
 pub use list::{Listed, list_text};
 pub use show::{Shown, show_text};

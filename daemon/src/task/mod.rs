@@ -83,6 +83,10 @@ pub struct Commands {
     pub train: Command,
     /// Writes the predictions.
     pub predict: Command,
+    /// Computes something with a known answer on the device, where the trainer can; exit code 7 is
+    /// a wrong answer. Run after a fault, never from a candidate's build.
+    #[serde(default)]
+    pub canary: Option<Command>,
 }
 
 /// From predictions to a row.
@@ -210,6 +214,17 @@ mod tests {
             assert!(message.contains("not there yet") && message.contains("video-sample"));
         }
         assert!(matches!(Task::load("vidoe"), Err(TaskError::Unknown { .. })));
+    }
+
+    #[test]
+    fn a_task_may_have_a_canary() {
+        let video = Task::load("video").unwrap();
+        let argv = video.commands.canary.unwrap().expand(&Places::from([("target", "/t".into())]));
+        assert_eq!(argv, ["/t/release/dfr-train", "canary"]);
+        let text: Vec<_> = video.text.lines().filter(|line| !line.starts_with("canary")).collect();
+        assert_eq!(Task::parse("x", &text.join("\n")).unwrap().commands.canary, None);
+        let empty = video.text.replace("\"{target}/release/dfr-train\", \"canary\"", "");
+        assert!(Task::parse("x", &empty).is_err());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 pub mod openai;
 
 mod bad_input;
+mod doctor;
 mod environment;
 mod inspect;
 mod llm;

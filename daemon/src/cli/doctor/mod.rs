@@ -1,0 +1,45 @@
+//! `doctor`: looks at everything that a loop needs here and leaves nothing behind.
+
+use crate::arguments::{Places, RunFlags};
+use crate::failure::Failure;
+use crate::report::{Checkup, Finding};
+use crate::runner;
+use crate::settings::{Environment, Locations};
+
+mod containment;
+mod gpu;
+mod machine;
+mod places;
+mod session;
+
+/// What the loop would be told.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) places: &'a Places,
+    pub(super) flags: &'a RunFlags,
+    pub(super) environment: &'a Environment,
+}
+
+/// Looks at everything; takes seconds at most.
+///
+/// # Errors
+/// The places themselves cannot be resolved.
+pub(super) fn checkup(asked: Asked) -> Result<Checkup, Failure> {
+    let locations = Locations::resolve(asked.places, asked.environment).map_err(super::classify)?;
+    let capabilities = runner::capabilities();
+    let containment = containment::found(&capabilities);
+    let findings: [Vec<Finding>; 6] = [
+        containment.findings(),
+        containment::others(&capabilities),
+        machine::findings(asked.environment),
+        gpu::findings(asked.environment),
+        places::findings(&locations),
+        session::findings(asked, &locations),
+    ];
+    Ok(Checkup { tier: containment.tier, findings: findings.concat() })
+}
+
+/// Mebibytes for people.
+fn gib(mib: u64) -> String {
+    format!("{:.1} GiB", mib as f64 / crate::report::MIB_PER_GIB)
+}
