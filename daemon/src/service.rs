@@ -4,7 +4,7 @@
 //! everything here does nothing.
 //!
 //! The watchdog is fed by the state loop and by nothing else: [`Service::alive`] when it moves,
-//! [`Service::feed`] beside whatever it waits for. A [`Service`] is not `Sync`, so that no task
+//! [`Service::during`] what it waits for. A [`Service`] is not `Sync`, so that no task
 //! or thread of its own can feed for a loop that has stopped.
 
 use std::cell::Cell;
@@ -13,7 +13,7 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::warn;
 
 /// How long a manager that reads nothing is waited for.
@@ -108,12 +108,16 @@ impl Service {
         }
     }
 
-    /// Does the work while feeding the watchdog from the same task.
-    pub async fn during<T>(&self, work: impl Future<Output = T>) -> T {
+    /// Does work that should take this long at most, and feeds the watchdog from the same task
+    /// for so long. What takes longer is still waited for, but unfed: it hangs, and the manager is
+    /// to find out.
+    pub async fn during<T>(&self, most: Duration, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
         tokio::select! {
-            done = work => done,
-            never = self.feed() => never,
+            done = &mut work => return done,
+            _ = timeout(most, self.feed()) => warn!(?most, "something takes too long"),
         }
+        work.await
     }
 
     fn watchdog(&self) -> Option<&Watchdog> {

@@ -3,6 +3,7 @@ use std::sync::mpsc;
 use tempfile::TempDir;
 
 const INTERVAL: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
 /// Long enough for any machine; a test that waits so long has failed.
 const LONG: Duration = Duration::from_secs(60);
 
@@ -75,7 +76,7 @@ async fn a_name_that_is_no_socket_is_refused_and_no_name_is_no_manager() {
     }
     let alone = Service::from_environment(None, Some(INTERVAL)).unwrap();
     alone.ready();
-    assert_eq!(alone.during(async { 7 }).await, 7);
+    assert_eq!(alone.during(INTERVAL, async { 7 }).await, 7);
 }
 
 #[tokio::test]
@@ -116,10 +117,23 @@ async fn a_wait_of_an_hour_is_fed_and_nothing_is_sent_after_it() {
             fed.extend(listener.heard());
         }
     };
-    service.during(hour).await;
+    service.during(2 * HOUR, hour).await;
     assert_eq!(fed[..120], vec!["WATCHDOG=1"; 120]);
     listener.heard();
     tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert!(listener.heard().is_empty());
+}
+
+/// A phase that hangs beyond its own deadline is a daemon that does not move.
+#[tokio::test(start_paused = true)]
+async fn what_takes_longer_than_it_may_is_waited_for_and_not_fed() {
+    let listener = Listener::new();
+    let service = listener.service(Some(INTERVAL));
+    let hangs = service.during(Duration::from_secs(100), tokio::time::sleep(HOUR));
+    tokio::pin!(hangs);
+    assert!(timeout(HOUR / 2, &mut hangs).await.is_err());
+    assert_eq!(listener.heard(), vec!["WATCHDOG=1"; 4]);
+    hangs.await;
     assert!(listener.heard().is_empty());
 }
 
@@ -130,9 +144,9 @@ async fn the_feeder_goes_by_what_the_loop_has_sent() {
     let service = listener.service(Some(INTERVAL));
     tokio::time::sleep(Duration::from_secs(29)).await;
     service.alive();
-    service.during(tokio::time::sleep(Duration::from_secs(29))).await;
+    service.during(HOUR, tokio::time::sleep(Duration::from_secs(29))).await;
     assert_eq!(listener.heard().len(), 1);
-    service.during(tokio::time::sleep(Duration::from_secs(2))).await;
+    service.during(HOUR, tokio::time::sleep(Duration::from_secs(2))).await;
     assert_eq!(listener.heard().len(), 1);
 }
 
@@ -147,7 +161,7 @@ fn a_blocked_thread_feeds_nothing_until_it_moves_again() {
     let asked = stop.clone();
     let daemon = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(service.during(async move {
+        runtime.block_on(service.during(HOUR, async move {
             while !asked.load(std::sync::atomic::Ordering::Relaxed) {
                 if blocked.try_recv().is_ok() {
                     freed.recv().unwrap();
