@@ -91,8 +91,10 @@ impl Service {
         let Some(watchdog) = self.watchdog() else { return };
         let now = Instant::now();
         if now >= watchdog.due.get() {
-            watchdog.due.set(now + watchdog.period);
-            self.tell("WATCHDOG=1");
+            let fed = self.tell("WATCHDOG=1");
+            // What did not arrive is sent again well before the manager loses its patience.
+            let pause = if fed { watchdog.period } else { PATIENCE.min(watchdog.period) };
+            watchdog.due.set(now + pause);
         }
     }
 
@@ -124,12 +126,15 @@ impl Service {
         self.manager.as_ref()?.watchdog.as_ref()
     }
 
-    /// A manager that cannot be told is no reason to stop; it will act as it sees fit.
-    fn tell(&self, text: &str) {
-        let Some(manager) = &self.manager else { return };
-        if let Err(error) = manager.socket.send_to_addr(text.as_bytes(), &manager.address) {
+    /// Whether the manager was told. One that cannot be is no reason to stop; it will act as it
+    /// sees fit.
+    fn tell(&self, text: &str) -> bool {
+        let Some(manager) = &self.manager else { return false };
+        let sent = manager.socket.send_to_addr(text.as_bytes(), &manager.address);
+        if let Err(error) = &sent {
             warn!(%error, text, "the service manager was not told");
         }
+        sent.is_ok()
     }
 }
 

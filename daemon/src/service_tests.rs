@@ -124,6 +124,18 @@ async fn a_wait_of_an_hour_is_fed_and_nothing_is_sent_after_it() {
     assert!(listener.heard().is_empty());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_sign_of_life_that_did_not_arrive_is_sent_again_soon() {
+    let listener = Listener::new();
+    let service = listener.service(Some(INTERVAL));
+    let away = format!("{}.away", listener.name);
+    std::fs::rename(&listener.name, &away).unwrap();
+    service.alive();
+    std::fs::rename(&away, &listener.name).unwrap();
+    service.during(HOUR, tokio::time::sleep(2 * PATIENCE)).await;
+    assert_eq!(listener.heard(), ["WATCHDOG=1"]);
+}
+
 /// A phase that hangs beyond its own deadline is a daemon that does not move.
 #[tokio::test(start_paused = true)]
 async fn what_takes_longer_than_it_may_is_waited_for_and_not_fed() {
