@@ -17,6 +17,7 @@ pub mod report;
 pub mod repository;
 pub mod runner;
 pub mod scorer;
+pub mod service;
 pub mod session;
 pub mod settings;
 pub mod supervisor;

@@ -1,7 +1,6 @@
 //! Structured logs: JSON lines for machines in `daemon.jsonl`, readable lines on standard error.
 //! [tracing-subscriber] `RUST_LOG` filters both.
 
-use std::fs::OpenOptions;
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -12,8 +11,14 @@ use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 
 use crate::terminal::Terminal;
 
-/// File name below the session's directory.
+mod rotation;
+
+use rotation::Rotating;
+
+/// File name below the session's directory. Three older ones lie beside it, from `.1` to `.3`.
 pub const FILE: &str = "daemon.jsonl";
+/// Bytes after which a new file is begun.
+const MOST_BYTES: u64 = 64 << 20;
 
 /// What is logged when nobody says otherwise.
 const DEFAULT: &str = "info,sqlx=warn";
@@ -66,10 +71,7 @@ impl Filter {
 /// The log file cannot be opened.
 pub fn start(directory: &Path, filter: &Filter) -> Result<(), TelemetryError> {
     let path = directory.join(FILE);
-    let file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&path)
+    let file = Rotating::open(&path, MOST_BYTES)
         .map_err(|source| TelemetryError::Open { path, source })?;
     let machines = fmt::layer().json().with_writer(Mutex::new(file)).with_filter(filter.make());
     let people = fmt::layer()

@@ -16,7 +16,8 @@ fn read(name: &str) -> String {
 fn commands(text: &str) -> Vec<Vec<String>> {
     let quoted = text.split('`').skip(1).step_by(2);
     let clean = |line: &str| -> Vec<String> {
-        let line = line.split(['#', '>']).next().unwrap_or_default().trim_start_matches("nohup ");
+        let line = line.split(['#', '>']).next().unwrap_or_default();
+        let line = line.trim_start_matches("nohup ").trim_start_matches("sudo -u dfr ");
         line.replace(['[', ']', '…'], "").split_whitespace().map(str::to_owned).collect()
     };
     quoted

@@ -49,7 +49,7 @@ const EFFECTS: [&str; 7] = [
 ];
 
 /// Rooms with effects: each may import pure rooms, none may import another of these.
-const ADAPTERS: [&str; 10] = [
+const ADAPTERS: [&str; 11] = [
     "device",
     "disk",
     "ledger",
@@ -58,6 +58,7 @@ const ADAPTERS: [&str; 10] = [
     "repository",
     "runner",
     "scorer",
+    "service",
     "settings",
     "telemetry",
 ];
