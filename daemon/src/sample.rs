@@ -1,8 +1,25 @@
-//! Entries of made-up experiments, for the tests of every room.
+//! Made-up sessions, and entries of made-up experiments, for the tests of every room.
 
 use std::collections::BTreeMap;
 
+use dfr_contract::modality::Modality;
+
 use crate::experiment::{Entry, History, Notes, Phase, Purpose, RunOutcome, Usage, Verdict};
+use crate::session::NewSession;
+
+/// A made-up session.
+pub fn new_session(tag: &str) -> NewSession {
+    NewSession {
+        tag: tag.to_owned(),
+        task: "video-sample".to_owned(),
+        modality: Modality::Video,
+        base_commit: object_id(0),
+        pack_hash: "b7".to_owned(),
+        repository: "/home/human/dfresearch".into(),
+        settings: serde_json::json!({"budget_s": 30, "proposer": "playbook"}),
+        created_at_ms: 1_773_500_000_000,
+    }
+}
 
 /// A made-up experiment.
 #[derive(Clone, Debug)]

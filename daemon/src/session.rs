@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use dfr_contract::modality::Modality;
+use serde::{Deserialize, Serialize};
 
 use crate::experiment::{Entry, Phase};
 use crate::task::{Task, TaskError};
@@ -12,7 +13,7 @@ use crate::task::{Task, TaskError};
 pub const SILENT_AFTER: Duration = Duration::from_secs(30);
 
 /// What is decided when a session begins, and never changes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NewSession {
     /// Tag of the branch `autoresearch/<tag>`.
     pub tag: String,

@@ -4,9 +4,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::tests::{fresh, new_session};
+use super::tests::fresh;
 use super::*;
-use crate::experiment::Purpose;
+use crate::experiment::{Entry, Purpose};
+use crate::sample::new_session;
 
 const CHILD: &str = "DFR_TEST_LEDGER_OF_CHILD";
 const KILLS: usize = 6;

@@ -1,5 +1,6 @@
 //! Why the ledger cannot be had, with the way out.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use sqlx::migrate::MigrateError;
@@ -61,6 +62,26 @@ pub enum LedgerError {
         /// What SQLite said.
         source: sqlx::Error,
     },
+    /// What the file holds is not what was written.
+    #[error(
+        "the ledger {} is damaged ({reason}): it is restored at the next start, or by `dfr-daemon recover`",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Another process has written to the session since this one last read or wrote it.
+    #[error(
+        "another process wrote to session {tag:?}: end one of the two daemons, then go on with \
+         --resume"
+    )]
+    Overtaken {
+        /// The session.
+        tag: String,
+    },
     /// Anything else that SQLite says.
     #[error("the ledger {} does not work: check its disk, then try again", path.display())]
     Sqlite {
@@ -101,17 +122,63 @@ pub enum LedgerError {
     },
 }
 
+impl LedgerError {
+    /// Whether the file itself is at fault, so that a copy would help.
+    ///
+    /// # Source
+    /// <https://www.sqlite.org/rescode.html>: a header that is none of ours (1), too little to read
+    /// (266, 522), a file system that says so itself (8458).
+    pub(super) fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged { .. } | Self::NotALedger { .. } | Self::OtherVersion { .. } => true,
+            Self::Forbidden { path, source } => code(source) == Some(8) && may_write(path),
+            Self::Sqlite { source, .. } => match code(source) {
+                Some(code) => matches!(code, 1 | 266 | 522 | 8458),
+                None => matches!(source, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)),
+            },
+            _ => false,
+        }
+    }
+}
+
+/// SQLite takes a file for read-only also when its header was flipped.
+fn may_write(path: &Path) -> bool {
+    std::fs::OpenOptions::new().write(true).open(path).is_ok()
+}
+
 /// SQLite's result code decides the kind.
 ///
 /// # Source
-/// <https://www.sqlite.org/rescode.html>, primary codes.
+/// <https://www.sqlite.org/rescode.html>, primary codes; 4874 is the shared memory file that could
+/// not grow.
 pub(super) fn failed(path: &Path, source: sqlx::Error) -> LedgerError {
     let path = path.to_owned();
-    match primary_code(&source) {
+    if let sqlx::Error::Io(problem) = source {
+        return file_failed(path, problem);
+    }
+    if code(&source) == Some(4874) {
+        return LedgerError::DiskFull { path, source };
+    }
+    match code(&source).map(|code| code & 0xff) {
         Some(5 | 6) => LedgerError::Busy { path, source },
         Some(3 | 8 | 14 | 23) => LedgerError::Forbidden { path, source },
+        Some(11) => LedgerError::Damaged { path, reason: source.to_string() },
         Some(13) => LedgerError::DiskFull { path, source },
         Some(26) => LedgerError::NotALedger { path },
+        _ => LedgerError::Sqlite { path, source },
+    }
+}
+
+/// The same for the files around the database.
+pub(super) fn file_failed(path: PathBuf, problem: std::io::Error) -> LedgerError {
+    let kind = problem.kind();
+    let source = sqlx::Error::Io(problem);
+    match kind {
+        ErrorKind::WouldBlock => LedgerError::Busy { path, source },
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => LedgerError::DiskFull { path, source },
+        ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            LedgerError::Forbidden { path, source }
+        }
         _ => LedgerError::Sqlite { path, source },
     }
 }
@@ -125,7 +192,6 @@ pub(super) fn migration_failed(path: &Path, problem: MigrateError) -> LedgerErro
     }
 }
 
-fn primary_code(source: &sqlx::Error) -> Option<u32> {
-    let code: u32 = source.as_database_error()?.code()?.parse().ok()?;
-    Some(code & 0xff)
+fn code(source: &sqlx::Error) -> Option<u32> {
+    source.as_database_error()?.code()?.parse().ok()
 }

@@ -1,23 +1,38 @@
 //! The ledger: one SQLite file with every session's entries, append-only, the truth.
 //!
 //! One writer (the daemon) and any number of readers (`status`, `list`, `show`) at once. A call
-//! that returned is on the disk: write-ahead log, synchronous FULL.
+//! that returned is on the disk: write-ahead log, synchronous FULL. What the file itself may lose is
+//! there twice more: in backups, and as lines of text in each session's journal.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures::stream::{BoxStream, TryStreamExt as _};
 use sqlx::SqlitePool;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use tokio::sync::Mutex;
 
-use crate::experiment::{Entry, History, Phase};
+use crate::experiment::{History, Phase};
 use crate::session::{Heartbeat, NewSession, Recorded, Session};
 
+mod append;
+mod backup;
+mod check;
+mod compare;
 mod error;
+mod files;
+mod journal;
+mod restore;
 mod rows;
 
 pub use error::LedgerError;
+pub use restore::Restored;
 
+use append::Written;
 use error::failed;
 use rows::{EntryRow, HeartbeatRow, SessionRow};
 
@@ -30,6 +45,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 pub struct Ledger {
     path: PathBuf,
     pool: SqlitePool,
+    written: Arc<Mutex<Written>>,
+    /// Shared by all who write; whoever restores the ledger wants it alone.
+    _lock: Option<Arc<File>>,
 }
 
 impl Ledger {
@@ -42,6 +60,12 @@ impl Ledger {
             std::fs::create_dir_all(directory)
                 .map_err(|source| LedgerError::Directory { path: directory.to_owned(), source })?;
         }
+        let lock = files::share(path)?;
+        Ok(Self { _lock: Some(Arc::new(lock)), ..Self::open_unlocked(path).await? })
+    }
+
+    /// The same, for one who holds the lock or needs none.
+    async fn open_unlocked(path: &Path) -> Result<Self, LedgerError> {
         let options = options(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
@@ -85,6 +109,12 @@ impl Ledger {
     /// # Errors
     /// The tag is taken, or the ledger cannot be written.
     pub async fn create_session(&self, new: &NewSession) -> Result<Session, LedgerError> {
+        let session = self.insert_session(new).await?;
+        self.written.lock().await.read(session.id, None);
+        Ok(session)
+    }
+
+    async fn insert_session(&self, new: &NewSession) -> Result<Session, LedgerError> {
         let insert = sqlx::query(
             "insert into session (tag, task, modality, base_commit, pack_hash, repository, \
              settings, created_at_ms) values (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -119,6 +149,15 @@ impl Ledger {
         row.map(TryInto::try_into).transpose()
     }
 
+    async fn session_by_id(&self, id: i64) -> Result<Session, LedgerError> {
+        let row: SessionRow = sqlx::query_as("select * from session where id = ?")
+            .bind(id)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(|source| failed(&self.path, source))?;
+        row.try_into()
+    }
+
     /// All sessions, oldest first.
     ///
     /// # Errors
@@ -131,59 +170,43 @@ impl Ledger {
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
-    /// Writes one entry down. Once this has returned, the entry outlives a crash.
-    ///
-    /// # Errors
-    /// The entry would not read back as it is, or the ledger cannot be written.
-    pub async fn append(
-        &self,
-        session_id: i64,
-        experiment: u32,
-        entry: &Entry,
-        at_ms: i64,
-    ) -> Result<(), LedgerError> {
-        let (kind, body) = rows::written(entry)?;
-        sqlx::query(
-            "insert into entry (session_id, experiment, at_ms, kind, body) values (?, ?, ?, ?, ?)",
-        )
-        .bind(session_id)
-        .bind(experiment)
-        .bind(at_ms)
-        .bind(kind)
-        .bind(body)
-        .execute(&self.pool)
-        .await
-        .map_err(|source| failed(&self.path, source))?;
-        Ok(())
-    }
-
     /// Every entry of a session, oldest first.
     ///
     /// # Errors
     /// The ledger cannot be read, or holds what no version of this program wrote.
     pub async fn entries(&self, session_id: i64) -> Result<Vec<Recorded>, LedgerError> {
-        let rows: Vec<EntryRow> = sqlx::query_as(
-            "select id, experiment, at_ms, body from entry where session_id = ? order by id",
-        )
-        .bind(session_id)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(|source| failed(&self.path, source))?;
+        let rows: Vec<EntryRow> = self
+            .rows(session_id)
+            .try_collect()
+            .await
+            .map_err(|source| failed(&self.path, source))?;
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
-    /// What the entries of a session imply.
+    /// What the entries of a session imply, taken in one by one. From here on [`Self::append`] goes
+    /// on behind the last of them.
     ///
     /// # Errors
     /// As [`Self::entries`], or an entry that cannot follow what came before it.
     pub async fn history(&self, session_id: i64) -> Result<History, LedgerError> {
         let mut history = History::default();
-        for recorded in self.entries(session_id).await? {
-            history
-                .apply(recorded.experiment, &recorded.entry, recorded.at_ms)
-                .map_err(|source| LedgerError::Illegal { id: recorded.id, source })?;
+        let mut last = None;
+        let mut rows = pin!(self.rows(session_id));
+        while let Some(row) = rows.try_next().await.map_err(|source| failed(&self.path, source))? {
+            let recorded = Recorded::try_from(row)?;
+            last = Some(recorded.id);
+            history = compare::folded(history, &recorded)?;
         }
+        self.written.lock().await.read(session_id, last);
         Ok(history)
+    }
+
+    fn rows(&self, session_id: i64) -> BoxStream<'_, Result<EntryRow, sqlx::Error>> {
+        sqlx::query_as(
+            "select id, experiment, at_ms, body from entry where session_id = ? order by id",
+        )
+        .bind(session_id)
+        .fetch(&self.pool)
     }
 
     /// Gives a sign of life.
@@ -232,7 +255,7 @@ impl Ledger {
             .connect_with(options)
             .await
             .map_err(|source| failed(path, source))?;
-        Ok(Self { path: path.to_owned(), pool })
+        Ok(Self { path: path.to_owned(), pool, written: Arc::default(), _lock: None })
     }
 }
 

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
+use sqlx::SqliteConnection;
 
 use super::LedgerError;
+use super::journal::Line;
 use crate::experiment::{Entry, Phase};
 use crate::session::{Heartbeat, NewSession, Recorded, Session};
 
@@ -17,6 +19,26 @@ pub(super) fn written(entry: &Entry) -> Result<(String, String), LedgerError> {
         Ok(read) if read == *entry => Ok((kind, body)),
         _ => Err(LedgerError::Unfaithful { kind }),
     }
+}
+
+/// Takes in an entry of a journal.
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    session_id: i64,
+    line: &Line,
+) -> Result<(), sqlx::Error> {
+    let (kind, body) = written(&line.entry).map_err(|e| sqlx::Error::Encode(e.into()))?;
+    sqlx::query(
+        "insert into entry (session_id, experiment, at_ms, kind, body) values (?, ?, ?, ?, ?)",
+    )
+    .bind(session_id)
+    .bind(line.experiment)
+    .bind(line.at_ms)
+    .bind(kind)
+    .bind(body)
+    .execute(connection)
+    .await
+    .map(drop)
 }
 
 #[derive(sqlx::FromRow)]

@@ -4,21 +4,8 @@ use sqlx::Executor;
 use tempfile::TempDir;
 
 use super::*;
-use crate::experiment::{Notes, Usage, Verdict};
-use crate::sample::{self, object_id, tried};
-
-pub(super) fn new_session(tag: &str) -> NewSession {
-    NewSession {
-        tag: tag.to_owned(),
-        task: "video-sample".to_owned(),
-        modality: dfr_contract::modality::Modality::Video,
-        base_commit: object_id(0),
-        pack_hash: "b7".to_owned(),
-        repository: "/home/human/dfresearch".into(),
-        settings: serde_json::json!({"budget_s": 30, "proposer": "playbook"}),
-        created_at_ms: 1_773_500_000_000,
-    }
-}
+use crate::experiment::{Entry, Notes, Purpose, Usage, Verdict};
+use crate::sample::{self, new_session, tried};
 
 pub(super) async fn fresh() -> (TempDir, Ledger) {
     let directory = tempfile::tempdir().unwrap();
@@ -26,7 +13,11 @@ pub(super) async fn fresh() -> (TempDir, Ledger) {
     (directory, ledger)
 }
 
-fn abandoned(reason: &str) -> Entry {
+pub(super) fn opened() -> Entry {
+    Entry::Opened { parent: sample::object_id(0), proposer: "scripted".to_owned(), purpose: Purpose::Candidate }
+}
+
+pub(super) fn abandoned(reason: &str) -> Entry {
     Entry::Abandoned { reason: reason.to_owned() }
 }
 
@@ -140,6 +131,30 @@ async fn only_the_newest_heartbeat_is_kept() {
         assert_eq!(ledger.heartbeat(session.id).await.unwrap(), Some(beat.clone()));
         beat = Heartbeat { phase, experiment: Some(3), at_ms: beat.at_ms + 1, ..beat };
     }
+}
+
+#[tokio::test]
+async fn a_session_that_another_process_wrote_to_is_left_to_it() {
+    let (directory, ledger) = fresh().await;
+    let path = directory.path().join("state/dfr.db");
+    let session = ledger.create_session(&new_session("a")).await.unwrap();
+    let beside = ledger.create_session(&new_session("b")).await.unwrap();
+    ledger.append(session.id, 0, &opened(), 1).await.unwrap();
+
+    let other = Ledger::open(&path).await.unwrap();
+    other.append(session.id, 0, &abandoned("other"), 2).await.unwrap();
+    let told = ledger.entries(session.id).await.unwrap();
+    for _ in 0..2 {
+        let refused = ledger.append(session.id, 0, &abandoned("late"), 3).await.unwrap_err();
+        assert!(matches!(&refused, LedgerError::Overtaken { tag } if tag == "a"), "{refused:?}");
+    }
+    assert_eq!(ledger.entries(session.id).await.unwrap(), told);
+    ledger.append(beside.id, 0, &opened(), 4).await.unwrap();
+
+    ledger.history(session.id).await.unwrap();
+    ledger.append(session.id, 1, &abandoned("known now"), 5).await.unwrap();
+    let refused = other.append(session.id, 1, &opened(), 6).await.unwrap_err();
+    assert!(matches!(refused, LedgerError::Overtaken { .. }), "{refused:?}");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::experiment::{Entry, History, Phase, Row, Stage, Usage, Verdict};
-use crate::sample::{self, object_id, tried};
+use crate::sample::{self, tried};
 use crate::session::{Heartbeat, Life, Lock, NewSession, Recorded, Session};
 
 const PLAIN: Style = Style { colour: false, readable: since_start };
@@ -14,16 +14,7 @@ fn since_start(ms: i64) -> String {
 }
 
 fn session(tag: &str) -> Session {
-    let begun = NewSession {
-        tag: tag.to_owned(),
-        task: "video-sample".to_owned(),
-        modality: dfr_contract::modality::Modality::Video,
-        base_commit: object_id(0),
-        pack_hash: "b7".to_owned(),
-        repository: "/home/human/dfresearch".into(),
-        settings: serde_json::Value::Null,
-        created_at_ms: 1_000,
-    };
+    let begun = NewSession { created_at_ms: 1_000, ..sample::new_session(tag) };
     Session { id: 1, begun }
 }
 
