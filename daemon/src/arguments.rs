@@ -78,6 +78,12 @@ pub struct RunFlags {
     /// Seed of every random draw [default: 42]
     #[arg(long)]
     pub seed: Option<u64>,
+    /// How runs are kept together: auto, full or container
+    #[arg(long, value_name = "TIER")]
+    pub containment: Option<String>,
+    /// Refuse to start where a loop must not be left alone; `doctor` tells why
+    #[arg(long)]
+    pub unattended: bool,
     /// Pause when the session's answers have cost this much, in US dollars
     #[arg(long, value_name = "USD")]
     pub max_usd: Option<f64>,

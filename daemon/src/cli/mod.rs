@@ -33,6 +33,9 @@ fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().or_outside()?;
     let Some(command) = arguments.command else {
+        if arguments.run.unattended {
+            refuse_unattended(&arguments, &environment)?;
+        }
         let settings = Settings::resolve(&arguments.places, &arguments.run, &environment);
         let level = runtime.block_on(supervisor::run(settings.map_err(classify)?))?;
         return Ok(if level == StopLevel::Now { exit::INTERRUPTED } else { exit::OK });
@@ -57,12 +60,21 @@ fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
     Ok(code)
 }
 
+fn refuse_unattended(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
+    let asked = doctor::Asked { places: &arguments.places, flags: &arguments.run, environment };
+    let Some(lacks) = report::refuse_unattended(&doctor::checkup(asked)?) else { return Ok(()) };
+    let error = anyhow::anyhow!("this machine is not fit for --unattended: {lacks}");
+    Err(Failure::new(Kind::Configuration, error).hint("dfr-daemon doctor says what helps"))
+}
+
 fn classify(error: SettingsError) -> Failure {
     let kind = match error {
         SettingsError::Task
         | SettingsError::Tag
         | SettingsError::Model
         | SettingsError::Range { .. }
+        | SettingsError::Cap { .. }
+        | SettingsError::Containment(_)
         | SettingsError::UnknownProposer(_) => Kind::Usage,
         _ => Kind::Configuration,
     };

@@ -14,7 +14,11 @@ pub(super) async fn fresh() -> (TempDir, Ledger) {
 }
 
 pub(super) fn opened() -> Entry {
-    Entry::Opened { parent: sample::object_id(0), proposer: "scripted".to_owned(), purpose: Purpose::Candidate }
+    Entry::Opened {
+        parent: sample::object_id(0),
+        proposer: "scripted".to_owned(),
+        purpose: Purpose::Candidate,
+    }
 }
 
 pub(super) fn abandoned(reason: &str) -> Entry {

@@ -9,12 +9,6 @@ use crate::experiment::Caps;
 const BYTES_PER_GIB: f64 = (1u64 << 30) as f64;
 
 pub(super) fn resolve(flags: &RunFlags, file: &File) -> Result<Caps, SettingsError> {
-    let number = |name, flag: Option<f64>, file: Option<f64>| match flag.or(file) {
-        Some(value) if !value.is_finite() || value <= 0.0 => {
-            Err(SettingsError::Cap { name, value: value.to_string() })
-        }
-        value => Ok(value),
-    };
     let hours = |name, flag, file| -> Result<Option<Duration>, SettingsError> {
         let Some(hours) = number(name, flag, file)? else { return Ok(None) };
         let time = Duration::try_from_secs_f64(hours * 3600.0);
@@ -30,7 +24,25 @@ pub(super) fn resolve(flags: &RunFlags, file: &File) -> Result<Caps, SettingsErr
         tokens,
         device: hours("max_gpu_hours", flags.max_gpu_hours, file.max_gpu_hours)?,
         lived: hours("max_hours", flags.max_hours, file.max_hours)?,
-        // More bytes than fit are no cap.
-        disk_bytes: gib.map(|gib| (gib * BYTES_PER_GIB) as u64),
+        disk_bytes: gib.map(bytes),
     })
+}
+
+/// A number above 0, the flag's before the file's.
+pub(super) fn number(
+    name: &'static str,
+    flag: Option<f64>,
+    file: Option<f64>,
+) -> Result<Option<f64>, SettingsError> {
+    match flag.or(file) {
+        Some(value) if !value.is_finite() || value <= 0.0 => {
+            Err(SettingsError::Cap { name, value: value.to_string() })
+        }
+        value => Ok(value),
+    }
+}
+
+/// More than fits is as good as no limit.
+pub(super) fn bytes(gib: f64) -> u64 {
+    (gib * BYTES_PER_GIB) as u64
 }

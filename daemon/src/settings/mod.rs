@@ -3,6 +3,7 @@
 //! The only room that reads the environment; everything else is handed what it needs.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,8 +15,10 @@ use crate::experiment::Caps;
 
 mod caps;
 mod environment;
+mod runs;
 
 pub use environment::Environment;
+pub use runs::{Containment, Runs};
 
 /// Where a session and its data live.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +86,20 @@ pub struct Settings {
     pub grace: Duration,
     /// What the session may spend.
     pub caps: Caps,
+    /// What a run may use and how it is kept together.
+    pub runs: Runs,
+    /// Free space below which nothing new is started, in MiB.
+    pub floor_mib: u64,
+    /// Refuse to start where a loop must not be left alone.
+    pub unattended: bool,
+    /// Experiments between two backups of the ledger.
+    pub backup_every: u32,
+    /// The GPUs that runs may see, as CUDA_VISIBLE_DEVICES has it.
+    pub visible_gpus: Option<String>,
+    /// NVML's library, when not the system's.
+    pub nvml: Option<OsString>,
+    /// Where the service manager listens, and how often it wants a sign of life.
+    pub service: (Option<String>, Option<Duration>),
     /// Crashes in a row after which the incumbent is measured again.
     pub crash_limit: u32,
     /// First time until something outside that failed is looked at again; it doubles from there.
@@ -119,6 +136,12 @@ struct File {
     max_gpu_hours: Option<f64>,
     max_hours: Option<f64>,
     max_disk_gib: Option<f64>,
+    containment: Option<String>,
+    memory_gib: Option<f64>,
+    processes: Option<u64>,
+    file_gib: Option<f64>,
+    floor_mib: Option<u64>,
+    backup_every: Option<u32>,
 }
 
 /// What is missing or cannot be understood.
@@ -174,6 +197,9 @@ pub enum SettingsError {
         /// What was given.
         value: String,
     },
+    /// A word that names no tier.
+    #[error("containment {0:?}: choose auto, full or container")]
+    Containment(String),
     /// `.env` cannot be understood.
     #[error(".env: {0}")]
     DotEnv(String),
@@ -265,6 +291,14 @@ impl Settings {
             seed: flags.seed.or(env.number("DFR_SEED")?).or(file.seed),
             grace: seconds("grace_s", env.number("DFR_GRACE_S")?.or(file.grace_s), 10)?,
             caps: caps::resolve(flags, &file)?,
+            runs: runs::resolve(flags, env, &file)?,
+            floor_mib: file.floor_mib.unwrap_or(crate::disk::FLOOR_MIB),
+            unattended: flags.unattended,
+            backup_every: within("backup_every", file.backup_every, u32::MAX)?
+                .unwrap_or(BACKUP_EVERY),
+            visible_gpus: env.get("CUDA_VISIBLE_DEVICES"),
+            nvml: env.get("DFR_NVML").map(OsString::from),
+            service: (env.notify_socket(), env.watchdog()?),
             crash_limit: within("crash_limit", file.crash_limit, u32::MAX)?.unwrap_or(CRASH_LIMIT),
             look: seconds("look_s", file.look_s, 1)?,
             probe: seconds("probe_s", file.probe_s, 30)?,
@@ -278,6 +312,8 @@ impl Settings {
 const BUDGET_MOST_S: u64 = 365 * 24 * 3600;
 /// Longest grace or first wait: a day.
 const SECONDS_MOST: u64 = 24 * 3600;
+/// A backup costs milliseconds.
+const BACKUP_EVERY: u32 = 25;
 /// Crashes in a row that are no accident.
 const CRASH_LIMIT: u32 = 5;
 

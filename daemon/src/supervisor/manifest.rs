@@ -2,11 +2,12 @@
 //! down need not run it again.
 
 use serde::{Deserialize, Serialize};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::Session;
+use super::device::last_line;
 use super::settle::tolerate;
-use crate::experiment::{Limits, Phase, RunOutcome};
+use crate::experiment::{Entry, Limits, Phase, RunOutcome};
 use crate::failure::Failure;
 use crate::task::Command;
 
@@ -27,22 +28,28 @@ pub(super) struct Manifest {
 }
 
 impl Session {
-    /// Runs a phase of the experiment in hand, or takes what an earlier life left of it.
+    /// Runs a phase of the experiment in hand, or takes what an earlier life left of it. Nothing when
+    /// the machine cut it short: that is written down, and it is begun again.
     pub(super) async fn measured(
         &mut self,
         phase: Phase,
         command: &Command,
         limits: Limits,
-    ) -> Result<Manifest, Failure> {
+    ) -> Result<Option<Manifest>, Failure> {
         let n = self.history.current();
         if let Some(ended) = self.left(phase)? {
             info!(%phase, "had ended already; taken as it is");
-            return Ok(ended);
+            return Ok(Some(ended));
         }
         self.begin(phase).await?;
         let log = self.notebook.run_log(n);
         let report = self.execute(n, command, &log, limits).await?;
-        let last = report.tail.lines().rev().find(|line| !line.trim().is_empty());
+        if let Some(why) = self.harmed(&report).await {
+            warn!(%phase, why, "cut short by the machine; it is repeated");
+            let seconds = report.elapsed.as_secs_f64();
+            self.end(Entry::Interrupted { phase, why, seconds }).await?;
+            return Ok(None);
+        }
         let startup = report.startup.unwrap_or(report.elapsed);
         let ended = Manifest {
             phase,
@@ -51,10 +58,10 @@ impl Session {
             run: report.outcome,
             seconds: report.elapsed.as_secs_f64(),
             startup_s: startup.as_secs_f64(),
-            said: last.unwrap_or("no output").to_owned(),
+            said: last_line(&report.tail).to_owned(),
         };
         tolerate(self.notebook.write_manifest(n, phase, &ended));
-        Ok(ended)
+        Ok(Some(ended))
     }
 
     /// What the newest attempt at a phase left, when it had ended.

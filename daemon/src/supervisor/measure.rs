@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use dfr_contract::CLOCK_STARTED;
 use dfr_contract::footer::{Claims, Footer};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::Session;
+use super::device::SLACK;
+use super::preflight::MARK;
 use super::settle::tolerate;
 use crate::experiment::{Entry, Limits, Phase, RunOutcome, train_limits};
 use crate::failure::{Failure, OrFailure as _};
 use crate::notebook::make_way;
-use crate::runner::{self, Containment, Execution, Report, ResourceLimits};
+use crate::runner::{self, Execution, Report};
 use crate::scorer;
 use crate::task::{Command, expand, expand_paths};
 
@@ -24,7 +26,9 @@ impl Session {
         let start = self.history.baseline_start();
         let limits = train_limits(self.budget, start, self.settings.grace);
         let command = self.task.commands.train.clone();
-        let ended = self.measured(Phase::Train, &command, limits).await?;
+        let Some(ended) = self.measured(Phase::Train, &command, limits).await? else {
+            return Ok(());
+        };
         self.enter(Phase::Score);
         let startup = Duration::try_from_secs_f64(ended.startup_s).unwrap_or_default();
         self.clock.carve(Phase::Train, Phase::Start, startup);
@@ -41,7 +45,9 @@ impl Session {
         self.enter(Phase::Predict);
         let limits = self.limits(self.task.budget.predict_s);
         let command = self.task.commands.predict.clone();
-        let ended = self.measured(Phase::Predict, &command, limits).await?;
+        let Some(ended) = self.measured(Phase::Predict, &command, limits).await? else {
+            return Ok(());
+        };
         let problem = match ended.run {
             RunOutcome::Finished => None,
             _ => Some(format!("prediction {}: {}", ended.run, ended.said)),
@@ -91,6 +97,9 @@ impl Session {
         let mut environment: BTreeMap<_, _> = self.settings.child_environment.clone();
         environment.extend(self.task.environment.clone());
         environment.extend(expand_paths(&self.task.paths, &places));
+        // So that CUDA counts devices as their driver does.
+        environment.insert("CUDA_DEVICE_ORDER".to_owned(), "PCI_BUS_ID".to_owned());
+        environment.insert(MARK.to_owned(), self.mark.clone());
         let execution = Execution {
             argv: command.expand(&places),
             directory: self.slot.tree.clone(),
@@ -99,10 +108,19 @@ impl Session {
             started_line: Some(CLOCK_STARTED),
             deadline: limits.deadline,
             grace: limits.grace,
-            limits: ResourceLimits::default(),
-            containment: Containment::choose(None, &runner::capabilities()).or_outside()?,
+            limits: self.resources,
+            containment: self.containment.clone(),
         };
         tracing::debug!(argv = ?execution.argv, deadline_s = limits.deadline.as_secs(), "starts");
-        runner::run(&execution, self.live, self.stop.clone()).await.or_outside()
+        let most = limits.deadline + limits.grace + SLACK;
+        let run = runner::run(&execution, self.live, self.stop.clone());
+        let report = self.service.during(most, run).await.or_outside()?;
+        if report.killed > 0 {
+            info!(killed = report.killed, "processes that outlived their program were ended");
+        }
+        if let Some(error) = &report.log_error {
+            warn!(%error, log = %log.display(), "the log is not whole");
+        }
+        Ok(report)
     }
 }

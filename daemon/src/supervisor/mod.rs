@@ -22,7 +22,8 @@ use crate::patch::Scope;
 use crate::proposer::Proposer;
 use crate::report::short;
 use crate::repository::Repository;
-use crate::runner::Live;
+use crate::runner::{Containment, Live, ResourceLimits};
+use crate::service::Service;
 use crate::session::Heartbeat;
 use crate::settings::Settings;
 use crate::task::{Places, Task};
@@ -31,6 +32,7 @@ mod ask;
 mod branch;
 mod build;
 mod checks;
+mod device;
 mod heartbeat;
 mod manifest;
 mod measure;
@@ -43,6 +45,7 @@ mod slot;
 mod stop;
 mod wait;
 
+use device::Gpus;
 use heartbeat::Pulse;
 use phases::PhaseClock;
 use slot::Slot;
@@ -61,7 +64,10 @@ pub async fn run(settings: Settings) -> Result<StopLevel, Failure> {
         Ok(level) = asked.wait_for(|level| *level > StopLevel::Continue) => return Ok(*level),
     };
     session.take_up().await?;
-    session.run().await
+    session.service.ready();
+    let ended = session.run().await;
+    session.service.stopping();
+    ended
 }
 
 /// One tag on one branch, with everything it needs.
@@ -84,6 +90,12 @@ struct Session {
     notebook: Notebook,
     proposer: Box<dyn Proposer>,
     slot: Slot,
+    gpus: Gpus,
+    containment: Containment,
+    resources: ResourceLimits,
+    /// What every program of this session carries in its environment.
+    mark: String,
+    service: Service,
     /// The commit whose build is in the slot.
     built: Option<String>,
     /// What was begun in this life and has not ended.
@@ -166,6 +178,7 @@ impl Session {
 
     /// One effect, and what came of it.
     async fn turn(&mut self) -> Result<Flow, Failure> {
+        self.service.alive();
         self.align().await?;
         let effect = next(&self.history, &self.rules, &self.situation());
         match effect {
@@ -191,6 +204,9 @@ impl Session {
     }
 
     async fn perform(&mut self, effect: Effect) -> Result<(), Failure> {
+        if matches!(effect, Effect::Ask | Effect::Build | Effect::Train | Effect::Predict) {
+            self.admit().await?;
+        }
         match effect {
             Effect::Open { purpose, commit } => self.open(purpose, commit).await,
             Effect::Introduce => self.introduce().await,
@@ -236,7 +252,9 @@ impl Session {
 
     fn enter(&mut self, phase: Phase) {
         self.clock.enter(phase, clock::now());
-        self.pulse.set(self.history.current(), phase);
+        let n = self.history.current();
+        self.pulse.set(n, phase);
+        self.service.status(&format!("experiment {n}: {phase}"));
         match phase {
             Phase::Build => info!("building"),
             Phase::Train => info!("training for {} s", self.budget.as_secs()),

@@ -1,6 +1,7 @@
 //! How a session begins or goes on: what it fixes so that its scores compare, and where that stands
 //! in the ledger.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::anyhow;
@@ -14,6 +15,7 @@ use crate::ledger::Ledger;
 use crate::session::{NewSession, Session};
 use crate::settings::Settings;
 use crate::task::Task;
+use crate::terminal::Terminal;
 
 /// Seed of a session when nobody names one.
 const SEED: u64 = 42;
@@ -85,7 +87,14 @@ async fn session(ledger: &Path, tag: &str) -> Result<Option<Session>, Failure> {
     if !ledger.exists() {
         return Ok(None);
     }
-    Ledger::open(ledger).await.or_outside()?.session(tag).await.or_outside()
+    let (ledger, restored) = Ledger::open_checked(ledger).await.or_outside()?;
+    if let Some(restored) = restored {
+        // The log of the session is not open yet.
+        let _ = writeln!(Terminal, "{restored}");
+    }
+    let session = ledger.session(tag).await.or_outside();
+    ledger.close().await;
+    session
 }
 
 /// Writes a new session down.

@@ -1,13 +1,13 @@
 //! From settings to a session: everything is checked before anything is made.
 
 use std::io::IsTerminal as _;
-use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::checks::{Found, find};
+use super::device::Gpus;
 use super::heartbeat::Pulse;
 use super::phases::PhaseClock;
 use super::slot::{Slot, SlotError};
@@ -17,14 +17,18 @@ use crate::experiment::{Phase, Rules};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::Ledger;
 use crate::notebook::Notebook;
-use crate::runner::{self, FileLock, Live, LockError};
-use crate::settings::Settings;
+use crate::runner::{self, Containment, FileLock, Live, LockError, ResourceLimits, Tier};
+use crate::service::Service;
+use crate::settings::{self, Settings};
 use crate::telemetry;
 
 /// Answers that may follow a first one that failed.
 const REPAIR_TURNS: u32 = 2;
 /// How often something that the machine cut short is begun.
 const ATTEMPTS: u32 = 3;
+
+/// Variable in which every program of a session carries its mark.
+pub(super) const MARK: &str = "DFR_SESSION";
 
 pub(super) async fn prepare(
     settings: Settings,
@@ -44,6 +48,9 @@ pub(super) async fn prepare(
     refuse_second(&notebook, &found.tag)?;
     notebook.probe().or_outside()?;
     let project = found.repository.root(&found.base).or_outside()?;
+    let containment = contain(&settings)?;
+    let (socket, interval) = &settings.service;
+    let service = Service::from_environment(socket.as_deref(), *interval).or_configuration()?;
     let slot = Slot::claim(&settings.locations.cache, &project[..12]).map_err(crowded)?;
     // From here on things are made; the branch first, because it is the likeliest to be refused.
     if known.is_none() {
@@ -53,6 +60,11 @@ pub(super) async fn prepare(
     notebook.create().or_outside()?;
     let lock = FileLock::take(&notebook.lock()).map_err(|error| busy(error, &found.tag))?;
     telemetry::start(notebook.root(), &filter).or_outside()?;
+    let mark = mark(&notebook);
+    let left = runner::end_leftovers(&format!("{MARK}={mark}")).await;
+    if left > 0 {
+        warn!(left, "programs that an earlier daemon left behind were ended");
+    }
     let ledger = Ledger::open(&ledger_path).await.or_outside()?;
     let mut earlier = None;
     let (id, base, history) = match known {
@@ -70,7 +82,8 @@ pub(super) async fn prepare(
         proposer = found.proposer.name(),
         "session"
     );
-    report_device();
+    info!(tier = containment.tier().as_str(), "runs are contained");
+    let gpus = Gpus::open(settings.nvml.clone(), settings.visible_gpus.as_deref()).await;
     report_checkout(&found);
     let live = if std::io::stderr().is_terminal() { Live::Terminal } else { Live::Quiet };
     let rules = Rules {
@@ -80,8 +93,18 @@ pub(super) async fn prepare(
         max_experiments: settings.max_experiments,
         caps: settings.caps,
     };
+    let resources = ResourceLimits {
+        memory_bytes: settings.runs.memory_bytes,
+        processes: settings.runs.processes,
+        file_bytes: settings.runs.file_bytes,
+    };
     Ok(Session {
         settings,
+        gpus,
+        containment,
+        resources,
+        mark,
+        service,
         rules,
         task: found.terms.task,
         budget: Duration::from_secs(found.terms.budget_s),
@@ -133,12 +156,21 @@ fn busy(error: LockError, tag: &str) -> Failure {
     }
 }
 
-fn report_device() {
-    if Path::new("/dev/nvidiactl").exists() {
-        info!("device: NVIDIA GPU");
-    } else {
-        warn!("device: no NVIDIA GPU; training runs on the CPU");
-    }
+/// The tier that is asked for, or the best there is.
+fn contain(settings: &Settings) -> Result<Containment, Failure> {
+    let forced = settings.runs.containment.map(|word| match word {
+        settings::Containment::Full => Tier::Full,
+        settings::Containment::Container => Tier::Container,
+    });
+    Containment::choose(forced, &runner::capabilities()).map_err(|error| {
+        Failure::new(Kind::Configuration, error).hint("dfr-daemon doctor says what there is")
+    })
+}
+
+/// Tells the programs of this session from all others on the machine.
+fn mark(notebook: &Notebook) -> String {
+    let root = notebook.root();
+    root.canonicalize().unwrap_or_else(|_| root.to_owned()).to_string_lossy().into_owned()
 }
 
 /// A branch moves under a human who has it checked out: their files stay, and so seem changed.

@@ -1,7 +1,7 @@
 //! The verdict and everything that follows from it: results.tsv, STATE.md, artifacts. The branch
 //! follows by itself.
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{PhaseClock, Session};
 use crate::clock;
@@ -9,6 +9,9 @@ use crate::experiment::{Entry, Judgement, Phase, Purpose, Row, Verdict, judge, j
 use crate::failure::{Failure, OrFailure as _};
 use crate::notebook::NotebookError;
 use crate::report::short;
+
+/// Backups of the ledger that are kept.
+const BACKUPS: usize = 3;
 
 impl Session {
     /// Judges the experiment in hand. The entry is the point of no return.
@@ -42,7 +45,20 @@ impl Session {
         self.notebook.write(&self.task, &self.history).or_outside()?;
         self.record(Entry::Settled { phase_seconds }).await?;
         self.clock = PhaseClock::start(Phase::Record, clock::now());
+        if (n + 1).is_multiple_of(self.settings.backup_every) {
+            self.back_up().await;
+        }
         self.check_baseline()
+    }
+}
+
+impl Session {
+    /// A backup that cannot be made now is made after some more experiments.
+    async fn back_up(&self) {
+        match self.ledger.back_up(BACKUPS).await {
+            Ok(path) => debug!(path = %path.display(), "backup of the ledger"),
+            Err(error) => warn!("no backup: {:#}", anyhow::Error::from(error)),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info};
 
+use super::device::SLACK;
 use super::{Flow, Session};
 use crate::clock;
 use crate::experiment::{Entry, Pause, Purpose, StopLevel, Verdict};
@@ -14,6 +15,16 @@ use crate::ledger::LedgerError;
 const LOOK_MOST: Duration = Duration::from_secs(60);
 /// Longest time until a broken environment is tried again: a try costs a whole run.
 const PROBE_MOST: Duration = Duration::from_secs(1800);
+
+/// What must wait for something that is known.
+#[derive(Debug, thiserror::Error)]
+#[error("{why}")]
+pub(super) struct Postponed {
+    pub(super) cause: Pause,
+    pub(super) why: String,
+    /// When to look again; soon when nothing is known.
+    pub(super) after: Option<Duration>,
+}
 
 /// A wait that has begun.
 pub(super) struct Waiting {
@@ -40,6 +51,7 @@ impl Session {
             _ => doubled(self.settings.look, looks, LOOK_MOST),
         };
         self.sleep(pause).await;
+        // The time that this takes is the point of it: what comes next is another try.
         if cause == Pause::Environment && self.stop_level() == StopLevel::Continue {
             self.went_on().await?;
         }
@@ -53,8 +65,19 @@ impl Session {
             error!("left as it is, --resume goes on with it: {failure}");
             return Ok(Flow::Stop);
         }
-        let cause = if failure.is_full_disk() { Pause::Disk } else { Pause::Outside };
-        self.wait_for(cause, format!("{failure}")).await
+        let postponed = failure.error.downcast_ref::<Postponed>();
+        if let Some(Postponed { cause, why, after: Some(after) }) = postponed {
+            let after = *after;
+            self.begin_wait(*cause, why.clone());
+            self.sleep(after).await;
+            return Ok(Flow::GoOn);
+        }
+        let cause = match postponed {
+            Some(postponed) => postponed.cause,
+            None if failure.is_full_disk() => Pause::Disk,
+            None => Pause::Outside,
+        };
+        self.wait_for(cause, format!("{:#}", failure.error)).await
     }
 
     /// Waits until the ledger may be written again.
@@ -81,6 +104,7 @@ impl Session {
             _ => {
                 error!(why, "paused: {cause}");
                 self.pulse.pause(Some(format!("{cause}: {why}")));
+                self.service.status(&format!("paused: {cause}: {why}"));
                 let since = self.waiting.take().map_or_else(clock::now, |waiting| waiting.since);
                 self.waiting = Some(Waiting { cause, why, since, looks: 0 });
                 0
@@ -101,10 +125,13 @@ impl Session {
     async fn sleep(&mut self, pause: Duration) {
         let mut stop = self.stop.clone();
         let now = *stop.borrow();
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            _ = stop.wait_for(|level| *level > now) => {}
-        }
+        let slept = async {
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                _ = stop.wait_for(|level| *level > now) => {}
+            }
+        };
+        self.service.during(pause + SLACK, slept).await;
     }
 
     fn failed_controls(&self) -> u32 {

@@ -1,0 +1,52 @@
+//! What a run may use and how it is kept together, from flags, environment and file.
+
+use super::caps::{bytes, number};
+use super::{Environment, File, SettingsError};
+use crate::arguments::RunFlags;
+
+/// How runs are held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Runs {
+    /// The tier that is asked for; the best there is when none is.
+    pub containment: Option<Containment>,
+    /// Main memory of all processes of a run, in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Processes and threads of a run.
+    pub processes: Option<u64>,
+    /// Size of any one file that a run writes, in bytes.
+    pub file_bytes: Option<u64>,
+}
+
+/// The word that forces a tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Containment {
+    /// A PID namespace.
+    Full,
+    /// A subreaper and a sweep.
+    Container,
+}
+
+/// Enough for any trainer's threads, too few for a bomb to be felt.
+const PROCESSES: u64 = 4096;
+/// Larger than any checkpoint of a model that fits the competition.
+const FILE_BYTES: u64 = 64 << 30;
+
+pub(super) fn resolve(
+    flags: &RunFlags,
+    env: &Environment,
+    file: &File,
+) -> Result<Runs, SettingsError> {
+    let word = flags.containment.clone().or_else(|| env.get("DFR_CONTAINMENT"));
+    let containment = match word.or_else(|| file.containment.clone()).as_deref() {
+        None | Some("auto") => None,
+        Some("full") => Some(Containment::Full),
+        Some("container") => Some(Containment::Container),
+        Some(other) => return Err(SettingsError::Containment(other.to_owned())),
+    };
+    Ok(Runs {
+        containment,
+        memory_bytes: number("memory_gib", None, file.memory_gib)?.map(bytes),
+        processes: Some(file.processes.unwrap_or(PROCESSES)),
+        file_bytes: Some(number("file_gib", None, file.file_gib)?.map_or(FILE_BYTES, bytes)),
+    })
+}

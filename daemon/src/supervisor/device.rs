@@ -1,0 +1,175 @@
+//! Whether the next thing may start: space on the disks, GPUs that are free and sound.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::Session;
+use super::wait::Postponed;
+use crate::device::gate::{Floor, admission, harm};
+use crate::device::health::{Event, Health, Step};
+use crate::device::{self, DeviceError, Devices, Gpu, Visible};
+use crate::disk;
+use crate::experiment::{Cause, Pause, RunOutcome};
+use crate::failure::{Failure, OrFailure as _};
+use crate::runner::Report;
+
+/// Longest time for the canary, start-up included.
+const CANARY_S: u64 = 120;
+
+/// The GPUs of a session.
+pub(super) struct Gpus {
+    devices: Arc<dyn Devices>,
+    /// What an idle one has in use; unknown until it was seen idle.
+    floor: Option<Floor>,
+    health: Health,
+    /// As they were before the last run.
+    before: Vec<Gpu>,
+    has_gpu: bool,
+}
+
+impl Gpus {
+    /// Looks for the first time.
+    pub(super) async fn open(library: Option<OsString>, visible: Option<&str>) -> Self {
+        let visible = Visible::parse(visible);
+        let opened = tokio::task::spawn_blocking(move || device::open(library, visible)).await;
+        let opened = opened.expect("a look at the GPUs does not panic");
+        let mut health = Health::default();
+        let gpus = opened.first.unwrap_or_else(|error| {
+            (health, _) = health.on(Event::from(&error));
+            Vec::new()
+        });
+        for gpu in &gpus {
+            info!(uuid = gpu.uuid, driver = gpu.driver, "device: {} {}", gpu.index, gpu.name);
+        }
+        let has_gpu = !gpus.is_empty() || health != Health::Healthy;
+        if !has_gpu {
+            warn!("device: no NVIDIA GPU; training runs on the CPU");
+        }
+        Self { devices: opened.devices, floor: None, health, before: gpus, has_gpu }
+    }
+
+    async fn look(&self) -> Result<Vec<Gpu>, DeviceError> {
+        let devices = Arc::clone(&self.devices);
+        let looked = tokio::task::spawn_blocking(move || devices.look()).await;
+        looked.expect("a look at the GPUs does not panic")
+    }
+
+    /// What keeps a run from starting now, if anything does.
+    async fn obstacle(&mut self) -> Option<Event> {
+        let gpus = match self.look().await {
+            Ok(gpus) => gpus,
+            Err(error) => return Some(Event::from(&error)),
+        };
+        let admitted = match &self.floor {
+            Some(floor) => Event::of_admission(&admission(&gpus, floor, &[])),
+            None => match Floor::of_idle(&gpus) {
+                Ok(floor) => {
+                    self.floor = Some(floor);
+                    None
+                }
+                Err(refused) => Event::of_admission(&refused),
+            },
+        };
+        self.before = gpus;
+        admitted
+    }
+
+    fn on(&mut self, event: Event) -> Step {
+        let step;
+        (self.health, step) = std::mem::take(&mut self.health).on(event);
+        step
+    }
+}
+
+impl Session {
+    /// Lets through what may start now. Nothing is started, and no token spent, on a disk without
+    /// room or a GPU that is in use or sick.
+    pub(super) async fn admit(&mut self) -> Result<(), Failure> {
+        self.check_disks()?;
+        let mut step = self.gpus.on(Event::Waited);
+        loop {
+            step = match step {
+                Step::GoOn => match self.gpus.obstacle().await {
+                    None => return Ok(()),
+                    Some(event) => self.gpus.on(event),
+                },
+                Step::Canary => match self.canary().await? {
+                    Some(event) => self.gpus.on(event),
+                    None => return Ok(()),
+                },
+                Step::Pause { why, probe_after } => {
+                    let after = Some(probe_after.min(self.settings.probe * 10));
+                    return Err(Postponed { cause: Pause::Device, why, after }).or_outside();
+                }
+            }
+        }
+    }
+
+    fn check_disks(&self) -> Result<(), Failure> {
+        let locations = &self.settings.locations;
+        for place in [self.notebook.root(), &locations.cache] {
+            let free_mib = disk::free_mib(place).or_outside()?;
+            if free_mib < self.settings.floor_mib {
+                let floor_mib = self.settings.floor_mib;
+                let why = format!(
+                    "{free_mib} MiB are free at {}, {floor_mib} are needed (floor_mib)",
+                    place.display()
+                );
+                return Err(Postponed { cause: Pause::Disk, why, after: None }).or_outside();
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the base commit's canary compute its checksum; nothing when a human stopped it. A task
+    /// without a canary is judged by what the driver says alone.
+    async fn canary(&mut self) -> Result<Option<Event>, Failure> {
+        let Some(command) = self.task.commands.canary.clone() else {
+            return Ok(Some(Event::CanaryPassed));
+        };
+        info!("the canary is let in: the base commit computes what is known");
+        self.built = None;
+        self.repository.export(&self.base, &self.slot.tree).or_outside()?;
+        let n = self.history.current();
+        let log = self.notebook.root().join("canary.log");
+        let build = self.task.commands.build.clone();
+        let limits = self.limits(self.task.budget.build_s);
+        let mut report = self.execute(n, &build, &log, limits).await?;
+        if report.outcome == RunOutcome::Finished {
+            report = self.execute(n, &command, &log, self.limits(CANARY_S)).await?;
+        }
+        let event = Event::of_canary(&report.outcome, &report.tail, self.gpus.has_gpu);
+        match &event {
+            Some(Event::CanaryPassed) => info!("the canary lives"),
+            event => warn!(?event, "the canary"),
+        }
+        Ok(event)
+    }
+
+    /// What the machine did to a run that ended: why it is worth nothing, if it is.
+    pub(super) async fn harmed(&mut self, report: &Report) -> Option<String> {
+        let is_fault =
+            matches!(report.outcome, RunOutcome::Crashed { cause: Some(Cause::DeviceFault), .. });
+        let after = self.gpus.look().await;
+        let why = match &after {
+            _ if is_fault => Some(format!("the device failed: {}", last_line(&report.tail))),
+            Ok(after) => harm(&self.gpus.before, after),
+            Err(error) => Some(error.to_string()),
+        };
+        // What is needed of the step is asked again before the next run.
+        let _ = self.gpus.on(why.clone().map_or(Event::RunEnded, Event::Fault));
+        let asleep = || report.tainted.then(|| "the machine slept meanwhile".to_owned());
+        why.or_else(asleep)
+    }
+}
+
+/// The last thing that a program said.
+pub(super) fn last_line(tail: &str) -> &str {
+    tail.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no output")
+}
+
+/// How long a step of the loop may take beyond its own limit before it counts as hung.
+pub(super) const SLACK: Duration = Duration::from_secs(60);
