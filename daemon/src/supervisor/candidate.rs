@@ -11,6 +11,7 @@ use crate::context::{Context, Repair};
 use crate::experiment::{Entry, Notes, Phase, RunOutcome, Stage, StopLevel, Usage};
 use crate::failure::{Failure, OrFailure as _};
 use crate::patch::{self, Patch, Proposal};
+use crate::prompt::Size;
 use crate::proposer::{ProposerError, Reply};
 
 /// Answers that may follow a first one that failed.
@@ -138,7 +139,7 @@ impl Session {
         let mut pause = PAUSE_FIRST;
         loop {
             let asked = tokio::select! {
-                asked = self.proposer.propose(&context) => asked,
+                asked = self.proposer.propose(&context, Size::Whole) => asked,
                 _ = stop.wait_for(|level| *level >= enough) => return Ok(None),
             };
             let wait = match answer(asked)? {
@@ -228,19 +229,17 @@ fn answer(asked: Result<Reply, ProposerError>) -> Result<Result<Answer, Duration
         Err(error) => error,
     };
     match error {
-        ProposerError::Truncated { usage } | ProposerError::Empty { usage } => {
+        ProposerError::Truncated { usage }
+        | ProposerError::Empty { usage }
+        | ProposerError::Declined { usage, .. } => {
             Ok(Ok(Answer { text: Err(error.to_string()), usage }))
-        }
-        ProposerError::Unavailable { retry_after_s, .. } => {
-            warn!(%error, "no proposal");
-            Ok(Err(Duration::from_secs(retry_after_s.unwrap_or_default())))
-        }
-        ProposerError::Unauthorized { .. } | ProposerError::Refused { .. } => {
-            warn!(%error, "no proposal");
-            Ok(Err(Duration::ZERO))
         }
         ProposerError::Prompt(_) | ProposerError::NoKnobs { .. } | ProposerError::Exhausted => {
             Err(error).or_configuration()
+        }
+        _ => {
+            warn!(%error, "no proposal");
+            Ok(Err(error.retry_after().unwrap_or_default()))
         }
     }
 }

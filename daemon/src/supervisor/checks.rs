@@ -146,7 +146,6 @@ fn make_proposer(settings: &Settings, seed: u64) -> Result<Box<dyn Proposer>, Fa
                 api_key: api_key.0.clone(),
                 model: model.clone(),
                 timeout: LLM_TIMEOUT,
-                temperature: None,
             };
             Box::new(Llm::new(llm).map_err(unusable)?)
         }
@@ -154,10 +153,7 @@ fn make_proposer(settings: &Settings, seed: u64) -> Result<Box<dyn Proposer>, Fa
 }
 
 fn unusable(error: ProposerError) -> Failure {
-    let kind = match error {
-        ProposerError::Unavailable { .. } => Kind::Outside,
-        _ => Kind::Configuration,
-    };
+    let kind = if error.is_outage() { Kind::Outside } else { Kind::Configuration };
     Failure::new(kind, error)
         .hint("the endpoint is OPENAI_BASE_URL, its key OPENAI_API_KEY, the model --model")
         .hint("or work without one: --proposer playbook")
