@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_openai::Client;
 use async_openai::config::OpenAIConfig;
 use async_openai::error::OpenAIError;
-use async_openai::middleware::HttpRequestFactory;
+use async_openai::middleware::{HttpRequestFactory, ReqwestService};
 use futures::future::{BoxFuture, FutureExt};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -107,16 +107,20 @@ impl Llm {
     /// A key that cannot be a header; a system without usable certificates.
     pub fn new(settings: LlmSettings) -> Result<Self, ProposerError> {
         let network = transport::network();
-        let network = network.map_err(|failure| error(&settings, failure, Usage::default()))?;
-        Self::over(network, settings)
+        let http = network.map_err(|failure| error(&settings, failure, Usage::default()))?;
+        Self::over(ReqwestService::new(http.clone()), http, settings)
     }
 
-    /// A proposer over another transport than the network. One that speaks of a lost connection
-    /// does so with an [`std::io::Error`] in [`OpenAIError::Boxed`].
+    /// A proposer over any transport; `http` only makes the requests. A transport that speaks of a
+    /// lost connection does so with an [`std::io::Error`] in [`OpenAIError::Boxed`].
     ///
     /// # Errors
     /// A key that cannot be a header.
-    pub fn over<S>(transport: S, mut settings: LlmSettings) -> Result<Self, ProposerError>
+    pub fn over<S>(
+        transport: S,
+        http: reqwest::Client,
+        mut settings: LlmSettings,
+    ) -> Result<Self, ProposerError>
     where
         S: Service<HttpRequestFactory, Response = reqwest::Response, Error = OpenAIError>,
         S: Clone + Send + Sync + 'static,
@@ -135,7 +139,7 @@ impl Llm {
             .with_api_key(&settings.api_key)
             .with_org_id("")
             .with_project_id("");
-        let client = transport::client(config, transport);
+        let client = transport::client(config, http, transport);
         Ok(Self { client, settings, at_stake: Usage::default() })
     }
 

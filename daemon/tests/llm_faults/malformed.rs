@@ -8,11 +8,11 @@ use dfr_daemon::context::Context;
 use dfr_daemon::experiment::History;
 use dfr_daemon::patch;
 use dfr_daemon::prompt::Size;
-use dfr_daemon::proposer::{Llm, Proposer, ProposerError, Reply};
+use dfr_daemon::proposer::{Proposer, ProposerError, Reply};
 use dfr_daemon::task::Task;
 use serde_json::json;
 
-use crate::night::settings;
+use crate::night::proposer;
 
 /// What becomes of each of these bodies, each sent with status 200.
 fn read(bodies: Vec<Vec<u8>>) -> Vec<Result<Reply, ProposerError>> {
@@ -25,7 +25,7 @@ fn read(bodies: Vec<Vec<u8>>) -> Vec<Result<Reply, ProposerError>> {
             Ok(http::Response::new(body).into())
         }
     });
-    let mut llm = Llm::over(transport, settings()).unwrap();
+    let mut llm = proposer(transport);
     let task = Task::load("video-sample").unwrap();
     let (history, files) = (History::default(), BTreeMap::new());
     let context = Context {

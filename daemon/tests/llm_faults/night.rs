@@ -1,9 +1,11 @@
 //! One night of questions to an endpoint that fails, and everything that was seen of it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
+use async_openai::error::OpenAIError;
+use async_openai::middleware::HttpRequestFactory;
 use dfr_daemon::context::Context;
 use dfr_daemon::experiment::{History, Usage};
 use dfr_daemon::proposer::{
@@ -13,6 +15,7 @@ use dfr_daemon::task::Task;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio::time::{Instant, timeout};
+use tower::Service;
 
 use crate::endpoint::{Call, Transport};
 
@@ -122,7 +125,7 @@ async fn live(seed: u64) -> Night {
     let log = Log::default();
     let cap = if rng.random_bool(0.3) { rng.random_range(1..15_000) } else { u64::MAX };
     let fallback = || Box::new(Playbook::new(seed)) as Box<dyn Proposer>;
-    let llm = Llm::over(Transport::new(seed, log.clone()), settings()).unwrap();
+    let llm = proposer(Transport::new(seed, log.clone()));
     let mut patient = Patient::new(Box::new(llm), has_fallback.then(fallback), policy, seed);
     let mut purse = Purse { log: log.clone(), cap, spent: 0 };
     for _ in 0..QUESTIONS {
@@ -137,13 +140,23 @@ fn policy(rng: &mut ChaCha8Rng) -> Policy {
     Policy { opens_after, ..Policy::default() }
 }
 
-pub fn settings() -> LlmSettings {
-    LlmSettings {
+/// Makes requests for all nights; it sends none.
+static HTTP: LazyLock<reqwest::Client> = LazyLock::new(reqwest::Client::new);
+
+/// The proposer of the product over a transport in memory.
+pub fn proposer<S>(transport: S) -> Llm
+where
+    S: Service<HttpRequestFactory, Response = reqwest::Response, Error = OpenAIError>,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    let settings = LlmSettings {
         base_url: "http://endpoint.test/v1".to_owned(),
         api_key: "sk-0123456789".to_owned(),
         model: "m".to_owned(),
         timeout: LIMIT,
-    }
+    };
+    Llm::over(transport, HTTP.clone(), settings).unwrap()
 }
 
 /// Asks until there is an answer, the purse is empty, or it was enough.

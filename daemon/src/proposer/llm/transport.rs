@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_openai::Client;
 use async_openai::config::OpenAIConfig;
 use async_openai::error::OpenAIError;
-use async_openai::middleware::{HttpRequestFactory, ReqwestService};
+use async_openai::middleware::HttpRequestFactory;
 use http::HeaderMap;
 use tower::{Service, ServiceExt as _};
 
@@ -29,20 +29,20 @@ const RETRY_AFTER_MOST: Duration = Duration::from_secs(24 * 3600);
 ///
 /// # Errors
 /// A system without usable certificates.
-pub fn network() -> Result<ReqwestService, Failure> {
+pub fn network() -> Result<reqwest::Client, Failure> {
     let client = reqwest::Client::builder().connect_timeout(CONNECT_LIMIT).build();
-    client.map(ReqwestService::new).map_err(failure::from_reqwest)
+    client.map_err(failure::from_reqwest)
 }
 
-/// A client that sends each request once over this transport.
-pub fn client<S>(config: OpenAIConfig, transport: S) -> Client<OpenAIConfig>
+/// A client that makes each request with `http` and sends it once over the transport.
+pub fn client<S>(config: OpenAIConfig, http: reqwest::Client, transport: S) -> Client<OpenAIConfig>
 where
     S: Service<HttpRequestFactory, Response = reqwest::Response, Error = OpenAIError>,
     S: Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
     let send = move |request| send(transport.clone(), request);
-    Client::with_config(config).with_http_service(tower::service_fn(send))
+    Client::build(http, config).with_http_service(tower::service_fn(send))
 }
 
 async fn send<S>(transport: S, request: HttpRequestFactory) -> Result<reqwest::Response, Failure>
