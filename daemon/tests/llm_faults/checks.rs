@@ -131,7 +131,7 @@ impl<'a> Replay<'a> {
         self.failures += 1;
         self.is_open |=
             self.is_for_people || asked > policy.most || self.failures >= policy.opens_after;
-        self.most = policy.most.max(asked);
+        let doubled = policy.first.saturating_mul(1 << (self.failures - 1).min(20));
         let least = [
             asked,
             if self.is_for_people { policy.probe } else { Duration::ZERO },
@@ -139,6 +139,7 @@ impl<'a> Replay<'a> {
         ]
         .into_iter()
         .max();
+        self.most = least.max(Some(doubled.min(policy.most))).unwrap_or_default();
         self.not_before = least.map(|least| at + least);
     }
 

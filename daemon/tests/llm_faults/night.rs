@@ -130,6 +130,8 @@ async fn live(seed: u64) -> Night {
     let mut purse = Purse { log: log.clone(), cap, spent: 0 };
     for _ in 0..QUESTIONS {
         question(&mut patient, &mut purse, &mut rng).await;
+        // The experiment, in which an endpoint may recover.
+        tokio::time::sleep(Duration::from_secs(rng.random_range(0..200))).await;
     }
     let events = log.0.lock().unwrap().clone();
     Night { policy, has_fallback, cap, events, abandoned: patient.abandoned() }
