@@ -72,6 +72,9 @@ pub struct RunFlags {
     /// Who proposes: llm, playbook, or scripted:<DIR>
     #[arg(long, value_name = "WHO")]
     pub proposer: Option<String>,
+    /// Who proposes while the LLM endpoint is out: playbook
+    #[arg(long, value_name = "WHO")]
+    pub fallback: Option<String>,
     /// Model name at the LLM endpoint
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,

@@ -28,6 +28,14 @@ pub fn readable(wall_ms: i64) -> String {
     zoned(wall_ms).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// A date as HTTP headers have it, `Sun, 06 Nov 1994 08:49:37 GMT`, in milliseconds since 1970.
+pub fn http_date_ms(text: &str) -> Option<i64> {
+    jiff::fmt::rfc2822::DateTimeParser::new()
+        .parse_timestamp(text)
+        .ok()
+        .map(jiff::Timestamp::as_millisecond)
+}
+
 fn zoned(wall_ms: i64) -> jiff::Zoned {
     let timestamp =
         jiff::Timestamp::from_millisecond(wall_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);

@@ -11,6 +11,7 @@ pub mod failure;
 pub mod ledger;
 pub mod notebook;
 pub mod patch;
+pub mod price;
 pub mod prompt;
 pub mod proposer;
 pub mod report;

@@ -15,21 +15,79 @@ use crate::experiment::{History, Row};
 use crate::task::Task;
 
 /// Most of `program.md`.
-pub const PROGRAM_LIMIT: usize = 16_000;
-/// Most of STATE.md.
-pub const STATE_LIMIT: usize = 12_000;
-/// Most of one editable file.
-pub const FILE_LIMIT: usize = 24_000;
-/// Most of all editable files together.
-pub const FILES_LIMIT: usize = 96_000;
-/// Most of a failed answer and of the message about it, each.
-pub const REPAIR_LIMIT: usize = 16_000;
-/// Rows of the results table.
-pub const ROWS: usize = 10;
+pub const PROGRAM_LIMIT: usize = WHOLE.program;
 /// Most of one cell of the results table, and of other single lines.
 pub const CELL_LIMIT: usize = 240;
-/// Most paths named of files that are not shown.
-pub const LEFT_OUT_PATHS: usize = 40;
+
+/// How much is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Size {
+    /// Everything that has room.
+    #[default]
+    Whole,
+    /// What matters, for a model that cannot read as much: fewer rows, less memory, and of the
+    /// files the recipe and those that a failed answer speaks of.
+    Small,
+}
+
+/// Most characters of each part.
+struct Limits {
+    program: usize,
+    state: usize,
+    /// One editable file.
+    file: usize,
+    /// All editable files together.
+    files: usize,
+    /// Whether files are shown that neither are the recipe nor stand in a failed answer.
+    others: bool,
+    /// A failed answer and the message about it, each.
+    repair: usize,
+    /// Rows of the results table.
+    rows: usize,
+    /// Paths named of files that are not shown.
+    left_out_paths: usize,
+}
+
+const WHOLE: Limits = Limits {
+    program: 16_000,
+    state: 12_000,
+    file: 24_000,
+    files: 96_000,
+    others: true,
+    repair: 16_000,
+    rows: 10,
+    left_out_paths: 40,
+};
+const SMALL: Limits = Limits {
+    program: 8_000,
+    state: 3_000,
+    file: 12_000,
+    files: 24_000,
+    others: false,
+    repair: 4_000,
+    rows: 3,
+    left_out_paths: 10,
+};
+
+/// The templates' own text, headings, and marks of what was cut.
+const FRAME_LIMIT: usize = 10_000;
+
+impl Size {
+    fn limits(self) -> &'static Limits {
+        match self {
+            Self::Whole => &WHOLE,
+            Self::Small => &SMALL,
+        }
+    }
+
+    /// No conversation is longer than this many characters.
+    pub fn most_chars(self) -> usize {
+        let limits = self.limits();
+        let lines = (4 * limits.rows + limits.left_out_paths) * (CELL_LIMIT + 20);
+        let Limits { program, state, files, repair, .. } = limits;
+        program + state + files + 2 * repair + lines + FRAME_LIMIT
+    }
+}
 
 /// One message of a chat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -75,21 +133,22 @@ static TEMPLATES: LazyLock<Handlebars<'static>> = LazyLock::new(|| {
 });
 
 /// The whole conversation for the next answer: orders and question, and in a repair turn also the
-/// answer that failed and what was wrong with it.
+/// answer that failed and what was wrong with it. At most [`Size::most_chars`] long.
 ///
 /// # Errors
 /// A template that asks for something it is not given.
-pub fn messages(context: &Context<'_>) -> Result<Vec<Message>, PromptError> {
+pub fn messages(context: &Context<'_>, size: Size) -> Result<Vec<Message>, PromptError> {
+    let limits = size.limits();
     let mut messages = vec![
         Message { role: Role::System, content: system(context.task)? },
-        Message { role: Role::User, content: propose(context)? },
+        Message { role: Role::User, content: propose(context, limits)? },
     ];
     if let Some(failed) = &context.repair {
-        let reply = cut(failed.reply, REPAIR_LIMIT);
+        let reply = cut(failed.reply, limits.repair);
         // Endpoints refuse an empty message, and some two of one role in a row.
         let content = if reply.is_empty() { "[no text]".to_owned() } else { reply };
         messages.push(Message { role: Role::Assistant, content });
-        messages.push(Message { role: Role::User, content: repair(failed)? });
+        messages.push(Message { role: Role::User, content: repair(failed, limits)? });
     }
     Ok(messages)
 }
@@ -99,15 +158,12 @@ fn system(task: &Task) -> Result<String, PromptError> {
     render("system", &json!({ "objective": task.score.objective, "editable": editable }))
 }
 
-fn propose(context: &Context<'_>) -> Result<String, PromptError> {
+fn propose(context: &Context<'_>, limits: &Limits) -> Result<String, PromptError> {
     let Context { task, history, .. } = context;
-    let (files, left_out) = files(context);
-    let limits = json!({
-        "program": PROGRAM_LIMIT, "state": STATE_LIMIT, "file": FILE_LIMIT, "files": FILES_LIMIT,
-    });
+    let (files, left_out) = files(context, limits);
     let view = json!({
-        "program": cut(context.program, PROGRAM_LIMIT),
-        "state": cut(context.state, STATE_LIMIT),
+        "program": cut(context.program, limits.program),
+        "state": cut(context.state, limits.state),
         "task": task.name,
         "modality": task.modality,
         "preset": task.preset,
@@ -117,18 +173,23 @@ fn propose(context: &Context<'_>) -> Result<String, PromptError> {
         "budget_s": context.budget_s,
         "objective": task.score.objective,
         "incumbent": history.incumbent().map(|row| incumbent(task, row)),
-        "results": results(task, history),
+        "results": results(task, history, limits.rows),
         "files": files,
         "left_out": left_out,
-        "limits": limits,
+        "limits": {
+            "program": limits.program,
+            "state": limits.state,
+            "file": limits.file,
+            "files": limits.files,
+        },
     });
     render("propose", &view)
 }
 
-fn repair(repair: &Repair<'_>) -> Result<String, PromptError> {
+fn repair(repair: &Repair<'_>, limits: &Limits) -> Result<String, PromptError> {
     let view = json!({
         "stage": repair.stage.as_str(),
-        "problem": cut(repair.problem, REPAIR_LIMIT),
+        "problem": cut(repair.problem, limits.repair),
         "turns_left": repair.turns_left,
         "last": repair.turns_left == 0,
     });
@@ -141,6 +202,9 @@ fn render(template: &'static str, view: &serde_json::Value) -> Result<String, Pr
         .map_err(|source| PromptError { template, source: Box::new(source) })
 }
 
+/// Rank of the files that neither are the recipe nor stand in a failed answer.
+const OTHER: u8 = 2;
+
 #[derive(Serialize)]
 struct FileView<'a> {
     path: &'a str,
@@ -148,26 +212,36 @@ struct FileView<'a> {
     content: String,
 }
 
-/// The recipe, then the other files by path, until the room for all of them is used up; and the
-/// paths of those that had no room.
-fn files<'a>(context: &Context<'a>) -> (Vec<FileView<'a>>, String) {
-    let recipe = context.files.get_key_value(&context.task.edit.recipe);
-    let others = context.files.iter().filter(|(path, _)| **path != context.task.edit.recipe);
+/// The recipe, then what a failed answer speaks of, then the other files by path, until the room
+/// for all of them is used up; and the paths of those that are not shown.
+fn files<'a>(context: &Context<'a>, limits: &Limits) -> (Vec<FileView<'a>>, String) {
+    let told = |failed: &Repair<'_>| {
+        [failed.reply, failed.problem].map(|text| cut(text, limits.repair)).join("\n")
+    };
+    let failed = context.repair.as_ref().map(told).unwrap_or_default();
+    let rank = |path: &str| match path {
+        _ if path == context.task.edit.recipe => 0,
+        _ if failed.contains(path) => 1,
+        _ => OTHER,
+    };
+    let mut files: Vec<_> =
+        context.files.iter().map(|(path, content)| (rank(path), path, content)).collect();
+    files.sort_by_key(|(rank, ..)| *rank);
     let (mut shown, mut hidden) = (Vec::new(), Vec::new());
-    let mut room = FILES_LIMIT;
-    for (path, content) in recipe.into_iter().chain(others) {
-        let chars = content.chars().count().min(FILE_LIMIT);
-        if chars <= room {
+    let mut room = limits.files;
+    for (rank, path, content) in files {
+        let chars = content.chars().count().min(limits.file);
+        if chars <= room && (limits.others || rank < OTHER) {
             room -= chars;
             let lines = content.lines().count();
-            shown.push(FileView { path, lines, content: cut(content, FILE_LIMIT) });
+            shown.push(FileView { path, lines, content: cut(content, limits.file) });
         } else {
             hidden.push(line(path));
         }
     }
-    if hidden.len() > LEFT_OUT_PATHS {
-        let more = hidden.len() - LEFT_OUT_PATHS;
-        hidden.truncate(LEFT_OUT_PATHS);
+    if hidden.len() > limits.left_out_paths {
+        let more = hidden.len() - limits.left_out_paths;
+        hidden.truncate(limits.left_out_paths);
         hidden.push(format!("[cut: {more} more paths]"));
     }
     (shown, hidden.join("\n"))
@@ -180,8 +254,8 @@ fn incumbent(task: &Task, row: &Row) -> String {
     format!("experiment {experiment}, {} {score}: {description}", task.score.objective)
 }
 
-/// The last rows as a table.
-fn results(task: &Task, history: &History) -> String {
+/// The last rows as a table. What came of the earlier ones stands in STATE.md.
+fn results(task: &Task, history: &History, rows: usize) -> String {
     if history.rows.is_empty() {
         return "None yet.".to_owned();
     }
@@ -192,7 +266,7 @@ fn results(task: &Task, history: &History) -> String {
     );
     table.push_str(&"|---".repeat(columns.len() + 6));
     table.push('|');
-    let last = &history.rows[history.rows.len().saturating_sub(ROWS)..];
+    let last = &history.rows[history.rows.len().saturating_sub(rows)..];
     for row in last {
         let scores: Vec<_> = columns.iter().map(|column| score(row, column)).collect();
         let [proposer, hypothesis, description, reason] =

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use insta::assert_snapshot;
+use proptest::prelude::*;
 
 use super::*;
 use crate::context::Repair;
@@ -27,6 +28,10 @@ impl Fixture {
     }
 
     fn messages(&self, repair: Option<Repair<'_>>) -> Vec<Message> {
+        self.sized(repair, Size::Whole)
+    }
+
+    fn sized(&self, repair: Option<Repair<'_>>, size: Size) -> Vec<Message> {
         let context = Context {
             task: &self.task,
             program: &self.program,
@@ -36,7 +41,7 @@ impl Fixture {
             budget_s: 20,
             repair,
         };
-        messages(&context).unwrap()
+        messages(&context, size).unwrap()
     }
 }
 
@@ -121,6 +126,10 @@ fn a_repair_turn_and_the_last_one() {
     assert_snapshot!(repair(0));
 }
 
+fn chars(messages: &[Message]) -> usize {
+    messages.iter().map(|message| message.content.chars().count()).sum()
+}
+
 #[test]
 fn everything_is_bounded() {
     let mut fixture = Fixture::new();
@@ -138,10 +147,10 @@ fn everything_is_bounded() {
     (fixture.program, fixture.state) = (huge.clone(), huge.clone());
     let repair = Repair { stage: Stage::Patch, reply: &huge, problem: &huge, turns_left: 0 };
     let messages = fixture.messages(Some(repair));
-    let chars: usize = messages.iter().map(|message| message.content.chars().count()).sum();
-    let rows = (ROWS + LEFT_OUT_PATHS) * 4 * (CELL_LIMIT + 20);
-    let limit = PROGRAM_LIMIT + STATE_LIMIT + FILES_LIMIT + 2 * REPAIR_LIMIT + rows + 10_000;
-    assert!(chars < limit, "{chars} of {limit}");
+    for size in [Size::Whole, Size::Small] {
+        let (chars, most) = (chars(&fixture.sized(Some(repair), size)), size.most_chars());
+        assert!(chars <= most, "{chars} of {most}");
+    }
     let question = &messages[1].content;
     assert!(question.contains("[cut: 284000 of 300000 characters are not shown]"));
     assert!(question.contains("[cut: 276000 of 300000 characters are not shown]"));
@@ -174,4 +183,52 @@ fn the_program_of_this_repository_fits() {
 fn an_answer_without_text_is_no_empty_message() {
     let repair = Repair { stage: Stage::Patch, reply: "\n", problem: "no text", turns_left: 1 };
     assert_eq!(Fixture::new().messages(Some(repair))[2].content, "[no text]");
+}
+
+#[test]
+fn a_smaller_question_keeps_what_matters() {
+    let mut fixture = Fixture::new();
+    fixture.history = history(20);
+    for n in 0..20 {
+        fixture.files.insert(format!("trainer/lab/src/models/m{n}.rs"), format!("model {n};"));
+    }
+    let [small, whole] = [Size::Small, Size::Whole].map(|size| fixture.sized(None, size));
+    let question = &small[1].content;
+    assert!(chars(&small) < chars(&whole));
+    assert!(question.contains("learning_rate: 3e-3") && question.contains("idea 19"));
+    assert!(!question.contains("idea 16") && !question.contains("model 7;"), "{question}");
+    assert!(question.contains("Not shown for want of room"), "{question}");
+    let problem = "error[E0425]\n --> trainer/lab/src/models/m7.rs:3";
+    let repair = Repair { stage: Stage::Build, reply: "r", problem, turns_left: 1 };
+    let question = &fixture.sized(Some(repair), Size::Small)[1].content;
+    assert!(question.contains("model 7;") && !question.contains("model 8;"), "{question}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_question_is_never_longer_than_its_size(
+        rows in 0..=10_000u32,
+        (words, letters, files) in (0..400usize, 0..60_000usize, 0..60usize),
+        has_failed: bool,
+    ) {
+        let mut fixture = Fixture::new();
+        fixture.history = history(rows);
+        for row in fixture.history.rows.iter_mut().rev().take(20) {
+            for text in [&mut row.hypothesis, &mut row.description, &mut row.reason] {
+                *text = "wörter ".repeat(words);
+            }
+            row.metrics.insert("accuracy".to_owned(), f64::MIN);
+        }
+        let text = "é".repeat(letters);
+        fixture.files.extend((0..files).map(|n| (format!("{n}/{words}.rs"), text.clone())));
+        (fixture.program, fixture.state) = (text.clone(), text.clone());
+        let repair =
+            Repair { stage: Stage::Patch, reply: &text, problem: &text, turns_left: 0 };
+        for size in [Size::Whole, Size::Small] {
+            let messages = fixture.sized(has_failed.then_some(repair), size);
+            prop_assert!(chars(&messages) <= size.most_chars());
+        }
+    }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use dfr_daemon::context::{Context, Repair};
 use dfr_daemon::experiment::{History, Stage, Usage};
+use dfr_daemon::prompt::Size;
 use dfr_daemon::proposer::{Llm, LlmSettings, Proposer, ProposerError, Reply};
 use dfr_daemon::task::Task;
 
@@ -24,7 +25,6 @@ fn settings(base_url: &str) -> LlmSettings {
         api_key: KEY.to_owned(),
         model: "m".to_owned(),
         timeout: Duration::from_secs(60),
-        temperature: None,
     }
 }
 
@@ -44,7 +44,7 @@ async fn propose(
         budget_s: 20,
         repair,
     };
-    let reply = Llm::new(settings)?.propose(&context).await;
+    let reply = Llm::new(settings)?.propose(&context, Size::Whole).await;
     if let Err(error) = &reply {
         assert!(!format!("{error} {error:?}").contains(KEY), "{error}");
     }
@@ -76,12 +76,11 @@ fn nowhere() -> String {
 #[tokio::test]
 async fn an_answer_with_its_cost() {
     let server = Server::start([Answer::text("HYPOTHESIS: h")]);
-    let settings = LlmSettings { temperature: Some(0.7), ..settings(server.base_url()) };
-    let reply = propose(settings, None).await.unwrap();
+    let reply = propose(settings(server.base_url()), None).await.unwrap();
     assert_eq!(reply, Reply { text: "HYPOTHESIS: h".to_owned(), usage: COST });
     let [Request { key, body, .. }] = <[Request; 1]>::try_from(server.finish()).unwrap();
     assert_eq!(key, KEY);
-    assert_eq!((&body["model"], &body["temperature"]), (&"m".into(), &0.7.into()));
+    assert_eq!(body["model"], "m");
     let question = body["messages"][1]["content"].as_str().unwrap();
     assert!(question.contains("the program") && question.contains("the state"), "{question}");
 }
@@ -98,27 +97,89 @@ async fn a_repair_turn_repeats_the_answer_and_names_the_problem() {
     assert!(messages[3]["content"].as_str().unwrap().contains("no `x`"));
 }
 
+/// What a question costs whose answer never comes.
+fn assert_estimated(usage: Usage) {
+    assert!(usage.prompt_tokens > 500 && usage.completion_tokens == 0, "{usage:?}");
+}
+
+fn raw(status: u16, headers: Vec<(&'static str, String)>, body: &str) -> Answer {
+    Answer::Raw { status, headers, body: body.to_owned() }
+}
+
 #[tokio::test]
-async fn a_server_error_is_waited_out_and_asked_once() {
+async fn a_server_error_is_an_outage_and_asked_once() {
     let error = failure(Answer::error(500, "overloaded")).await;
     assert!(
-        matches!(&error, ProposerError::Unavailable { reason, retry_after_s: None, .. }
+        matches!(&error, ProposerError::Overloaded { reason, retry_after: None, .. }
             if reason == "status 500: overloaded"),
         "{error:?}"
     );
-    let error =
-        failure(Answer::Raw { status: 502, headers: vec![], body: "<b>x</b>".into() }).await;
-    assert!(matches!(error, ProposerError::Unavailable { .. }), "{error:?}");
+    for status in [502, 503, 529] {
+        let error = failure(raw(status, vec![("retry-after", "3".to_owned())], "<b>x</b>")).await;
+        assert!(
+            matches!(error, ProposerError::Overloaded { retry_after: Some(wait), .. }
+                if wait == Duration::from_secs(3)),
+            "{error:?}"
+        );
+    }
 }
 
 #[tokio::test]
 async fn a_rate_limit_names_its_wait() {
-    let headers = vec![("retry-after", "17".to_owned())];
-    let error = failure(Answer::Raw { status: 429, headers, body: String::new() }).await;
-    assert!(
-        matches!(error, ProposerError::Unavailable { retry_after_s: Some(17), .. }),
-        "{error:?}"
-    );
+    let [now, then] = ["Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:54 GMT"];
+    for headers in [
+        vec![("retry-after", "17".to_owned())],
+        vec![("date", now.to_owned()), ("retry-after", then.to_owned())],
+    ] {
+        let error = failure(raw(429, headers, "")).await;
+        assert!(
+            matches!(error, ProposerError::RateLimited { retry_after: Some(wait), .. }
+                if wait == Duration::from_secs(17)),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_spent_credit_is_no_rate_limit() {
+    for (status, body) in [
+        (402, ""),
+        (429, r#"{"error":{"code":"insufficient_quota","message":"x"}}"#),
+        (429, r#"{"error":{"type":"enforced_spend_limit_reached","message":"x"}}"#),
+        (403, r#"{"error":{"code":"billing_hard_limit_reached","message":"x"}}"#),
+    ] {
+        let error = failure(raw(status, vec![], body)).await;
+        assert!(matches!(error, ProposerError::SpendLimit { .. }), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_question_too_long_is_told_from_a_bad_one() {
+    for body in [
+        r#"{"error":{"code":"context_length_exceeded","message":"x"}}"#,
+        r#"{"error":{"message":"prompt is too long: 300000 tokens > 200000 maximum"}}"#,
+    ] {
+        let error = failure(raw(400, vec![], body)).await;
+        assert!(matches!(error, ProposerError::Overflow { .. }), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn content_is_refused_by_a_filter_or_by_the_model() {
+    let filter = r#"{"error":{"code":"content_filter","message":"no"}}"#;
+    let error = failure(raw(400, vec![], filter)).await;
+    assert!(matches!(error, ProposerError::ContentRefused { .. }), "{error:?}");
+    for choice in [
+        r#"{"message":{"content":null,"refusal":"I will not"},"finish_reason":"stop"}"#,
+        r#"{"message":{"content":"HYPOTHESIS: h"},"finish_reason":"content_filter"}"#,
+    ] {
+        let body = format!(r#"{{"choices":[{choice}],"usage":{{"prompt_tokens":7}}}}"#);
+        let error = failure(raw(200, vec![], &body)).await;
+        assert!(
+            matches!(error, ProposerError::Declined { usage, .. } if usage.prompt_tokens == 7),
+            "{error:?}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -149,15 +210,36 @@ async fn a_page_in_place_of_json_is_refused() {
     let page = "<html>welcome</html>".to_owned();
     let error = failure(Answer::Raw { status: 200, headers: vec![], body: page }).await;
     assert!(
-        matches!(&error, ProposerError::Refused { reason, .. } if reason.contains("welcome")),
+        matches!(&error, ProposerError::Unreadable { reason, .. } if reason.contains("welcome")),
         "{error:?}"
     );
+    assert_estimated(error.usage());
 }
 
 #[tokio::test]
-async fn a_connection_cut_in_the_middle_is_an_outage() {
+async fn a_connection_cut_in_the_body_may_have_cost() {
     let error = failure(Answer::Cut).await;
-    assert!(matches!(error, ProposerError::Unavailable { .. }), "{error:?}");
+    assert!(matches!(error, ProposerError::Cut { .. }), "{error:?}");
+    assert_estimated(error.usage());
+}
+
+#[tokio::test]
+async fn a_connection_cut_in_the_headers_may_have_cost() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let hang_up = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut heard = Vec::new();
+        while !heard.ends_with(b"}]}") {
+            stream.read_buf(&mut heard).await.unwrap();
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-le").await.unwrap();
+    };
+    let (asked, ()) = tokio::join!(propose(settings(&base_url), None), hang_up);
+    let error = asked.unwrap_err();
+    assert!(matches!(error, ProposerError::Cut { .. }), "{error:?}");
+    assert_estimated(error.usage());
 }
 
 #[tokio::test]
@@ -185,9 +267,10 @@ async fn silence_is_an_outage() {
         LlmSettings { timeout: Duration::from_millis(50), ..settings(server.base_url()) };
     let error = propose(settings, None).await.unwrap_err();
     assert!(
-        matches!(&error, ProposerError::Unavailable { reason, .. } if reason.contains("0.05 s")),
+        matches!(&error, ProposerError::Timeout { .. }) && error.to_string().contains("0.05 s"),
         "{error:?}"
     );
+    assert_estimated(error.usage());
     drop(server);
 }
 
@@ -208,10 +291,11 @@ async fn nobody_there_is_an_outage_that_names_the_address() {
     let address = nowhere();
     let error = propose(settings(&address), None).await.unwrap_err();
     let message = error.to_string();
-    assert!(matches!(error, ProposerError::Unavailable { .. }), "{message}");
+    assert!(matches!(error, ProposerError::Unreachable { .. }), "{message}");
+    assert_eq!(error.usage(), Usage::default());
     assert!(message.contains(&address) && message.contains("refused"), "{message}");
     let checked = Llm::new(settings(&address)).unwrap().check().await;
-    assert!(matches!(checked, Err(ProposerError::Unavailable { .. })), "{checked:?}");
+    assert!(matches!(checked, Err(ProposerError::Unreachable { .. })), "{checked:?}");
 }
 
 #[tokio::test]
@@ -227,7 +311,7 @@ async fn a_check_asks_for_the_models() {
     let unauthorized = check(Answer::error(401, "who are you")).await;
     assert!(matches!(unauthorized, Err(ProposerError::Unauthorized { .. })), "{unauthorized:?}");
     let down = check(Answer::error(503, "later")).await;
-    assert!(matches!(down, Err(ProposerError::Unavailable { .. })), "{down:?}");
+    assert!(matches!(down, Err(ProposerError::Overloaded { .. })), "{down:?}");
 }
 
 #[test]

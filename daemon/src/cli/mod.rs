@@ -75,7 +75,8 @@ fn classify(error: SettingsError) -> Failure {
         | SettingsError::Range { .. }
         | SettingsError::Cap { .. }
         | SettingsError::Containment(_)
-        | SettingsError::UnknownProposer(_) => Kind::Usage,
+        | SettingsError::UnknownProposer(_)
+        | SettingsError::UnknownFallback(_) => Kind::Usage,
         _ => Kind::Configuration,
     };
     Failure::new(kind, error)

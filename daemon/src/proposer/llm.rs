@@ -1,11 +1,12 @@
 //! Ideas from a language model behind any OpenAI-compatible endpoint.
 //!
 //! One question is one request: async-openai's retries are replaced by a plain transport, because
-//! waiting for an endpoint is the supervisor's business. Answers are read leniently (nearly
-//! compatible servers are many), failures strictly: each becomes the one [`ProposerError`] that
-//! says what to do about it. The key is in no message and in no debug output.
+//! waiting for an endpoint is [`Patient`](super::Patient)'s business. Answers are read leniently
+//! (nearly compatible servers are many), failures strictly: each becomes the one [`ProposerError`]
+//! that says what to do about it. The key is in no message and in no debug output.
 
 use std::fmt;
+use std::mem;
 use std::time::Duration;
 
 use async_openai::Client;
@@ -20,11 +21,14 @@ use tower::Service;
 use super::{Proposer, ProposerError, Reply};
 use crate::context::Context;
 use crate::experiment::Usage;
-use crate::prompt::{self, Message};
+use crate::prompt::{self, Message, Size};
 
 mod failure;
+mod refusal;
+mod transport;
 
-use failure::{Failure, HttpFailure};
+use failure::{Failure, Told};
+use refusal::HttpFailure;
 
 /// Longest wait for the list of models: somebody is watching the start.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(15);
@@ -40,8 +44,6 @@ pub struct LlmSettings {
     pub model: String,
     /// Longest wait for one answer, all of it.
     pub timeout: Duration,
-    /// Sampling temperature; the endpoint's own when absent.
-    pub temperature: Option<f32>,
 }
 
 impl fmt::Debug for LlmSettings {
@@ -50,7 +52,6 @@ impl fmt::Debug for LlmSettings {
             .field("base_url", &failure::without_password(&self.base_url))
             .field("model", &self.model)
             .field("timeout", &self.timeout)
-            .field("temperature", &self.temperature)
             .finish_non_exhaustive()
     }
 }
@@ -59,6 +60,8 @@ impl fmt::Debug for LlmSettings {
 pub struct Llm {
     settings: LlmSettings,
     client: Client<OpenAIConfig>,
+    /// What the request under way costs if its answer never comes.
+    at_stake: Usage,
 }
 
 impl fmt::Debug for Llm {
@@ -72,8 +75,6 @@ impl fmt::Debug for Llm {
 struct Request<'a> {
     model: &'a str,
     messages: &'a [Message],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<f32>,
 }
 
 /// The part of a chat completion that is looked at.
@@ -95,14 +96,36 @@ struct Choice {
 struct Answer {
     #[serde(default)]
     content: Option<String>,
+    #[serde(default)]
+    refusal: Option<String>,
 }
 
 impl Llm {
     /// A proposer for an endpoint; nothing is sent yet.
     ///
     /// # Errors
+    /// A key that cannot be a header; a system without usable certificates.
+    pub fn new(settings: LlmSettings) -> Result<Self, ProposerError> {
+        let network = transport::network();
+        let http = network.map_err(|failure| error(&settings, failure, Usage::default()))?;
+        Self::over(ReqwestService::new(http.clone()), http, settings)
+    }
+
+    /// A proposer over any transport; `http` only makes the requests. A transport that speaks of a
+    /// lost connection does so with an [`std::io::Error`] in [`OpenAIError::Boxed`].
+    ///
+    /// # Errors
     /// A key that cannot be a header.
-    pub fn new(mut settings: LlmSettings) -> Result<Self, ProposerError> {
+    pub fn over<S>(
+        transport: S,
+        http: reqwest::Client,
+        mut settings: LlmSettings,
+    ) -> Result<Self, ProposerError>
+    where
+        S: Service<HttpRequestFactory, Response = reqwest::Response, Error = OpenAIError>,
+        S: Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+    {
         settings.base_url.truncate(settings.base_url.trim_end_matches('/').len());
         if !settings.api_key.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(ProposerError::Unauthorized {
@@ -116,15 +139,17 @@ impl Llm {
             .with_api_key(&settings.api_key)
             .with_org_id("")
             .with_project_id("");
-        Ok(Self { client: without_retries(config), settings })
+        let client = transport::client(config, http, transport);
+        Ok(Self { client, settings, at_stake: Usage::default() })
     }
 
-    async fn ask(&self, messages: &[Message]) -> Result<Reply, ProposerError> {
-        let LlmSettings { model, temperature, .. } = &self.settings;
-        let request = Request { model, messages, temperature: *temperature };
+    async fn ask(&mut self, messages: &[Message]) -> Result<Reply, ProposerError> {
+        let request = Request { model: &self.settings.model, messages };
+        self.at_stake = estimate(messages);
         let chat = self.client.chat();
         let completion = within(self.settings.timeout, chat.create_byot(request)).await;
-        read(completion.map_err(|failure| self.error(failure))?)
+        let at_stake = mem::take(&mut self.at_stake);
+        read(completion.map_err(|failure| error(&self.settings, failure, at_stake))?)
     }
 
     async fn list_models(&self) -> Result<(), ProposerError> {
@@ -134,13 +159,20 @@ impl Llm {
             Ok(_) => Ok(()),
             // It answers, and has no such route: several compatible servers do not.
             Err(Failure::Http(HttpFailure { status: 404 | 405, .. })) => Ok(()),
-            Err(failure) => Err(self.error(failure)),
+            Err(failure) => Err(error(&self.settings, failure, Usage::default())),
         }
     }
+}
 
-    fn error(&self, failure: Failure) -> ProposerError {
-        failure.into_error(&self.settings.base_url, &self.settings.api_key)
-    }
+fn error(settings: &LlmSettings, failure: Failure, at_stake: Usage) -> ProposerError {
+    let LlmSettings { base_url, api_key, .. } = settings;
+    failure.into_error(&Told { base_url, api_key, at_stake })
+}
+
+/// About what a question costs: four bytes to a token, rounded up.
+fn estimate(messages: &[Message]) -> Usage {
+    let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
+    Usage { prompt_tokens: bytes.div_ceil(4) as u64, completion_tokens: 0 }
 }
 
 async fn within<T>(
@@ -152,47 +184,27 @@ async fn within<T>(
         .map_or_else(|_| Err(Failure::Silent(limit)), |answer| answer.map_err(Failure::from))
 }
 
-/// A client that sends each request once and keeps status and headers of a refusal, which
-/// async-openai's own error does not.
-fn without_retries(config: OpenAIConfig) -> Client<OpenAIConfig> {
-    let transport = ReqwestService::default();
-    Client::with_config(config).with_http_service(tower::service_fn(
-        move |request: HttpRequestFactory| {
-            let mut transport = transport.clone();
-            async move {
-                let mut response = transport.call(request).await?;
-                if response.status().is_success() {
-                    return Ok(response);
-                }
-                let status = response.status().as_u16();
-                let retry_after = response.headers().get("retry-after");
-                let retry_after_s = retry_after.and_then(|value| value.to_str().ok()?.parse().ok());
-                let mut body = Vec::new();
-                while body.len() < failure::BODY_LIMIT
-                    && let Some(chunk) = response.chunk().await?
-                {
-                    body.extend_from_slice(&chunk);
-                }
-                let body = String::from_utf8_lossy(&body).into_owned();
-                let failure = HttpFailure { status, retry_after_s, body };
-                Err(OpenAIError::Boxed(Box::new(failure)))
-            }
-        },
-    ))
-}
-
 fn read(completion: Completion) -> Result<Reply, ProposerError> {
     let usage = completion.usage.unwrap_or_default();
     let Some(choice) = completion.choices.into_iter().next() else {
         return Err(ProposerError::Empty { usage });
     };
-    if choice.finish_reason.as_deref() == Some("length") {
-        return Err(ProposerError::Truncated { usage });
+    let Answer { content, refusal } = choice.message;
+    let text = content.filter(|text| !text.trim().is_empty());
+    match (choice.finish_reason.as_deref(), text) {
+        // What was cut is never applied, however whole it looks.
+        (Some("length"), _) => Err(ProposerError::Truncated { usage }),
+        (Some(finish @ "content_filter"), _) => Err(declined(finish, usage)),
+        (_, Some(text)) => Ok(Reply { text, usage }),
+        (_, None) => Err(match refusal.filter(|words| !words.trim().is_empty()) {
+            Some(words) => declined(&words, usage),
+            None => ProposerError::Empty { usage },
+        }),
     }
-    match choice.message.content {
-        Some(text) if !text.trim().is_empty() => Ok(Reply { text, usage }),
-        _ => Err(ProposerError::Empty { usage }),
-    }
+}
+
+fn declined(reason: &str, usage: Usage) -> ProposerError {
+    ProposerError::Declined { reason: failure::one_line(reason), usage }
 }
 
 impl Proposer for Llm {
@@ -207,8 +219,13 @@ impl Proposer for Llm {
     fn propose<'a>(
         &'a mut self,
         context: &'a Context<'a>,
+        size: Size,
     ) -> BoxFuture<'a, Result<Reply, ProposerError>> {
-        let messages = prompt::messages(context);
+        let messages = prompt::messages(context, size);
         async move { self.ask(&messages?).await }.boxed()
+    }
+
+    fn abandoned(&mut self) -> Usage {
+        mem::take(&mut self.at_stake)
     }
 }

@@ -4,14 +4,20 @@ use futures::future::BoxFuture;
 
 use crate::context::Context;
 use crate::experiment::Usage;
-use crate::prompt::PromptError;
+use crate::prompt::Size;
 
+mod error;
 mod knobs;
 mod llm;
+mod patience;
+mod patient;
 mod playbook;
 mod scripted;
 
+pub use error::ProposerError;
 pub use llm::{Llm, LlmSettings};
+pub use patience::{Next, Patience, Policy, Response, Turn};
+pub use patient::{Answer, Gate, Halt, Notice, Patient, Said};
 pub use playbook::Playbook;
 pub use scripted::{ScriptError, Scripted};
 
@@ -24,64 +30,6 @@ pub struct Reply {
     pub usage: Usage,
 }
 
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum ProposerError {
-    /// The endpoint cannot be reached or failed; it may work later.
-    #[error("{endpoint} does not answer: {reason}")]
-    Unavailable {
-        /// Base address.
-        endpoint: String,
-        /// What the connection or the server said.
-        reason: String,
-        /// The least time to wait, when the server named one.
-        retry_after_s: Option<u64>,
-    },
-    /// The key is missing, wrong or without rights.
-    #[error("{endpoint} refuses the key: {reason}")]
-    Unauthorized {
-        /// Base address.
-        endpoint: String,
-        /// What the server said.
-        reason: String,
-    },
-    /// The request itself is refused, e.g. an unknown model.
-    #[error("{endpoint} refuses the request: {reason}")]
-    Refused {
-        /// Base address.
-        endpoint: String,
-        /// What the server said.
-        reason: String,
-    },
-    /// The answer was cut off by its own length; a shorter one may be asked for.
-    #[error("the answer was cut off after {} tokens: a shorter one is needed", usage.completion_tokens)]
-    Truncated {
-        /// What it cost.
-        usage: Usage,
-    },
-    /// An answer without text.
-    #[error("the answer holds no text")]
-    Empty {
-        /// What it cost.
-        usage: Usage,
-    },
-    /// The question could not be put.
-    #[error(transparent)]
-    Prompt(#[from] PromptError),
-    /// The playbook has nothing to turn.
-    #[error(
-        "{path} holds no knob: end the line of a constant with two or more values worth trying, \
-         as in `learning_rate: 3e-3, // knob: 1e-3 | 3e-3 | 1e-2`"
-    )]
-    NoKnobs {
-        /// The recipe.
-        path: String,
-    },
-    /// A scripted proposer has said everything.
-    #[error("the script has no more replies")]
-    Exhausted,
-}
-
 /// A source of ideas.
 pub trait Proposer: Send {
     /// How rows name it: `playbook`, `scripted`, `llm:<model>`.
@@ -90,9 +38,15 @@ pub trait Proposer: Send {
     /// Checks once, before anything is created, that proposals can be had at all.
     fn check(&mut self) -> BoxFuture<'_, Result<(), ProposerError>>;
 
-    /// One answer.
+    /// One answer to a question of this size. One call is one request.
     fn propose<'a>(
         &'a mut self,
         context: &'a Context<'a>,
+        size: Size,
     ) -> BoxFuture<'a, Result<Reply, ProposerError>>;
+
+    /// What a question may have cost whose answer was not waited for, estimated; told once.
+    fn abandoned(&mut self) -> Usage {
+        Usage::default()
+    }
 }

@@ -17,6 +17,7 @@ use super::{Proposer, ProposerError, Reply};
 use crate::context::Context;
 use crate::experiment::{History, Usage};
 use crate::patch::DESCRIPTION_CHARS;
+use crate::prompt::Size;
 
 mod choice;
 mod record;
@@ -142,6 +143,7 @@ impl Proposer for Playbook {
     fn propose<'a>(
         &'a mut self,
         context: &'a Context<'a>,
+        _size: Size,
     ) -> BoxFuture<'a, Result<Reply, ProposerError>> {
         ready(self.answer(context)).boxed()
     }

@@ -8,6 +8,7 @@ use futures::future::{BoxFuture, FutureExt, ready};
 use super::{Proposer, ProposerError, Reply};
 use crate::context::Context;
 use crate::experiment::Usage;
+use crate::prompt::Size;
 
 /// A proposer that reads from a script.
 #[derive(Clone, Debug)]
@@ -81,6 +82,7 @@ impl Proposer for Scripted {
     fn propose<'a>(
         &'a mut self,
         _context: &'a Context<'a>,
+        _size: Size,
     ) -> BoxFuture<'a, Result<Reply, ProposerError>> {
         let text = self.replies.pop_front().ok_or(ProposerError::Exhausted);
         ready(text.map(|text| Reply { text, usage: Usage::default() })).boxed()
@@ -118,9 +120,9 @@ mod tests {
         let mut script = Scripted::new(["a", "b"].map(str::to_owned));
         block_on(script.check()).unwrap();
         for text in ["a", "b"] {
-            assert_eq!(block_on(script.propose(&context)).unwrap().text, text);
+            assert_eq!(block_on(script.propose(&context, Size::Whole)).unwrap().text, text);
         }
-        let end = block_on(script.propose(&context));
+        let end = block_on(script.propose(&context, Size::Whole));
         assert!(matches!(end, Err(ProposerError::Exhausted)), "{end:?}");
     }
 

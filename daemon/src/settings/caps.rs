@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::{File, SettingsError};
+use super::{File, ProposerChoice, SettingsError};
 use crate::arguments::RunFlags;
 use crate::experiment::Caps;
+use crate::price::{self, Price, Prices};
 
 const BYTES_PER_GIB: f64 = (1u64 << 30) as f64;
 
@@ -26,6 +27,20 @@ pub(super) fn resolve(flags: &RunFlags, file: &File) -> Result<Caps, SettingsErr
         lived: hours("max_hours", flags.max_hours, file.max_hours)?,
         disk_bytes: gib.map(bytes),
     })
+}
+
+/// What the model costs. Without a cap on dollars nobody needs to know.
+pub(super) fn price_of(
+    proposer: &ProposerChoice,
+    prices: &Prices,
+    caps: Caps,
+) -> Result<Option<Price>, SettingsError> {
+    let ProposerChoice::Llm { model, .. } = proposer else { return Ok(None) };
+    match price::price(prices, model) {
+        Ok(price) => Ok(Some(price)),
+        Err(unknown) if caps.usd.is_some() => Err(unknown.into()),
+        Err(_) => Ok(None),
+    }
 }
 
 /// A number above 0, the flag's before the file's.

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::arguments::{Places, RunFlags};
 use crate::experiment::Caps;
+use crate::price::{Price, PriceError, Prices};
 
 mod caps;
 mod environment;
@@ -80,6 +81,10 @@ pub struct Settings {
     pub max_experiments: Option<u32>,
     /// Who proposes.
     pub proposer: ProposerChoice,
+    /// Whether the playbook proposes while the endpoint is out.
+    pub fallback: bool,
+    /// What the model's tokens cost, where that is known.
+    pub price: Option<Price>,
     /// Seed of every random draw, when given.
     pub seed: Option<u64>,
     /// Time between TERM and KILL.
@@ -136,6 +141,8 @@ struct File {
     max_gpu_hours: Option<f64>,
     max_hours: Option<f64>,
     max_disk_gib: Option<f64>,
+    fallback: Option<String>,
+    prices: Prices,
     containment: Option<String>,
     memory_gib: Option<f64>,
     processes: Option<u64>,
@@ -212,6 +219,12 @@ pub enum SettingsError {
     /// A word that names no proposer.
     #[error("unknown proposer {0:?}: choose llm, playbook or scripted:<DIR>")]
     UnknownProposer(String),
+    /// A word that names no fallback.
+    #[error("unknown fallback {0:?}: the one there is, is playbook")]
+    UnknownFallback(String),
+    /// Dollars are capped and nobody knows what is paid.
+    #[error(transparent)]
+    Price(#[from] PriceError),
     /// No home directory to put a cache in.
     #[error("neither DFRESEARCH_CACHE nor HOME is set: where shall the cache be?")]
     Cache,
@@ -278,6 +291,8 @@ impl Settings {
         let max_experiments = flags.max_experiments.or(file.max_experiments);
         let who = flags.proposer.clone().or_else(|| text("DFR_PROPOSER", &file.proposer));
         let model = flags.model.clone().or_else(|| text("DFR_MODEL", &file.model));
+        let proposer = choose(who.as_deref(), model, env, &file)?;
+        let caps = caps::resolve(flags, &file)?;
         Ok(Self {
             locations: Locations::merge(places, env, &file)?,
             task,
@@ -287,10 +302,12 @@ impl Settings {
             resume: flags.resume,
             budget_s: within("budget_s", budget_s, BUDGET_MOST_S)?,
             max_experiments: within("max_experiments", max_experiments, u32::MAX)?,
-            proposer: choose(who.as_deref(), model, env, &file)?,
+            fallback: fallback(flags.fallback.as_deref().or(file.fallback.as_deref()))?,
+            price: caps::price_of(&proposer, &file.prices, caps)?,
+            proposer,
             seed: flags.seed.or(env.number("DFR_SEED")?).or(file.seed),
             grace: seconds("grace_s", env.number("DFR_GRACE_S")?.or(file.grace_s), 10)?,
-            caps: caps::resolve(flags, &file)?,
+            caps,
             runs: runs::resolve(flags, env, &file)?,
             floor_mib: file.floor_mib.unwrap_or(crate::disk::FLOOR_MIB),
             unattended: flags.unattended,
@@ -377,6 +394,15 @@ fn choose(
             Some(dir) => Ok(ProposerChoice::Scripted(PathBuf::from(dir))),
             None => Err(SettingsError::UnknownProposer(other.to_owned())),
         },
+    }
+}
+
+/// The one proposer that needs nothing from outside.
+fn fallback(who: Option<&str>) -> Result<bool, SettingsError> {
+    match who {
+        None => Ok(false),
+        Some("playbook") => Ok(true),
+        Some(other) => Err(SettingsError::UnknownFallback(other.to_owned())),
     }
 }
 

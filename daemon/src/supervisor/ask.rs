@@ -6,17 +6,18 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::Session;
+use super::gate::CallGate;
+use super::settle::tolerate;
 use crate::context::{Context, Repair};
 use crate::experiment::{
-    Candidate, Entry, Notes, Phase, Purpose, Stage, StopLevel, Usage, telling,
+    Candidate, Entry, Notes, Pause, Phase, Purpose, Stage, StopLevel, Usage, telling,
 };
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::patch::{self, Patch, Proposal};
-use crate::proposer::{ProposerError, Reply};
+use crate::proposer::{Answer, Halt, Said};
 
-/// First and longest pause while an endpoint is out.
-const PAUSE_FIRST: Duration = Duration::from_secs(1);
-const PAUSE_MOST: Duration = Duration::from_secs(300);
+/// Shortest wait for an endpoint that is written down.
+const WORTH_TELLING: Duration = Duration::from_secs(10);
 
 impl Session {
     /// The experiment in hand; every effect but opening has one.
@@ -53,28 +54,47 @@ impl Session {
     }
 
     pub(super) async fn ask(&mut self) -> Result<(), Failure> {
-        let n = self.history.current();
         let files = self.repository.files(&self.incumbent(), &self.scope).or_outside()?;
         self.enter(Phase::Propose);
         self.begin(Phase::Propose).await?;
-        let Some(reply) = self.answer(&files).await? else { return Ok(()) };
+        let asked = self.answer(&files).await?;
         self.enter(Phase::Record);
-        let turn = u32::try_from(self.candidate()?.refused.len()).unwrap_or(u32::MAX);
-        let (text, problem) = match reply.text {
-            Ok(text) => (text, None),
-            Err(problem) => (String::new(), Some(problem)),
+        self.tell_of_waits(asked.waited, asked.why).await?;
+        let Some(answer) = asked.answer else {
+            return match self.proposer.abandoned() {
+                usage if usage == Usage::default() => Ok(()),
+                usage => self.lost(usage, &self.proposer.name()).await,
+            };
         };
-        super::settle::tolerate(self.notebook.write_reply(n, turn, &text));
-        let proposer = self.proposer.name();
-        let usage = reply.usage;
-        self.end(Entry::Answered { text, problem, proposer, usage, cost_usd: 0.0 }).await
+        let Answer { proposer, usage, said } = answer;
+        let (text, problem) = match said {
+            Said::Text(text) => (text, None),
+            Said::Unusable(problem) => (String::new(), Some(problem)),
+            Said::Lost(why) => {
+                warn!(why, tokens = usage.prompt_tokens, "an answer that may be charged was lost");
+                return self.lost(usage, &proposer).await;
+            }
+        };
+        let candidate = self.candidate()?;
+        let turn = u32::try_from(candidate.refused.len()).unwrap_or(u32::MAX);
+        tolerate(self.notebook.write_reply(candidate.experiment, turn, &text));
+        let cost_usd = self.cost_usd(usage, &proposer);
+        self.end(Entry::Answered { text, problem, proposer, usage, cost_usd }).await
     }
 
-    /// Asks until there is an answer; `None` when a human wants to stop.
-    async fn answer(
-        &mut self,
-        files: &BTreeMap<String, String>,
-    ) -> Result<Option<Answer>, Failure> {
+    async fn lost(&mut self, usage: Usage, proposer: &str) -> Result<(), Failure> {
+        let cost_usd = self.cost_usd(usage, proposer);
+        self.end(Entry::Lost { usage, cost_usd }).await
+    }
+
+    /// Only the model is paid, and only where its price is known.
+    fn cost_usd(&self, usage: Usage, proposer: &str) -> f64 {
+        let price = self.settings.price.filter(|_| proposer.starts_with("llm:"));
+        price.map_or(0.0, |price| price.cost_usd(usage))
+    }
+
+    /// Asks until there is something to write down.
+    async fn answer(&mut self, files: &BTreeMap<String, String>) -> Result<Asked, Failure> {
         let program = self.repository.read(&self.base, "program.md").or_outside()?;
         let program = program.unwrap_or_default();
         let state = self.notebook.state(&self.task, &self.history);
@@ -101,24 +121,32 @@ impl Session {
             budget_s: self.budget.as_secs(),
             repair,
         };
+        let spent = self.situation().spent;
+        let mut gate = CallGate::new(self.rules.caps, spent, &self.pulse);
         let mut stop = self.stop.clone();
-        let mut pause = PAUSE_FIRST;
-        loop {
-            let asked = tokio::select! {
-                asked = self.proposer.propose(&context) => asked,
-                _ = stop.wait_for(|level| *level >= enough) => return Ok(None),
-            };
-            let wait = match usable(asked)? {
-                Ok(answer) => return Ok(Some(answer)),
-                Err(asked_for) => pause.max(asked_for),
-            };
-            warn!(wait_s = wait.as_secs(), "the loop waits and asks again");
-            pause = (pause * 2).min(PAUSE_MOST);
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                _ = stop.wait_for(|level| *level >= enough) => return Ok(None),
-            }
+        let asked = tokio::select! {
+            asked = self.proposer.ask(&context, &mut gate) => asked.map(Some),
+            _ = stop.wait_for(|level| *level >= enough) => Ok(None),
+            // It bounds each of its calls and says what it waits for.
+            never = self.service.feed() => never,
+        };
+        let (waited, why) = gate.finish();
+        let answer = match asked {
+            Ok(answer) => answer,
+            // What is to be done about a cap is decided where all caps are.
+            Err(Halt::Capped(_)) => None,
+            Err(Halt::Fatal(error)) => return Err(error).or_configuration(),
+        };
+        Ok(Asked { answer, waited, why })
+    }
+
+    /// A wait of an instant is not worth an entry.
+    async fn tell_of_waits(&mut self, waited: Duration, why: String) -> Result<(), Failure> {
+        if waited < WORTH_TELLING {
+            return Ok(());
         }
+        let (cause, seconds) = (Pause::Endpoint, waited.as_secs_f64());
+        self.record(Entry::Paused { cause, why, seconds }).await
     }
 
     /// Looks into the answer. What is wrong with it is told to the proposer in its next turn.
@@ -176,34 +204,11 @@ impl Session {
     }
 }
 
-/// What came back from a proposer.
-struct Answer {
-    /// The text, or why there is none that could be used.
-    text: Result<String, String>,
-    usage: Usage,
-}
-
-/// An answer; or, as the inner error, the least time to wait before asking again. What will not get
-/// better by waiting ends the session.
-fn usable(asked: Result<Reply, ProposerError>) -> Result<Result<Answer, Duration>, Failure> {
-    let error = match asked {
-        Ok(Reply { text, usage }) => return Ok(Ok(Answer { text: Ok(text), usage })),
-        Err(error) => error,
-    };
-    match error {
-        ProposerError::Truncated { usage } | ProposerError::Empty { usage } => {
-            Ok(Ok(Answer { text: Err(error.to_string()), usage }))
-        }
-        ProposerError::Unavailable { retry_after_s, .. } => {
-            warn!(%error, "no proposal");
-            Ok(Err(Duration::from_secs(retry_after_s.unwrap_or_default())))
-        }
-        ProposerError::Unauthorized { .. } | ProposerError::Refused { .. } => {
-            warn!(%error, "no proposal");
-            Ok(Err(Duration::ZERO))
-        }
-        ProposerError::Prompt(_) | ProposerError::NoKnobs { .. } | ProposerError::Exhausted => {
-            Err(error).or_configuration()
-        }
-    }
+/// What asking came to.
+struct Asked {
+    /// Something to write down; none when a human wants to stop, or a cap is reached.
+    answer: Option<Answer>,
+    /// How long the endpoint was waited for, and why the last time.
+    waited: Duration,
+    why: String,
 }

@@ -10,7 +10,9 @@ use super::opening::{self, Terms};
 use crate::clock;
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::patch::Scope;
-use crate::proposer::{Llm, LlmSettings, Playbook, Proposer, ProposerError, Scripted};
+use crate::proposer::{
+    Llm, LlmSettings, Patient, Playbook, Policy, Proposer, ProposerError, Scripted,
+};
 use crate::repository::{Repository, valid_tag};
 use crate::session::Session;
 use crate::settings::{ProposerChoice, Settings};
@@ -27,7 +29,7 @@ pub(super) struct Found {
     pub(super) scope: Scope,
     pub(super) base: String,
     pub(super) pack: PathBuf,
-    pub(super) proposer: Box<dyn Proposer>,
+    pub(super) proposer: Patient,
 }
 
 /// Finds everything, or names the first thing that is missing. A `session` goes on with what it
@@ -60,7 +62,9 @@ pub(super) async fn find(settings: &Settings, session: Option<&Session>) -> Resu
     let pack = find_pack(settings, task)?;
     session.map_or(Ok(()), |session| opening::check_pack(session, &pack))?;
     check_build(settings, task)?;
-    let mut proposer = make_proposer(settings, terms.seed)?;
+    let fallback = settings.fallback.then(|| Box::new(Playbook::new(terms.seed)) as _);
+    let primary = make_proposer(settings, terms.seed)?;
+    let mut proposer = Patient::new(primary, fallback, Policy::default(), terms.seed);
     proposer.check().await.map_err(unusable)?;
     Ok(Found { terms, tag, repository, scope, base, pack, proposer })
 }
@@ -146,7 +150,6 @@ fn make_proposer(settings: &Settings, seed: u64) -> Result<Box<dyn Proposer>, Fa
                 api_key: api_key.0.clone(),
                 model: model.clone(),
                 timeout: LLM_TIMEOUT,
-                temperature: None,
             };
             Box::new(Llm::new(llm).map_err(unusable)?)
         }
@@ -154,10 +157,7 @@ fn make_proposer(settings: &Settings, seed: u64) -> Result<Box<dyn Proposer>, Fa
 }
 
 fn unusable(error: ProposerError) -> Failure {
-    let kind = match error {
-        ProposerError::Unavailable { .. } => Kind::Outside,
-        _ => Kind::Configuration,
-    };
+    let kind = if error.is_outage() { Kind::Outside } else { Kind::Configuration };
     Failure::new(kind, error)
         .hint("the endpoint is OPENAI_BASE_URL, its key OPENAI_API_KEY, the model --model")
         .hint("or work without one: --proposer playbook")

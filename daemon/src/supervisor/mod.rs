@@ -19,7 +19,7 @@ use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::Ledger;
 use crate::notebook::Notebook;
 use crate::patch::Scope;
-use crate::proposer::Proposer;
+use crate::proposer::Patient;
 use crate::report::short;
 use crate::repository::Repository;
 use crate::runner::{Containment, Live, ResourceLimits};
@@ -33,6 +33,7 @@ mod branch;
 mod build;
 mod checks;
 mod device;
+mod gate;
 mod heartbeat;
 mod manifest;
 mod measure;
@@ -88,7 +89,7 @@ struct Session {
     id: i64,
     history: History,
     notebook: Notebook,
-    proposer: Box<dyn Proposer>,
+    proposer: Patient,
     slot: Slot,
     gpus: Gpus,
     containment: Containment,

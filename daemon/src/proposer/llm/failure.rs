@@ -1,25 +1,28 @@
-//! What went wrong with a request, and what that means for the loop.
+//! What went wrong with a request, and which error that is.
 
 use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use async_openai::error::OpenAIError;
-use serde_json::Value;
 
+use super::refusal::{self, HttpFailure};
+use crate::experiment::Usage;
 use crate::proposer::ProposerError;
 
-/// Bytes of an error's body that are read.
-pub const BODY_LIMIT: usize = 16 * 1024;
 /// Characters of a server's message that are repeated.
 const REASON_LIMIT: usize = 400;
 
 /// A request that brought no answer.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{self:?}")]
 pub enum Failure {
     /// Nothing came within the time limit.
     Silent(Duration),
-    /// The connection could not be made or did not last.
-    Transport(String),
+    /// The connection could not be made.
+    Unreachable(String),
+    /// The connection did not last.
+    Cut(String),
     /// The server answered with an error.
     Http(HttpFailure),
     /// The server answered with something else than was asked for.
@@ -28,71 +31,76 @@ pub enum Failure {
     Unsendable(String),
 }
 
-/// A response whose status is not a success.
-#[derive(Debug, thiserror::Error)]
-#[error("status {status}")]
-pub struct HttpFailure {
-    /// HTTP status.
-    pub status: u16,
-    /// Header `Retry-After`, when it is a number of seconds.
-    pub retry_after_s: Option<u64>,
-    /// The beginning of the body.
-    pub body: String,
-}
-
 impl From<OpenAIError> for Failure {
     fn from(error: OpenAIError) -> Self {
         match error {
-            OpenAIError::Boxed(error) => match error.downcast::<HttpFailure>() {
-                Ok(failure) => Self::Http(*failure),
-                Err(error) => Self::Unsendable(chain(error.as_ref())),
+            OpenAIError::Boxed(error) => match error.downcast::<Self>() {
+                Ok(failure) => *failure,
+                Err(error) => from_transport(error.as_ref()),
             },
-            OpenAIError::Reqwest(error) if error.is_builder() => {
-                Self::Unsendable(chain(&error.without_url()))
-            }
-            OpenAIError::Reqwest(error) => Self::Transport(chain(&error.without_url())),
+            OpenAIError::Reqwest(error) => from_reqwest(error),
             OpenAIError::JSONDeserialize(_, content) => Self::Unreadable(content),
             other => Self::Unsendable(other.to_string()),
         }
     }
 }
 
+impl From<Failure> for OpenAIError {
+    fn from(failure: Failure) -> Self {
+        Self::Boxed(Box::new(failure))
+    }
+}
+
+pub fn from_reqwest(error: reqwest::Error) -> Failure {
+    let (is_builder, is_connect) = (error.is_builder(), error.is_connect());
+    let text = chain(&error.without_url());
+    match (is_builder, is_connect) {
+        (true, _) => Failure::Unsendable(text),
+        (_, true) => Failure::Unreachable(text),
+        _ => Failure::Cut(text),
+    }
+}
+
+/// Transports other than reqwest speak of connections as the system does.
+fn from_transport(error: &(dyn Error + 'static)) -> Failure {
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    match kind {
+        Some(io::ErrorKind::ConnectionRefused) => Failure::Unreachable(chain(error)),
+        Some(_) => Failure::Cut(chain(error)),
+        None => Failure::Unsendable(chain(error)),
+    }
+}
+
+/// Whom an error is about: an address, and a key that stands in no message.
+pub struct Told<'a> {
+    /// Base address; may hold a password.
+    pub base_url: &'a str,
+    /// The key.
+    pub api_key: &'a str,
+    /// What the request cost if the server took it in whole.
+    pub at_stake: Usage,
+}
+
 impl Failure {
-    /// The error for the supervisor, in which neither the key nor a password of the address stands,
-    /// even when the server repeats it.
-    pub fn into_error(self, base_url: &str, api_key: &str) -> ProposerError {
-        let endpoint = without_password(base_url);
-        let hide = |text: &str| match api_key {
+    /// The error for the loop, in which neither the key nor a password of the address stands, even
+    /// when the server repeats it.
+    pub fn into_error(self, told: &Told<'_>) -> ProposerError {
+        let endpoint = without_password(told.base_url);
+        let usage = told.at_stake;
+        let hide = |text: &str| match told.api_key {
             "" => text.to_owned(),
             key => text.replace(key, "[key]"),
         };
         match self {
-            Self::Silent(timeout) => ProposerError::Unavailable {
-                endpoint,
-                reason: format!("no answer within {} s", timeout.as_secs_f64()),
-                retry_after_s: None,
-            },
-            Self::Transport(text) => {
-                ProposerError::Unavailable { endpoint, reason: hide(&text), retry_after_s: None }
+            Self::Silent(limit) => ProposerError::Timeout { endpoint, limit, usage },
+            Self::Unreachable(text) => ProposerError::Unreachable { endpoint, reason: hide(&text) },
+            Self::Cut(text) => ProposerError::Cut { endpoint, reason: hide(&text), usage },
+            Self::Http(failure) => {
+                refusal::error(endpoint, HttpFailure { body: hide(&failure.body), ..failure })
             }
-            Self::Http(HttpFailure { status, retry_after_s, body }) => {
-                let reason = format!("status {status}: {}", message(&hide(&body)));
-                match status {
-                    401 | 403 => ProposerError::Unauthorized { endpoint, reason },
-                    408 | 409 | 425 | 429 | 500.. => {
-                        ProposerError::Unavailable { endpoint, reason, retry_after_s }
-                    }
-                    _ => ProposerError::Refused { endpoint, reason },
-                }
+            Self::Unreadable(content) => {
+                ProposerError::Unreadable { endpoint, reason: one_line(&hide(&content)), usage }
             }
-            Self::Unreadable(content) => ProposerError::Refused {
-                endpoint,
-                reason: format!(
-                    "it does not speak the chat completions protocol (is the address right, with \
-                     its version?): {}",
-                    one_line(&hide(&content))
-                ),
-            },
             Self::Unsendable(text) => ProposerError::Refused { endpoint, reason: hide(&text) },
         }
     }
@@ -115,17 +123,11 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// The server's own words, in whichever of the usual places they stand.
-fn message(body: &str) -> String {
-    let json: Value = serde_json::from_str(body).unwrap_or_default();
-    let places = ["/error/message", "/error", "/message", "/detail"];
-    let text = places.iter().find_map(|place| json.pointer(place)?.as_str());
-    one_line(text.unwrap_or(body))
-}
-
-fn one_line(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.chars().take(REASON_LIMIT).collect()
+/// A text as one bounded line.
+pub fn one_line(text: &str) -> String {
+    // A line of this many words is long enough; a body may be megabytes.
+    let words: Vec<_> = text.split_whitespace().take(REASON_LIMIT).collect();
+    words.join(" ").chars().take(REASON_LIMIT).collect()
 }
 
 #[cfg(test)]
@@ -142,20 +144,5 @@ mod tests {
         ] {
             assert_eq!(without_password(url), shown);
         }
-    }
-
-    #[test]
-    fn messages_are_found_where_servers_put_them() {
-        for (body, text) in [
-            (r#"{"error":{"message":"no such model"}}"#, "no such model"),
-            (r#"{"error":"model not found"}"#, "model not found"),
-            (r#"{"message":"bad"}"#, "bad"),
-            (r#"{"detail":"worse"}"#, "worse"),
-            ("<html>\n  502 \n</html>", "<html> 502 </html>"),
-            ("", ""),
-        ] {
-            assert_eq!(message(body), text);
-        }
-        assert_eq!(message(&"x".repeat(5000)).len(), REASON_LIMIT);
     }
 }

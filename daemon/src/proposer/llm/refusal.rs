@@ -1,0 +1,156 @@
+//! Which error an HTTP status, the codes in its body and the server's words together are.
+//!
+//! Statuses alone do not tell: a spent credit is 402, 403 or 429, a question too long 400 or 413.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::failure::one_line;
+use crate::proposer::ProposerError;
+
+/// A response whose status is not a success.
+#[derive(Debug)]
+pub struct HttpFailure {
+    /// HTTP status.
+    pub status: u16,
+    /// Header `Retry-After`.
+    pub retry_after: Option<Duration>,
+    /// The beginning of the body.
+    pub body: String,
+}
+
+/// Nothing will come until somebody pays or raises a limit.
+///
+/// # Source
+/// OpenAI's and OpenRouter's error codes; Anthropic's and DeepSeek's messages.
+const SPENT: [&str; 9] = [
+    "insufficient_quota",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "enforced_spend_limit_reached",
+    "exceeded your current quota",
+    "credit balance is too low",
+    "insufficient balance",
+    "insufficient credits",
+    "insufficient_credits",
+];
+/// The question is too long for the model.
+///
+/// # Source
+/// OpenAI's code; the messages of OpenAI, vLLM, Anthropic, llama.cpp and Gemini.
+const TOO_LONG: [&str; 7] = [
+    "context_length_exceeded",
+    "maximum context length",
+    "prompt is too long",
+    "input is too long",
+    "exceeds the available context size",
+    "exceed context limit",
+    "input token count exceeds",
+];
+/// A filter before the model refuses the question.
+///
+/// # Source
+/// OpenAI's and Azure's error codes.
+const FILTERED: [&str; 3] =
+    ["content_filter", "content_policy_violation", "responsibleaipolicyviolation"];
+
+/// The error that a refusal is.
+pub fn error(endpoint: String, failure: HttpFailure) -> ProposerError {
+    let HttpFailure { status, retry_after, body } = failure;
+    let json: Value = serde_json::from_str(&body).unwrap_or_default();
+    let reason = format!("status {status}: {}", message(&json, &body));
+    let words = words(&json, &body);
+    let says = |phrases: &[&str]| phrases.iter().any(|phrase| words.contains(phrase));
+    match status {
+        402 => ProposerError::SpendLimit { endpoint, reason },
+        400..500 if says(&SPENT) => ProposerError::SpendLimit { endpoint, reason },
+        401 | 403 => ProposerError::Unauthorized { endpoint, reason },
+        413 => ProposerError::Overflow { endpoint, reason },
+        400 | 422 if says(&TOO_LONG) => ProposerError::Overflow { endpoint, reason },
+        400 | 422 if says(&FILTERED) => ProposerError::ContentRefused { endpoint, reason },
+        429 => ProposerError::RateLimited { endpoint, reason, retry_after },
+        408 | 409 | 425 | 500.. => ProposerError::Overloaded { endpoint, reason, retry_after },
+        _ => ProposerError::Refused { endpoint, reason },
+    }
+}
+
+/// The server's own words, in whichever of the usual places they stand.
+fn message(json: &Value, body: &str) -> String {
+    let places = ["/error/message", "/error", "/message", "/detail"];
+    let text = places.iter().find_map(|place| json.pointer(place)?.as_str());
+    one_line(text.unwrap_or(body))
+}
+
+/// Message, code and type, in small letters.
+fn words(json: &Value, body: &str) -> String {
+    let places = ["/error/code", "/error/type", "/error/innererror/code", "/code", "/type"];
+    let codes = places.iter().filter_map(|place| json.pointer(place)?.as_str());
+    let message = message(json, body);
+    let all: Vec<_> = codes.chain([message.as_str()]).collect();
+    all.join("\n").to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(body: &str) -> String {
+        message(&serde_json::from_str(body).unwrap_or_default(), body)
+    }
+
+    #[test]
+    fn messages_are_found_where_servers_put_them() {
+        for (body, text) in [
+            (r#"{"error":{"message":"no such model"}}"#, "no such model"),
+            (r#"{"error":"model not found"}"#, "model not found"),
+            (r#"{"message":"bad"}"#, "bad"),
+            (r#"{"detail":"worse"}"#, "worse"),
+            ("<html>\n  502 \n</html>", "<html> 502 </html>"),
+            ("", ""),
+        ] {
+            assert_eq!(said(body), text);
+        }
+        assert_eq!(said(&"x".repeat(5000)).len(), 400);
+    }
+
+    /// The variant's name.
+    fn class(status: u16, body: &str) -> String {
+        let failure = HttpFailure { status, retry_after: None, body: body.to_owned() };
+        let error = format!("{:?}", error("e".to_owned(), failure));
+        error.split(' ').next().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn codes_and_words_tell_more_than_the_status() {
+        for (status, body, expected) in [
+            (429, "", "RateLimited"),
+            (429, r#"{"error":{"code":"rate_limit_exceeded","message":"quota"}}"#, "RateLimited"),
+            (429, r#"{"error":{"code":"insufficient_quota","message":"x"}}"#, "SpendLimit"),
+            (429, r#"{"error":{"type":"enforced_spend_limit_reached"}}"#, "SpendLimit"),
+            (400, r#"{"error":{"code":"billing_hard_limit_reached"}}"#, "SpendLimit"),
+            (400, r#"{"error":{"message":"Your credit balance is too low"}}"#, "SpendLimit"),
+            (402, "Insufficient Balance", "SpendLimit"),
+            (401, "", "Unauthorized"),
+            (403, r#"{"error":{"code":null}}"#, "Unauthorized"),
+            (400, r#"{"error":{"code":"context_length_exceeded"}}"#, "Overflow"),
+            (400, r#"{"error":{"message":"prompt is too long: 2 > 1"}}"#, "Overflow"),
+            (400, r#"{"message":"This model's maximum context length is 4"}"#, "Overflow"),
+            (413, "", "Overflow"),
+            (400, r#"{"error":{"code":"content_filter"}}"#, "ContentRefused"),
+            (
+                400,
+                r#"{"error":{"innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#,
+                "ContentRefused",
+            ),
+            (400, "", "Refused"),
+            (404, r#"{"error":{"code":"model_not_found"}}"#, "Refused"),
+            (500, r#"{"error":{"code":"insufficient_quota"}}"#, "Overloaded"),
+            (408, "", "Overloaded"),
+            (503, "", "Overloaded"),
+            (529, r#"{"error":{"type":"overloaded_error"}}"#, "Overloaded"),
+        ] {
+            assert_eq!(class(status, body), expected, "{status} {body}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What to do about a proposer that fails, as a pure policy: time and chance come in as arguments.
+//!
+//! Every failure has one [`Response`]. [`Patience`] adds a circuit breaker: closed, it only makes
+//! the next call wait; open, it also lets a fallback answer meanwhile. It opens after some failures
+//! in a row, and at once for a failure that no short wait mends. When the wait is over, one call
+//! probes (half open): a failure keeps it open, one success closes it.
+//!
+//! Not the `backon` crate: its jitter is added to the delay, so it goes past the cap and never below
+//! the exponential, and a server's least wait has no place in it.
+
+use std::time::Duration;
+
+use super::ProposerError;
+use crate::prompt::Size;
+
+/// How patient to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Upper bound of the first wait; it doubles with each failure in a row.
+    pub first: Duration,
+    /// Upper bound of all such waits.
+    pub most: Duration,
+    /// Wait before a probe of what somebody has to set right: a key, a limit, a model's name.
+    pub probe: Duration,
+    /// Failures in a row that open the breaker.
+    pub opens_after: u32,
+    /// Least wait while it is open.
+    pub cool_down: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            first: Duration::from_secs(1),
+            most: Duration::from_secs(300),
+            probe: Duration::from_secs(300),
+            opens_after: 3,
+            cool_down: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What a failure asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Response {
+    /// Nothing: it is an answer, though none that can be used.
+    Answer,
+    /// Ask again after this wait.
+    Retry(Duration),
+    /// Ask again at once with a smaller question.
+    Shrink,
+    /// Somebody has to set something right; see after this wait whether they did.
+    Probe(Duration),
+    /// Give up: no wait mends this.
+    Fatal,
+}
+
+impl Policy {
+    /// What a failure asks for, after so many others in a row. `jitter` is a draw from [0, 1).
+    pub fn respond(
+        &self,
+        error: &ProposerError,
+        size: Size,
+        (failures, jitter): (u32, f64),
+    ) -> Response {
+        use ProposerError as E;
+        match error {
+            E::Truncated { .. } | E::Empty { .. } | E::Declined { .. } => Response::Answer,
+            E::RateLimited { .. }
+            | E::Overloaded { .. }
+            | E::Unreachable { .. }
+            | E::Timeout { .. }
+            | E::Cut { .. }
+            | E::Unreadable { .. } => {
+                let least = error.retry_after().unwrap_or_default();
+                Response::Retry(self.backoff(failures, jitter).max(least))
+            }
+            E::Overflow { .. } if size == Size::Whole => Response::Shrink,
+            E::Overflow { .. }
+            | E::Unauthorized { .. }
+            | E::SpendLimit { .. }
+            | E::ContentRefused { .. }
+            | E::Refused { .. } => Response::Probe(self.probe),
+            E::Prompt(_) | E::NoKnobs { .. } | E::Exhausted => Response::Fatal,
+        }
+    }
+
+    /// Full jitter: anything from nothing to the doubled wait, which is never above the cap.
+    ///
+    /// # Source
+    /// M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+    fn backoff(&self, failures: u32, jitter: f64) -> Duration {
+        let doubled = self.first.saturating_mul(2u32.saturating_pow(failures));
+        doubled.min(self.most).mul_f64(jitter.clamp(0.0, 1.0))
+    }
+}
+
+/// Whether a call may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Now.
+    Ask,
+    /// Not before this time has passed; a fallback may answer meanwhile if the breaker is open.
+    Wait {
+        /// Time left.
+        left: Duration,
+        /// The breaker.
+        is_open: bool,
+    },
+}
+
+/// What comes next after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It is an answer, though none that can be used.
+    Answer,
+    /// A smaller question, at once.
+    Shrink,
+    /// A wait: [`Patience::turn`] says how long.
+    Wait {
+        /// Somebody has to set something right.
+        is_alert: bool,
+    },
+    /// No wait mends this.
+    Fatal,
+}
+
+/// A policy and what became of the calls so far. Times are durations since any fixed moment.
+#[derive(Clone, Debug)]
+pub struct Patience {
+    policy: Policy,
+    failures: u32,
+    is_open: bool,
+    not_before: Duration,
+}
+
+impl Patience {
+    /// A closed breaker.
+    pub fn new(policy: Policy) -> Self {
+        Self { policy, failures: 0, is_open: false, not_before: Duration::ZERO }
+    }
+
+    /// Whether a call may be made now.
+    pub fn turn(&self, now: Duration) -> Turn {
+        match self.not_before.saturating_sub(now) {
+            Duration::ZERO => Turn::Ask,
+            left => Turn::Wait { left, is_open: self.is_open },
+        }
+    }
+
+    /// Takes in that a call brought an answer. Returns whether calls had failed before it.
+    pub fn succeeded(&mut self) -> bool {
+        let had_failed = self.failures > 0;
+        *self = Self::new(self.policy);
+        had_failed
+    }
+
+    /// Takes in that a call with a question of this size failed now.
+    pub fn failed(
+        &mut self,
+        error: &ProposerError,
+        size: Size,
+        (now, jitter): (Duration, f64),
+    ) -> Next {
+        match self.policy.respond(error, size, (self.failures, jitter)) {
+            Response::Answer => Next::Answer,
+            Response::Shrink => Next::Shrink,
+            Response::Fatal => Next::Fatal,
+            Response::Retry(wait) => {
+                self.wait(now, wait, wait > self.policy.most);
+                Next::Wait { is_alert: false }
+            }
+            Response::Probe(wait) => {
+                self.wait(now, wait, true);
+                Next::Wait { is_alert: true }
+            }
+        }
+    }
+
+    fn wait(&mut self, now: Duration, wait: Duration, is_long: bool) {
+        self.failures = self.failures.saturating_add(1);
+        self.is_open |= is_long || self.failures >= self.policy.opens_after;
+        let least = if self.is_open { self.policy.cool_down } else { Duration::ZERO };
+        self.not_before = now.saturating_add(wait.max(least));
+    }
+}
+
+#[cfg(test)]
+#[path = "patience_tests.rs"]
+mod tests;

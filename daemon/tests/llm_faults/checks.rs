@@ -1,0 +1,237 @@
+//! What must hold of every night: its events are replayed against the rules as they are specified.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use dfr_daemon::experiment::Usage;
+use tokio::time::Instant;
+
+use crate::endpoint::{Call, FAULTS, Fault};
+use crate::night::{Event, Night, tokens};
+
+/// Everything that is wrong with a night.
+pub fn violations(night: &Night) -> Vec<String> {
+    let mut replay = Replay::new(night);
+    for (at, event) in &night.events {
+        replay.see(*at, event);
+    }
+    replay.told(night.abandoned);
+    let owed = replay.owed;
+    replay.demand(owed == Usage::default(), "a cost that was never told");
+    replay.wrong
+}
+
+struct Replay<'a> {
+    night: &'a Night,
+    wrong: Vec<String>,
+    /// What is replayed, for messages.
+    now: String,
+    /// Bytes of a question that was not shrunk.
+    whole: usize,
+    is_small: bool,
+    /// The gate let one call through.
+    may_call: bool,
+    /// Cost that was not told yet, and that was.
+    owed: Usage,
+    spent: u64,
+    /// The breaker.
+    failures: u32,
+    is_open: bool,
+    not_before: Option<Instant>,
+    /// Of the last failure.
+    is_for_people: bool,
+    most: Duration,
+    must_recover: bool,
+}
+
+impl<'a> Replay<'a> {
+    fn new(night: &'a Night) -> Self {
+        let bytes = |(_, event): &(Instant, Event)| match event {
+            Event::Called(call) => Some(call.bytes),
+            _ => None,
+        };
+        Self {
+            night,
+            wrong: Vec::new(),
+            now: String::new(),
+            whole: night.events.iter().filter_map(bytes).max().unwrap_or_default(),
+            is_small: false,
+            may_call: false,
+            owed: Usage::default(),
+            spent: 0,
+            failures: 0,
+            is_open: false,
+            not_before: None,
+            is_for_people: false,
+            most: night.policy.most,
+            must_recover: false,
+        }
+    }
+
+    fn demand(&mut self, holds: bool, what: &str) {
+        if !holds {
+            self.wrong.push(format!("{what}: {}", self.now));
+        }
+    }
+
+    fn see(&mut self, at: Instant, event: &Event) {
+        self.now = format!("{at:?} {event:?}");
+        match event {
+            Event::Gate { is_open } => {
+                self.demand(*is_open == (self.spent < self.night.cap), "the gate miscounted");
+                self.may_call = *is_open;
+            }
+            Event::Called(call) => self.called(at, call),
+            Event::Ended { call, usage, is_dropped } => self.ended(at, call, (*usage, *is_dropped)),
+            Event::Waits { wait, is_alert } => self.waits(at, *wait, *is_alert),
+            Event::FallsBack => {
+                self.demand(self.is_open && self.night.has_fallback, "the breaker is closed");
+            }
+            Event::Shrinks => self.demand(self.is_small, "shrunk without need"),
+            Event::Recovers => {
+                self.demand(self.must_recover, "recovered from nothing");
+                self.must_recover = false;
+            }
+            Event::Recorded { proposer, usage, is_answer } => {
+                self.recorded(proposer, *usage, *is_answer);
+            }
+            Event::Capped => self.demand(self.spent >= self.night.cap, "capped too soon"),
+            Event::Dropped => {}
+        }
+    }
+
+    fn called(&mut self, at: Instant, call: &Call) {
+        self.demand(self.may_call, "the gate was not asked");
+        self.may_call = false;
+        self.demand(self.owed == Usage::default(), "called before the last cost was told");
+        self.demand(self.not_before.is_none_or(|then| at >= then), "called too soon");
+        self.demand((call.bytes < self.whole) == self.is_small, "a question of the wrong size");
+    }
+
+    fn ended(&mut self, at: Instant, call: &Call, (usage, is_dropped): (Usage, bool)) {
+        self.owed += usage;
+        if is_dropped {
+            return;
+        }
+        if call.fault.is_answer() {
+            self.must_recover = self.failures > 0;
+            (self.failures, self.is_open, self.not_before) = (0, false, None);
+            self.is_small = false;
+        } else if call.fault == Fault::TooLong && !self.is_small {
+            self.is_small = true;
+        } else {
+            self.failed(at, call);
+        }
+    }
+
+    fn failed(&mut self, at: Instant, call: &Call) {
+        let policy = &self.night.policy;
+        let asked = call.retry_after.unwrap_or_default();
+        self.is_for_people = call.fault.is_for_people() || call.fault == Fault::TooLong;
+        self.failures += 1;
+        self.is_open |=
+            self.is_for_people || asked > policy.most || self.failures >= policy.opens_after;
+        let doubled = policy.first.saturating_mul(1 << (self.failures - 1).min(20));
+        let least = [
+            asked,
+            if self.is_for_people { policy.probe } else { Duration::ZERO },
+            if self.is_open { policy.cool_down } else { Duration::ZERO },
+        ]
+        .into_iter()
+        .max();
+        self.most = least.max(Some(doubled.min(policy.most))).unwrap_or_default();
+        self.not_before = least.map(|least| at + least);
+    }
+
+    fn waits(&mut self, at: Instant, wait: Duration, is_alert: bool) {
+        self.demand(self.failures > 0, "nothing had failed");
+        self.demand(wait <= self.most, "longer than the cap");
+        self.demand(
+            self.not_before.is_some_and(|then| at + wait >= then),
+            "shorter than asked for",
+        );
+        self.demand(is_alert == self.is_for_people, "an alert without need, or none in need");
+        let has_other = self.is_open && self.night.has_fallback;
+        self.demand(!has_other, "the fallback could have answered");
+    }
+
+    fn recorded(&mut self, proposer: &str, usage: Usage, is_answer: bool) {
+        if proposer == "playbook" {
+            self.demand(self.is_open && self.night.has_fallback, "the breaker is closed");
+            self.demand(self.may_call, "the gate was not asked");
+            (self.may_call, self.is_small) = (false, false);
+            return;
+        }
+        self.told(usage);
+        self.demand(!(is_answer && self.must_recover), "the recovery was not told");
+    }
+
+    fn told(&mut self, usage: Usage) {
+        self.demand(usage == self.owed, "told another cost than there was");
+        self.owed = Usage::default();
+        self.spent += tokens(usage);
+    }
+}
+
+/// What happened in all nights together.
+#[derive(Debug, Default)]
+pub struct Seen {
+    faults: BTreeMap<String, u64>,
+    events: BTreeMap<&'static str, u64>,
+}
+
+impl Seen {
+    pub fn count(&mut self, night: &Night) {
+        for (_, event) in &night.events {
+            if let Event::Ended { call, .. } = event {
+                *self.faults.entry(format!("{:?}", call.fault)).or_default() += 1;
+            }
+            *self.events.entry(name(event)).or_default() += 1;
+        }
+    }
+
+    pub fn assert_everything_happened(&self) {
+        for fault in FAULTS {
+            assert!(self.faults.contains_key(&format!("{fault:?}")), "no {fault:?}: {self:?}");
+        }
+        for event in EVENTS {
+            assert!(self.events.contains_key(event), "no {event}: {self:?}");
+        }
+    }
+}
+
+const EVENTS: [&str; 14] = [
+    "abandoned",
+    "gate open",
+    "gate closed",
+    "called",
+    "ended",
+    "shrinks",
+    "waits",
+    "alerts",
+    "falls back",
+    "recovers",
+    "answer",
+    "loss",
+    "capped",
+    "dropped",
+];
+
+fn name(event: &Event) -> &'static str {
+    match event {
+        Event::Gate { is_open: true, .. } => "gate open",
+        Event::Gate { .. } => "gate closed",
+        Event::Waits { is_alert: true, .. } => "alerts",
+        Event::Waits { .. } => "waits",
+        Event::Called(_) => "called",
+        Event::Ended { is_dropped: true, .. } => "abandoned",
+        Event::Ended { .. } => "ended",
+        Event::Shrinks => "shrinks",
+        Event::FallsBack => "falls back",
+        Event::Recovers => "recovers",
+        Event::Recorded { is_answer: true, .. } => "answer",
+        Event::Recorded { .. } => "loss",
+        Event::Capped => "capped",
+        Event::Dropped => "dropped",
+    }
+}

@@ -1,0 +1,306 @@
+//! The endpoint: draws a fault for each request, answers it, and remembers what it did.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_openai::error::OpenAIError;
+use async_openai::middleware::HttpRequestFactory;
+use dfr_daemon::experiment::Usage;
+use futures::future::{BoxFuture, FutureExt};
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::night::{Event, LIMIT, Log};
+
+/// Everything that can become of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    Fine,
+    SlowAndFine,
+    Truncated,
+    Empty,
+    Declined,
+    RateLimit,
+    ServerError,
+    Silence,
+    Refused,
+    Reset,
+    CutBody,
+    Garbage,
+    WrongKey,
+    Spent,
+    UnknownModel,
+    TooLong,
+    Filtered,
+}
+
+pub const FAULTS: [Fault; 17] = [
+    Fault::Fine,
+    Fault::SlowAndFine,
+    Fault::Truncated,
+    Fault::Empty,
+    Fault::Declined,
+    Fault::RateLimit,
+    Fault::ServerError,
+    Fault::Silence,
+    Fault::Refused,
+    Fault::Reset,
+    Fault::CutBody,
+    Fault::Garbage,
+    Fault::WrongKey,
+    Fault::Spent,
+    Fault::UnknownModel,
+    Fault::TooLong,
+    Fault::Filtered,
+];
+
+impl Fault {
+    /// The endpoint spoke as it should.
+    pub fn is_answer(self) -> bool {
+        use Fault::*;
+        matches!(self, Fine | SlowAndFine | Truncated | Empty | Declined)
+    }
+
+    /// Nobody may ask again soon.
+    pub fn is_for_people(self) -> bool {
+        use Fault::*;
+        matches!(self, WrongKey | Spent | UnknownModel | Filtered)
+    }
+
+    /// The request was taken in, and what was made of it never came.
+    fn is_loss(self) -> bool {
+        use Fault::*;
+        matches!(self, Silence | Reset | CutBody | Garbage)
+    }
+}
+
+/// One request as the endpoint saw it.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    pub fault: Fault,
+    /// What it told the client to wait at least.
+    pub retry_after: Option<Duration>,
+    /// Bytes of the question.
+    pub bytes: usize,
+}
+
+pub struct Endpoint {
+    rng: ChaCha8Rng,
+    /// What goes wrong at the moment, and for how many more requests.
+    spell: (Fault, u32),
+}
+
+/// The way to the endpoint.
+#[derive(Clone)]
+pub struct Transport {
+    endpoint: Arc<Mutex<Endpoint>>,
+    log: Log,
+}
+
+impl Transport {
+    pub fn new(seed: u64, log: Log) -> Self {
+        let endpoint = Endpoint { rng: ChaCha8Rng::seed_from_u64(seed), spell: (Fault::Fine, 0) };
+        Self { endpoint: Arc::new(Mutex::new(endpoint)), log }
+    }
+}
+
+/// Notes how a request ends, also when nobody waits for it any longer.
+struct Ending {
+    log: Log,
+    call: Call,
+    began: Instant,
+    is_served: bool,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let Call { fault, bytes, .. } = self.call;
+        let is_dropped = !self.is_served && self.began.elapsed() < LIMIT;
+        // Whoever stops waiting has to estimate.
+        let estimate = Usage { prompt_tokens: bytes.div_ceil(4) as u64, completion_tokens: 0 };
+        let usage = match self.is_served {
+            true if fault.is_answer() => USAGE,
+            true if !fault.is_loss() => Usage::default(),
+            _ => estimate,
+        };
+        self.log.note(Event::Ended { call: self.call, usage, is_dropped });
+    }
+}
+
+impl tower::Service<HttpRequestFactory> for Transport {
+    type Response = reqwest::Response;
+    type Error = OpenAIError;
+    type Future = BoxFuture<'static, Result<reqwest::Response, OpenAIError>>;
+
+    fn poll_ready(
+        &mut self,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), OpenAIError>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: HttpRequestFactory) -> Self::Future {
+        let Self { endpoint, log } = self.clone();
+        async move {
+            let request = request.build().await?;
+            let body: Value = serde_json::from_slice(request.body().unwrap().as_bytes().unwrap())
+                .map_err(|error| OpenAIError::Boxed(error.into()))?;
+            let messages = body["messages"].as_array().unwrap();
+            let bytes = messages.iter().map(|m| m["content"].as_str().unwrap().len()).sum();
+            let (call, response, delay) = endpoint.lock().unwrap().serve(bytes);
+            log.note(Event::Called(call));
+            let mut ending = Ending { log, call, began: Instant::now(), is_served: false };
+            tokio::time::sleep(delay).await;
+            ending.is_served = true;
+            response
+        }
+        .boxed()
+    }
+}
+
+impl Endpoint {
+    fn serve(&mut self, bytes: usize) -> (Call, Result<reqwest::Response, OpenAIError>, Duration) {
+        let fault = self.next_fault();
+        let (response, retry_after) = self.respond(fault);
+        let delay = match fault {
+            Fault::Silence => Duration::from_secs(1_000_000),
+            Fault::SlowAndFine => Duration::from_secs(self.rng.random_range(1..60)),
+            _ => Duration::ZERO,
+        };
+        (Call { fault, retry_after, bytes }, response, delay)
+    }
+
+    /// Faults come in spells: an outage lasts.
+    fn next_fault(&mut self) -> Fault {
+        let (fault, left) = self.spell;
+        if left > 0 {
+            self.spell.1 -= 1;
+            return fault;
+        }
+        let is_calm = self.rng.random_bool(0.4);
+        let fault = if is_calm { Fault::Fine } else { *FAULTS.choose(&mut self.rng).unwrap() };
+        self.spell = (fault, *[0, 0, 0, 1, 2, 4].choose(&mut self.rng).unwrap());
+        fault
+    }
+
+    fn respond(
+        &mut self,
+        fault: Fault,
+    ) -> (Result<reqwest::Response, OpenAIError>, Option<Duration>) {
+        let answer = |text: Value, finish: &str| completion(&text, finish).to_string();
+        let mut wait = None;
+        let response = match fault {
+            Fault::Fine | Fault::SlowAndFine => http(200, answer("HYPOTHESIS: h".into(), "stop")),
+            Fault::Truncated => http(200, answer("HYPOTHESIS: h".into(), "length")),
+            Fault::Empty => {
+                http(200, answer([Value::Null, " \n".into()][self.coin()].clone(), "stop"))
+            }
+            Fault::Declined => http(200, answer("HYPOTHESIS: h".into(), "content_filter")),
+            Fault::Silence => http(200, String::new()),
+            Fault::RateLimit => {
+                let response = self.busy(429, &mut wait);
+                http_with(response, r#"{"error":{"code":"rate_limit_exceeded"}}"#.to_owned())
+            }
+            Fault::ServerError => {
+                let status = *[500, 502, 503, 504, 529, 408].choose(&mut self.rng).unwrap();
+                let response = self.busy(status, &mut wait);
+                http_with(response, "<html>busy</html>".to_owned())
+            }
+            Fault::Refused => return (lost(io::ErrorKind::ConnectionRefused), None),
+            Fault::Reset => return (lost(io::ErrorKind::ConnectionReset), None),
+            Fault::CutBody => cut(&answer("HYPOTHESIS: h".into(), "stop"), &mut self.rng),
+            Fault::Garbage => {
+                let whole = answer("HYPOTHESIS: h".into(), "stop");
+                let end = self.rng.random_range(0..whole.len());
+                http(200, whole[..end].to_owned())
+            }
+            Fault::WrongKey => http([401, 403][self.coin()], String::new()),
+            Fault::Spent => {
+                let (status, code) = *[
+                    (402, ""),
+                    (429, "insufficient_quota"),
+                    (429, "billing_hard_limit_reached"),
+                    (429, "enforced_spend_limit_reached"),
+                ]
+                .choose(&mut self.rng)
+                .unwrap();
+                http(status, json!({ "error": { "code": code } }).to_string())
+            }
+            Fault::UnknownModel => http([400, 404][self.coin()], String::new()),
+            Fault::TooLong => {
+                let error = [
+                    json!({ "code": "context_length_exceeded" }),
+                    json!({ "message": "prompt is too long: 9 tokens > 8 maximum" }),
+                ][self.coin()]
+                .clone();
+                http(400, json!({ "error": error }).to_string())
+            }
+            Fault::Filtered => http(400, r#"{"error":{"code":"content_filter"}}"#.to_owned()),
+        };
+        (Ok(response), wait)
+    }
+
+    fn coin(&mut self) -> usize {
+        self.rng.random_range(0..2)
+    }
+
+    /// A refusal that may name a wait, in seconds or as a date.
+    fn busy(&mut self, status: u16, wait: &mut Option<Duration>) -> http::response::Builder {
+        let response = http::Response::builder().status(status);
+        let seconds = *[0, 1, 7, 42, 299, 301, 3599].choose(&mut self.rng).unwrap();
+        match self.rng.random_range(0..4) {
+            0 => response,
+            1 => {
+                *wait = Some(Duration::from_secs(seconds));
+                let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+                let then = format!(
+                    "Sun, 06 Nov 1994 {:02}:{minutes:02}:{:02} GMT",
+                    8 + hours,
+                    seconds % 60
+                );
+                response.header("date", "Sun, 06 Nov 1994 08:00:00 GMT").header("retry-after", then)
+            }
+            _ => {
+                *wait = Some(Duration::from_secs(seconds));
+                response.header("retry-after", seconds.to_string())
+            }
+        }
+    }
+}
+
+/// What every answer claims to have cost.
+pub const USAGE: Usage = Usage { prompt_tokens: 1200, completion_tokens: 34 };
+
+fn completion(text: &Value, finish_reason: &str) -> Value {
+    json!({
+        "choices": [{ "message": { "content": text }, "finish_reason": finish_reason }],
+        "usage": {
+            "prompt_tokens": USAGE.prompt_tokens,
+            "completion_tokens": USAGE.completion_tokens,
+        },
+    })
+}
+
+fn http(status: u16, body: String) -> reqwest::Response {
+    http_with(http::Response::builder().status(status), body)
+}
+
+fn http_with(response: http::response::Builder, body: String) -> reqwest::Response {
+    response.body(body).unwrap().into()
+}
+
+fn lost(kind: io::ErrorKind) -> Result<reqwest::Response, OpenAIError> {
+    Err(OpenAIError::Boxed(Box::new(io::Error::from(kind))))
+}
+
+/// A response whose body begins and then fails.
+fn cut(whole: &str, rng: &mut ChaCha8Rng) -> reqwest::Response {
+    let begun = whole[..rng.random_range(0..whole.len())].to_owned();
+    let parts: [io::Result<String>; 2] = [Ok(begun), Err(io::ErrorKind::ConnectionReset.into())];
+    let body = reqwest::Body::wrap_stream(futures::stream::iter(parts));
+    http::Response::builder().status(200).body(body).unwrap().into()
+}
