@@ -135,7 +135,8 @@ fn serve(order: &Order, argv: &[OsString], line: &UnixStream) -> io::Result<Word
 fn wait_for_news(mut line: &UnixStream, ended: &SignalFd, family: &Family) -> bool {
     let news = PollFlags::POLLIN;
     let mut open = [PollFd::new(line.as_fd(), news), PollFd::new(ended.as_fd(), news)];
-    if poll(&mut open, PollTimeout::NONE).is_err() {
+    // Stopping and waking an init interrupts its sleep, and means nothing.
+    if poll(&mut open, PollTimeout::NONE).is_err_and(|errno| errno != Errno::EINTR) {
         return false;
     }
     let spoke = open[0].any().unwrap_or(true);
