@@ -218,3 +218,19 @@ fn the_placeholder_is_no_key() {
     let text = fs::read_to_string(deploy().join("openai_api_key.example")).unwrap();
     assert!(!text.is_empty() && text.lines().all(|line| line.starts_with('#')), "{text}");
 }
+
+/// Major and minor number after the first `name` and some of these characters.
+fn version_after(text: &str, name: &str) -> (u32, u32) {
+    let rest = text.split(name).nth(1).unwrap().trim_start_matches([' ', '=', '"']);
+    let mut numbers = rest.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap());
+    (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
+#[test]
+fn the_image_pins_a_toolchain_that_is_new_enough() {
+    let manifest = fs::read_to_string(deploy().join("../Cargo.toml")).unwrap();
+    let wanted = version_after(&manifest, "rust-version");
+    let image = fs::read_to_string(deploy().join("Containerfile")).unwrap();
+    let pinned = version_after(&image, "ARG RUST");
+    assert!(pinned >= wanted, "{pinned:?} is older than {wanted:?}");
+}
