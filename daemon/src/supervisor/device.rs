@@ -162,7 +162,10 @@ impl Session {
         // What is needed of the step is asked again before the next run.
         let _ = self.gpus.on(why.clone().map_or(Event::RunEnded, Event::Fault));
         let asleep = || report.tainted.then(|| "the machine slept meanwhile".to_owned());
-        why.or_else(asleep)
+        // What the trainer said last, its footer too, may be what is missing.
+        let unlogged =
+            || report.log_error.as_ref().map(|error| format!("no room for its log: {error}"));
+        why.or_else(asleep).or_else(unlogged)
     }
 }
 

@@ -14,5 +14,6 @@ mod llm;
 mod misbehaviour;
 mod night;
 mod pausing;
+mod service;
 mod session;
 mod stopping;
