@@ -31,10 +31,11 @@ pub enum Rule {
     Fsck,
     Integrity,
     GoesOn,
+    Verdict,
 }
 
 impl Rule {
-    const ALL: [(Self, &'static str); 13] = [
+    const ALL: [(Self, &'static str); 14] = [
         (Self::Lost, "entries lost, changed or out of order"),
         (Self::Doubled, "verdicts or experiments doubled or missing"),
         (Self::Table, "results.tsv unlike the ledger"),
@@ -48,6 +49,7 @@ impl Rule {
         (Self::Fsck, "complaints of git fsck --strict"),
         (Self::Integrity, "complaints of the ledger's integrity check"),
         (Self::GoesOn, "lives that ended by themselves"),
+        (Self::Verdict, "verdicts that a fault changed"),
     ];
 }
 

@@ -46,6 +46,10 @@ fn fill(point: u32) -> (Met, Vec<Violation>) {
     night.demand(holds, Rule::GoesOn, || told(&ended));
     night.look(Life { was_ready, ..Life::WHOLE });
     night.finish(ROWS);
+    // No answer is lost, so that every idea is judged as if nothing had happened.
+    let verdicts = night.environment.verdicts();
+    let as_ever = verdicts == ["keep", "keep", "discard", "crash"];
+    night.demand(as_ever, Rule::Verdict, || verdicts.join(", "));
     (met, at(&format!("full at call {point}"), night.end()))
 }
 

@@ -1,5 +1,8 @@
 //! Kills at random moments: of the daemon, of its trainer, of both in either order.
 
+use std::fmt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal::SIGKILL;
@@ -7,6 +10,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::contract::{Rule, Violation, counted, none};
+use crate::environment::Daemon;
 use crate::night::{Life, Night, told};
 use crate::report::{row, tell};
 use crate::{SEED, number};
@@ -21,7 +25,7 @@ const SHORT: u32 = 12;
 const ANSWERS: usize = 4000;
 /// Longest time from the start, or from being ready, to the kill.
 const STARTING_MS: u64 = 80;
-const WORKING_MS: u64 = 250;
+const WORKING_MS: u64 = 200;
 
 #[derive(Default)]
 struct Totals {
@@ -32,43 +36,77 @@ struct Totals {
 
 #[test]
 fn kills_at_random_moments_lose_nothing() {
-    let kills = number("KILLS");
+    let asked = number("KILLS");
+    let kills = asked.unwrap_or(SHORT);
     let begun = Instant::now();
-    let mut totals = Totals::default();
-    let mut rng = ChaCha8Rng::seed_from_u64(SEED);
-    while totals.kills < kills.unwrap_or(SHORT) {
-        let left = kills.unwrap_or(SHORT) - totals.kills;
-        night(&mut rng, left.min(KILLS_A_NIGHT), &mut totals);
-        let (done, rows, broken) = (totals.kills, totals.rows, totals.violations.len());
-        println!("{done} kills, {rows} rows, {broken} violations, {:.0?}", begun.elapsed());
-    }
-    if kills.is_some() {
-        let mut rows = vec![
-            row("kills", f64::from(totals.kills), "kills", None),
-            row("experiments decided between them", totals.rows as f64, "rows", None),
-            row("time", begun.elapsed().as_secs_f64(), "s", None),
-        ];
-        rows.extend(counted(&totals.violations));
-        tell("chaos", &rows);
+    let totals = Mutex::new(Totals::default());
+    let nights = AtomicU32::new(0);
+    let take = || {
+        let night = nights.fetch_add(1, Ordering::Relaxed);
+        let left = kills.saturating_sub(night * KILLS_A_NIGHT).min(KILLS_A_NIGHT);
+        (left > 0).then_some((u64::from(night), left))
+    };
+    let work = || {
+        while let Some((number, kills)) = take() {
+            let done = night(SEED + number, kills);
+            let mut totals = totals.lock().unwrap();
+            totals.add(done);
+            println!("night {number}: {totals}, {:.0?}", begun.elapsed());
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().unwrap().get() {
+            scope.spawn(work);
+        }
+    });
+    let totals = totals.into_inner().unwrap();
+    if asked.is_some() {
+        report(&totals, begun.elapsed());
     }
     none(&totals.violations);
 }
 
+fn report(totals: &Totals, took: Duration) {
+    let mut rows = vec![
+        row("kills", f64::from(totals.kills), "kills", None),
+        row("experiments decided between them", totals.rows as f64, "rows", None),
+        row("time", took.as_secs_f64(), "s", None),
+    ];
+    rows.extend(counted(&totals.violations));
+    tell("chaos", &rows);
+}
+
+impl Totals {
+    fn add(&mut self, mut more: Self) {
+        self.kills += more.kills;
+        self.rows += more.rows;
+        self.violations.append(&mut more.violations);
+    }
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kills, rows, violations } = self;
+        write!(f, "{kills} kills, {rows} rows, {} violations", violations.len())
+    }
+}
+
 /// One session, killed so many times and then finished.
-fn night(rng: &mut ChaCha8Rng, kills: u32, totals: &mut Totals) {
+fn night(seed: u64, kills: u32) -> Totals {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut night = Night::new(ANSWERS);
     night.finish(1);
-    for kill in 1..=kills {
-        life(&mut night, rng);
-        if kill % CLOSE_LOOK == 0 {
+    let mut done = 0;
+    // Of lives that end by themselves one is enough to fail, and they tell nothing more.
+    while done < kills && !night.is_stuck() {
+        life(&mut night, &mut rng);
+        done += 1;
+        if done % CLOSE_LOOK == 0 {
             night.look_closely();
         }
     }
-    let rows = night.rows();
-    night.finish(rows + 1);
-    totals.kills += kills;
-    totals.rows += rows + 1;
-    totals.violations.append(&mut night.end());
+    night.finish(night.rows() + 1);
+    Totals { kills: done, rows: night.rows(), violations: night.end() }
 }
 
 /// Starts the daemon and kills it: while it starts, or while it works; alone, after its trainer, or
@@ -87,19 +125,25 @@ fn life(night: &mut Night, rng: &mut ChaCha8Rng) {
         0 => {
             life.trainer_kills += night.kill_trainer();
             pause(rng, STARTING_MS);
-            daemon.signal(SIGKILL);
+            strike(&mut daemon);
         }
         1 => {
-            daemon.signal(SIGKILL);
+            strike(&mut daemon);
             night.kill_trainer();
         }
-        _ => daemon.signal(SIGKILL),
+        _ => strike(&mut daemon),
     }
     let ended = daemon.wait();
     life.was_ready = ended.err.contains(" ready ");
     let was_killed = ended.status.code().is_none();
     night.demand(was_killed, Rule::GoesOn, || told(&ended));
     night.look(life);
+}
+
+fn strike(daemon: &mut Daemon<'_>) {
+    if !daemon.has_ended() {
+        daemon.signal(SIGKILL);
+    }
 }
 
 fn pause(rng: &mut ChaCha8Rng, most_ms: u64) {

@@ -85,6 +85,11 @@ impl Night {
         self.snapshot().ok().flatten().map_or(0, |snapshot| snapshot.history.decided().count())
     }
 
+    /// Whether a life ended that should have gone on.
+    pub fn is_stuck(&self) -> bool {
+        self.violations.iter().any(|violation| violation.rule == Rule::GoesOn)
+    }
+
     /// Waits until the daemon says a word, or has ended; gives whether it said it.
     pub fn hears(&self, daemon: &mut Daemon<'_>, word: &str) -> bool {
         let deadline = Instant::now() + PATIENCE;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use dfr_contract::exit;
+use dfr_daemon::experiment::Entry;
 use nix::sys::signal::Signal::SIGTERM;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -12,6 +13,7 @@ use crate::SEED;
 use crate::contract::none;
 use crate::environment::{Daemon, TestEnvironment, wait_until};
 use crate::night::{Night, told};
+use crate::repository::locks;
 
 const RIVALS: usize = 50;
 const BRANCH: &str = "refs/heads/autoresearch/t";
@@ -22,11 +24,7 @@ fn race<'a>(environment: &'a TestEnvironment, arguments: &[&str]) -> Daemon<'a> 
         (0..RIVALS).map(|_| environment.start(&mut environment.session(arguments))).collect();
     let mut left = Vec::new();
     wait_until("all but one to give up", || {
-        let (ended, running) = std::mem::take(&mut daemons).into_iter().partition(|_| false);
-        let _: Vec<Daemon<'_>> = ended;
-        for mut daemon in running {
-            if daemon.has_ended() { left.push(daemon) } else { daemons.push(daemon) }
-        }
+        left.extend(daemons.extract_if(.., Daemon::has_ended));
         daemons.len() <= 1
     });
     for daemon in left {
@@ -43,13 +41,14 @@ fn of_fifty_daemons_one_runs_and_the_others_say_why_they_do_not() {
     environment.edit("repo/lab/recipe.txt", ("mode = ok", "mode = hang"));
     environment.commit_all("hangs");
     for resumed in [false, true] {
-        let mut one = race(&environment, if resumed { &["--resume"] } else { &[] });
+        // The one that runs is busy for as long as the others need.
+        let arguments: &[&str] = if resumed { &["--resume"] } else { &["--budget-s", "600"] };
+        let mut one = race(&environment, arguments);
         one.wait_for("its experiment", || !environment.trainers().is_empty());
-        let sessions = environment.run(&mut environment.daemon(&["list"]));
-        sessions.code(0);
         assert_eq!(environment.trainers().len(), 1, "{:?}", environment.trainers());
         let base = environment.git(&["rev-parse", "main"]);
         assert_eq!(environment.git(&["rev-parse", BRANCH]), base);
+        assert!(locks(&environment).is_empty(), "{:?}", locks(&environment));
         one.signal(SIGTERM);
         one.wait().code(0);
         environment.wait_for_no_trainer();
@@ -98,6 +97,13 @@ fn a_human_who_commits_to_the_branch_loses_nothing() {
         assert!(is_ancestor(environment, commit, &tip), "{commit} is lost from {tip}");
     }
     assert_never_forced(environment, &mine);
+    let snapshot = night.snapshot().unwrap().unwrap();
+    let parents = snapshot.entries.iter().filter_map(|recorded| match &recorded.entry {
+        Entry::Opened { parent, .. } => Some(parent),
+        _ => None,
+    });
+    let adopted = parents.filter(|parent| mine.contains(*parent)).count();
+    assert!(adopted > 0, "no experiment builds on any of {mine:?}");
     none(&night.end());
 }
 
