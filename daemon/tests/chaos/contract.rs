@@ -1,14 +1,15 @@
 //! What must hold whenever the daemon is dead, however it died.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
-use dfr_daemon::experiment::{Entry, Row, Stage, Verdict};
+use dfr_daemon::experiment::{Entry, Row, Verdict};
 use dfr_daemon::notebook::results_tsv;
 use dfr_daemon::session::Recorded;
 use serde_json::Value;
 
 use crate::ledger::Snapshot;
+use crate::openai::COMPLETION_TOKENS;
 use crate::report::{Goal, row};
 use crate::repository::Git;
 
@@ -79,6 +80,20 @@ pub fn none(violations: &[Violation]) {
     assert!(violations.is_empty(), "{} violations\n{}", violations.len(), told.join("\n"));
 }
 
+/// What was known before a life: what it had not got around to is told apart from what an earlier
+/// one left undone, and which it had to do before it was ready.
+#[derive(Clone, Copy, Debug)]
+pub struct Since {
+    pub entries: usize,
+    pub was_ready: bool,
+}
+
+impl Since {
+    fn is_new(self, at: usize) -> bool {
+        at >= self.entries || !self.was_ready
+    }
+}
+
 /// Collects what is broken.
 #[derive(Default)]
 pub struct Findings(pub Vec<Violation>);
@@ -111,29 +126,32 @@ impl Findings {
         }
     }
 
-    /// The table holds what the ledger says; only between a verdict and what follows from it may
-    /// the last row be missing.
-    pub fn table(&mut self, snapshot: &Snapshot, table: &str) {
+    /// The table holds what the ledger says; only a row that ended in this life may be missing.
+    pub fn table(&mut self, snapshot: &Snapshot, table: &str, since: Since) {
         let rows: Vec<_> = snapshot.history.decided().cloned().collect();
         let text = |rows: &[Row]| results_tsv(&COLUMNS.map(str::to_owned), rows);
-        let last = snapshot.entries.last().map(|recorded| &recorded.entry);
-        let late = matches!(last, Some(Entry::Decided { .. } | Entry::Settled { .. }));
+        let late = snapshot.last().is_some_and(|(at, recorded)| {
+            let is_row = matches!(recorded.entry, Entry::Decided { .. } | Entry::Settled { .. });
+            is_row && since.is_new(at)
+        });
         let fewer = rows.len().saturating_sub(usize::from(late));
-        let not_yet = rows.len() == fewer && rows.is_empty() && table.is_empty();
+        let not_yet = rows.is_empty() && table.is_empty();
         let holds = not_yet || table == text(&rows) || table == text(&rows[..fewer]);
         self.demand(holds, Rule::Table, || format!("{table}\nand not\n{}", text(&rows)));
     }
 
-    /// The branch is where the ledger can explain it, and holds what was kept.
-    pub fn branch(&mut self, snapshot: &Snapshot, git: &Git) {
+    /// The branch is on the incumbent, on a candidate of the experiment in hand or of one that ended
+    /// in this life, or on a human's commit.
+    pub fn branch(&mut self, snapshot: &Snapshot, git: &Git, since: Since) {
         let incumbent = snapshot.incumbent();
         let tip = git.refs.get("refs/heads/autoresearch/t");
-        let in_hand = snapshot.history.in_hand.as_ref();
-        let is_candidate =
-            |tip: &String| in_hand.is_some_and(|c| git.kept(c.experiment).any(|kept| kept == tip));
-        let holds = tip.is_some_and(|tip| *tip == incumbent || is_candidate(tip));
-        self.demand(holds, Rule::Branch, || {
-            let candidates: Vec<_> = in_hand.iter().flat_map(|c| git.kept(c.experiment)).collect();
+        let in_hand = snapshot.history.in_hand.as_ref().map(|candidate| candidate.experiment);
+        let ended = snapshot.last().filter(|(at, _)| since.is_new(*at)).map(|(_, r)| r.experiment);
+        let candidates: Vec<_> = in_hand.or(ended).iter().flat_map(|n| git.kept(*n)).collect();
+        let explained = |tip: &String| {
+            *tip == incumbent || candidates.contains(&tip) || git.foreign.contains(tip)
+        };
+        self.demand(tip.is_some_and(explained), Rule::Branch, || {
             format!("on {tip:?}, not on {incumbent} nor one of {candidates:?}")
         });
     }
@@ -148,13 +166,23 @@ impl Findings {
         }
     }
 
-    /// What was kept is the branch, from the base to the incumbent.
+    /// What was kept is the branch, from the base to the incumbent; what else is in it came there
+    /// with a human's commit.
     pub fn chain(&mut self, snapshot: &Snapshot, git: &Git) {
         let kept = snapshot.history.decided().filter(|row| row.verdict == Verdict::Keep);
-        let kept: Vec<_> = kept.map(|row| row.commit.clone()).collect();
-        let kept: Vec<_> = kept.into_iter().rev().filter(|c| *c != snapshot.base).collect();
+        let mut kept: Vec<_> = kept.map(|row| row.commit.clone()).collect();
+        kept.reverse();
+        kept.retain(|commit| *commit != snapshot.base);
         let chain = git.first_parents(&snapshot.base, kept.first().unwrap_or(&snapshot.base));
-        self.demand(kept == chain, Rule::Chain, || format!("{kept:?}\nbut git says\n{chain:?}"));
+        let mut above = None;
+        let mut ours = chain.clone();
+        ours.retain(|commit| {
+            let foreign = git.foreign.contains(commit)
+                || above.as_ref().is_some_and(|above| git.foreign.contains(above));
+            above = Some(commit.clone());
+            kept.contains(commit) || !foreign
+        });
+        self.demand(kept == ours, Rule::Chain, || format!("{kept:?}\nbut git says\n{chain:?}"));
     }
 }
 
@@ -166,20 +194,14 @@ pub struct Unrecorded {
 }
 
 impl Unrecorded {
+    /// An answer is recorded with the tokens that the endpoint says it brought.
     pub fn new(entries: &[Recorded], asked: usize, ran: usize) -> Self {
-        let mut answered = 0;
-        let mut recorded_runs = 0;
-        let mut proposers = BTreeMap::new();
-        for Recorded { experiment, entry, .. } in entries {
-            match entry {
-                Entry::Opened { proposer, .. } => drop(proposers.insert(experiment, proposer)),
-                Entry::Proposed { .. } if proposers[experiment] != "baseline" => answered += 1,
-                Entry::Refused { stage: Stage::Patch, .. } => answered += 1,
-                Entry::Ran { .. } => recorded_runs += 1,
-                _ => {}
-            }
-        }
-        let beyond = |spent: usize, recorded: i64| i64::try_from(spent).unwrap() - recorded;
-        Self { proposals: beyond(asked, answered), runs: beyond(ran, recorded_runs) }
+        let of = |wanted: fn(&Entry) -> bool| entries.iter().filter(|r| wanted(&r.entry)).count();
+        let answers = of(|entry| entry.usage().completion_tokens == COMPLETION_TOKENS);
+        let runs = of(|entry| matches!(entry, Entry::Ran { .. }));
+        let beyond = |spent: usize, recorded: usize| {
+            spent.cast_signed() as i64 - recorded.cast_signed() as i64
+        };
+        Self { proposals: beyond(asked, answers), runs: beyond(ran, runs) }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::contract::{Findings, Rule, Unrecorded, Violation};
+use crate::contract::{Findings, Rule, Since, Unrecorded, Violation};
 use crate::environment::{Daemon, Ended, TestEnvironment};
 use crate::ledger::{Snapshot, integrity, snapshot};
 use crate::openai::{Answer, Server};
@@ -24,6 +24,8 @@ const LOOK: Duration = Duration::from_millis(2);
 pub struct Night {
     pub environment: TestEnvironment,
     pub violations: Vec<Violation>,
+    /// Commits of a human on the branch.
+    pub foreign: BTreeSet<String>,
     server: Server,
     entries: Vec<Recorded>,
     locks: BTreeSet<Lock>,
@@ -58,6 +60,7 @@ impl Night {
         Self {
             environment,
             violations: Vec::new(),
+            foreign: BTreeSet::new(),
             server: Server::start((0..answers).map(|at| Answer::text(proposal(at)))),
             entries: Vec::new(),
             locks: BTreeSet::new(),
@@ -147,9 +150,11 @@ impl Night {
         let entries = &snapshot.entries;
         findings.nothing_lost(&self.entries, entries);
         findings.nothing_doubled(entries);
-        findings.table(snapshot, &self.environment.peek("repo/state/t/results.tsv"));
-        let git = Git::read(&self.environment);
-        findings.branch(snapshot, &git);
+        let table = self.environment.peek("repo/state/t/results.tsv");
+        let since = Since { entries: self.entries.len(), was_ready: life.was_ready };
+        findings.table(snapshot, &table, since);
+        let git = Git::read(&self.environment, &self.foreign);
+        findings.branch(snapshot, &git, since);
         findings.candidates_are_reachable(entries, &git);
         findings.chain(snapshot, &git);
         let ran = self.environment.peek(RUNS).lines().count();

@@ -11,16 +11,18 @@ use crate::environment::TestEnvironment;
 pub struct Git<'a> {
     environment: &'a TestEnvironment,
     pub refs: BTreeMap<String, String>,
+    /// Commits of a human.
+    pub foreign: &'a BTreeSet<String>,
 }
 
 /// A lock by what tells it from a later one of the same name: inode and time of change.
 pub type Lock = (PathBuf, u64, i64, i64);
 
 impl<'a> Git<'a> {
-    pub fn read(environment: &'a TestEnvironment) -> Self {
+    pub fn read(environment: &'a TestEnvironment, foreign: &'a BTreeSet<String>) -> Self {
         let told = environment.git(&["for-each-ref", "--format=%(refname) %(objectname)"]);
         let pair = |line: &str| line.split_once(' ').map(|(a, b)| (a.to_owned(), b.to_owned()));
-        Self { environment, refs: told.lines().filter_map(pair).collect() }
+        Self { environment, refs: told.lines().filter_map(pair).collect(), foreign }
     }
 
     /// Every candidate that is kept reachable for an experiment.

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::SEED;
 use crate::contract::none;
 use crate::environment::{Daemon, TestEnvironment, wait_until};
-use crate::night::{Night, told};
+use crate::night::{Life, Night, told};
 use crate::repository::locks;
 
 const RIVALS: usize = 50;
@@ -77,26 +77,28 @@ fn a_human_who_commits_to_the_branch_loses_nothing() {
     let mut night = Night::new(400);
     night.finish(1);
     let mut rng = ChaCha8Rng::seed_from_u64(SEED);
-    let mut mine = BTreeSet::new();
     for _ in 0..3 {
         let rows = (night.rows() + 6).to_string();
         let mut session = night.session(&["--max-experiments", &rows]);
         let mut daemon = night.environment.start(&mut session);
         night.hears(&mut daemon, " ready ");
-        for _ in 0..2 {
+        let mut mine = Vec::new();
+        for number in 0..2 {
             std::thread::sleep(Duration::from_millis(rng.random_range(0..300)));
-            mine.extend(commit(&night.environment, mine.len()));
+            mine.extend(commit(&night.environment, night.foreign.len() + number));
         }
         let ended = daemon.wait();
         assert!(ended.status.success(), "{}", told(&ended));
+        night.foreign.extend(mine);
+        night.look(Life::WHOLE);
     }
+    let (environment, mine) = (&night.environment, &night.foreign);
     assert!(!mine.is_empty(), "no commit of a human met the daemon");
-    let environment = &night.environment;
     let tip = environment.git(&["rev-parse", BRANCH]);
-    for commit in &mine {
+    for commit in mine {
         assert!(is_ancestor(environment, commit, &tip), "{commit} is lost from {tip}");
     }
-    assert_never_forced(environment, &mine);
+    assert_never_forced(environment, mine);
     let snapshot = night.snapshot().unwrap().unwrap();
     let parents = snapshot.entries.iter().filter_map(|recorded| match &recorded.entry {
         Entry::Opened { parent, .. } => Some(parent),
