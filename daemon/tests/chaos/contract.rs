@@ -6,11 +6,10 @@ use std::fmt;
 use dfr_daemon::experiment::{Entry, Row, Verdict};
 use dfr_daemon::notebook::results_tsv;
 use dfr_daemon::session::Recorded;
-use serde_json::Value;
 
 use crate::ledger::Snapshot;
 use crate::openai::COMPLETION_TOKENS;
-use crate::report::{Goal, row};
+use crate::report::{self, Goal};
 use crate::repository::Git;
 
 /// Columns of the tests' task.
@@ -67,10 +66,21 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Rows of a report: how often each rule was broken.
-pub fn counted(violations: &[Violation]) -> Vec<Value> {
+fn counted(violations: &[Violation]) -> Vec<report::Row> {
     let times = |rule| violations.iter().filter(|v| v.rule == rule).count() as f64;
-    Rule::ALL.map(|(rule, name)| row(name, times(rule), "times", Some(Goal::AtMost(0.0)))).into()
+    let row = |(rule, name)| report::Row::new(name, times(rule), "times", Goal::AtMost(0.0));
+    Rule::ALL.map(row).into()
+}
+
+/// Prints and writes the figures that were counted, and how often each rule was broken.
+pub fn tell(name: &str, counts: &[(&str, f64)], violations: &[Violation]) {
+    let some = |(measure, count): &(&str, f64)| {
+        report::Row::new(*measure, *count, "times", Goal::AtLeast(1.0))
+    };
+    let mut rows: Vec<_> = counts.iter().map(some).collect();
+    rows.extend(counted(violations));
+    report::write(name, &rows);
+    println!("{}", report::table(&rows));
 }
 
 /// Fails with the first of them, told one a line.

@@ -9,10 +9,9 @@ use nix::sys::signal::Signal::SIGKILL;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::contract::{Rule, Violation, counted, none};
+use crate::contract::{Rule, Violation, none, tell};
 use crate::environment::Daemon;
 use crate::night::{Life, Night, told};
-use crate::report::{row, tell};
 use crate::{SEED, number};
 
 /// Kills of one session; then it is finished, and another begins.
@@ -61,19 +60,11 @@ fn kills_at_random_moments_lose_nothing() {
     });
     let totals = totals.into_inner().unwrap();
     if asked.is_some() {
-        report(&totals, begun.elapsed());
+        let counts =
+            [("kills", f64::from(totals.kills)), ("experiments decided", totals.rows as f64)];
+        tell("chaos", &counts, &totals.violations);
     }
     none(&totals.violations);
-}
-
-fn report(totals: &Totals, took: Duration) {
-    let mut rows = vec![
-        row("kills", f64::from(totals.kills), "kills", None),
-        row("experiments decided between them", totals.rows as f64, "rows", None),
-        row("time", took.as_secs_f64(), "s", None),
-    ];
-    rows.extend(counted(&totals.violations));
-    tell("chaos", &rows);
 }
 
 impl Totals {

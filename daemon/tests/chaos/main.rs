@@ -9,6 +9,7 @@ mod environment;
 #[expect(dead_code, reason = "shared with the end-to-end tests")]
 #[path = "../support/openai.rs"]
 mod openai;
+#[expect(dead_code, reason = "shared with other suites")]
 #[path = "../support/report.rs"]
 mod report;
 
