@@ -5,7 +5,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup build demo test lint fmt bench runaway
+.PHONY: help setup build demo test lint fmt bench runaway chaos crash-points disk-full
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	  'make test    the whole test suite' 'make lint    formatting and lints' \
 	  'make bench   figures, with a report in target/reports/bench.json' \
   'make runaway every way of a trainer to get away, 20 times in both tiers' \
+	  'make chaos KILLS=300, make crash-points, make disk-full   attempts to lose a night, in full' \
 	  'make setup   what the others need: libtorch, ffmpeg, crates'
 
 setup:
@@ -43,3 +44,15 @@ bench: build
 
 runaway:
 	RUNAWAY_TIMES=$${RUNAWAY_TIMES:-20} $(CARGO) test --locked -p dfr-daemon --test containment -- --nocapture --test-threads=1
+
+# A dev build: the daemon spends a life waiting for disks, and a release build costs minutes.
+CHAOS = $(CARGO) test --quiet --locked -p dfr-daemon --test chaos --
+
+chaos: setup
+	@KILLS=$(or $(KILLS),300) $(CHAOS) --nocapture kills::
+
+crash-points: setup
+	@CRASH_POINTS=all $(CHAOS) --nocapture crash_points::
+
+disk-full: setup
+	@DISK_FULL=all $(CHAOS) --nocapture disk_full::

@@ -157,7 +157,7 @@ impl TestEnvironment {
         show.args(["show-ref", "--verify", "--quiet", name]).status().unwrap().success()
     }
 
-    fn hermetic(&self, program: &str) -> Command {
+    pub fn hermetic(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command
             .current_dir(self.repo())
@@ -244,6 +244,11 @@ impl TestEnvironment {
 
     /// Programs that still run in this test's build slot, by command line.
     pub fn trainers(&self) -> Vec<String> {
+        self.running().into_iter().map(|(_, line)| line).collect()
+    }
+
+    /// Process id and command line of what runs in this test's build slot.
+    pub fn running(&self) -> Vec<(i32, String)> {
         let slots = self.path("cache");
         let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
         let inside = |at: PathBuf| {
@@ -251,7 +256,8 @@ impl TestEnvironment {
                 .is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, s)| s.starts_with('Z')));
             let here = fs::read_link(at.join("cwd")).is_ok_and(|cwd| cwd.starts_with(&slots));
             let line = fs::read(at.join("cmdline")).unwrap_or_default();
-            (here && !zombie).then(|| String::from_utf8_lossy(&line).replace('\0', " "))
+            let id = at.file_name()?.to_str()?.parse().ok()?;
+            (here && !zombie).then(|| (id, String::from_utf8_lossy(&line).replace('\0', " ")))
         };
         processes.filter_map(|process| inside(process.path())).collect()
     }
@@ -284,6 +290,15 @@ impl Daemon<'_> {
         self.child.id()
     }
 
+    /// What it has said so far.
+    pub fn log(&self) -> String {
+        self.environment.peek(&self.err)
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
     }
@@ -293,12 +308,12 @@ impl Daemon<'_> {
     pub fn wait_for(&mut self, what: &str, holds: impl Fn() -> bool) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let ended = self.child.try_wait().unwrap();
+            let ended = self.has_ended();
             if holds() {
                 return;
             }
-            let told = || format!("{what}: {ended:?}\n{}", self.environment.peek(&self.err));
-            assert!(ended.is_none() && Instant::now() < deadline, "{}", told());
+            let told = || format!("{what}, ended: {ended}\n{}", self.log());
+            assert!(!ended && Instant::now() < deadline, "{}", told());
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -154,6 +154,12 @@ impl Server {
         assert!(!waited.unwrap().1.timed_out(), "no {count} requests came");
     }
 
+    /// Completions that were asked for so far.
+    pub fn asked(&self) -> usize {
+        let records = self.shared.records();
+        records.requests.iter().filter(|request| request.path.ends_with("completions")).count()
+    }
+
     /// Stops, and gives all requests in their order.
     ///
     /// # Panics

@@ -1,0 +1,217 @@
+//! What must hold whenever the daemon is dead, however it died.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use dfr_daemon::experiment::{Entry, Row, Verdict};
+use dfr_daemon::notebook::results_tsv;
+use dfr_daemon::session::Recorded;
+
+use crate::ledger::Snapshot;
+use crate::openai::COMPLETION_TOKENS;
+use crate::report::{self, Goal};
+use crate::repository::Git;
+
+/// Columns of the tests' task.
+const COLUMNS: [&str; 2] = ["sn34_score", "accuracy"];
+
+/// What can be broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rule {
+    Lost,
+    Doubled,
+    Table,
+    Branch,
+    Unreachable,
+    Chain,
+    Lock,
+    Proposal,
+    Run,
+    Survivor,
+    Fsck,
+    Integrity,
+    GoesOn,
+    Verdict,
+}
+
+impl Rule {
+    const ALL: [(Self, &'static str); 14] = [
+        (Self::Lost, "entries lost, changed or out of order"),
+        (Self::Doubled, "verdicts or experiments doubled or missing"),
+        (Self::Table, "results.tsv unlike the ledger"),
+        (Self::Branch, "branch neither on incumbent nor candidate"),
+        (Self::Unreachable, "candidates out of reach"),
+        (Self::Chain, "kept rows that are not the branch"),
+        (Self::Lock, "locks of git left by an earlier life"),
+        (Self::Proposal, "proposals repeated beyond one a kill"),
+        (Self::Run, "runs repeated beyond one a kill"),
+        (Self::Survivor, "processes that outlived a kill"),
+        (Self::Fsck, "complaints of git fsck --strict"),
+        (Self::Integrity, "complaints of the ledger's integrity check"),
+        (Self::GoesOn, "lives that ended by themselves"),
+        (Self::Verdict, "verdicts that a fault changed"),
+    ];
+}
+
+/// One broken rule, with everything needed to see how.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    pub rule: Rule,
+    pub told: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.rule, self.told)
+    }
+}
+
+fn counted(violations: &[Violation]) -> Vec<report::Row> {
+    let times = |rule| violations.iter().filter(|v| v.rule == rule).count() as f64;
+    let row = |(rule, name)| report::Row::new(name, times(rule), "times", Goal::AtMost(0.0));
+    Rule::ALL.map(row).into()
+}
+
+/// Prints and writes the figures that were counted, and how often each rule was broken.
+pub fn tell(name: &str, counts: &[(&str, f64)], violations: &[Violation]) {
+    let some = |(measure, count): &(&str, f64)| {
+        report::Row::new(*measure, *count, "times", Goal::AtLeast(1.0))
+    };
+    let mut rows: Vec<_> = counts.iter().map(some).collect();
+    rows.extend(counted(violations));
+    report::write(name, &rows);
+    println!("{}", report::table(&rows));
+}
+
+/// Fails with the first of them, told one a line.
+#[track_caller]
+pub fn none(violations: &[Violation]) {
+    let told: Vec<_> = violations.iter().take(20).map(ToString::to_string).collect();
+    assert!(violations.is_empty(), "{} violations\n{}", violations.len(), told.join("\n"));
+}
+
+/// What was known before a life: what it had not got around to is told apart from what an earlier
+/// one left undone, and which it had to do before it was ready.
+#[derive(Clone, Copy, Debug)]
+pub struct Since {
+    pub entries: usize,
+    pub was_ready: bool,
+}
+
+impl Since {
+    fn is_new(self, at: usize) -> bool {
+        at >= self.entries || !self.was_ready
+    }
+}
+
+/// Collects what is broken.
+#[derive(Default)]
+pub struct Findings(pub Vec<Violation>);
+
+impl Findings {
+    pub fn demand(&mut self, holds: bool, rule: Rule, told: impl FnOnce() -> String) {
+        if !holds {
+            self.0.push(Violation { rule, told: told() });
+        }
+    }
+
+    /// Everything that was seen before is still there, and nothing stands between.
+    pub fn nothing_lost(&mut self, before: &[Recorded], now: &[Recorded]) {
+        let same = before.iter().zip(now).take_while(|(a, b)| a == b).count();
+        let told = || format!("{:?} became {:?}", before.get(same), now.get(same));
+        self.demand(same == before.len(), Rule::Lost, told);
+    }
+
+    /// Experiments are numbered without a gap, and each is begun and decided once.
+    pub fn nothing_doubled(&mut self, entries: &[Recorded]) {
+        let of = |wanted: fn(&Entry) -> bool| {
+            entries.iter().filter(move |r| wanted(&r.entry)).map(|r| r.experiment)
+        };
+        let opened: Vec<_> = of(|entry| matches!(entry, Entry::Opened { .. })).collect();
+        let gapless = opened.iter().copied().eq((0..).take(opened.len()));
+        self.demand(gapless, Rule::Doubled, || format!("begun were {opened:?}"));
+        let mut decided = BTreeSet::new();
+        for n in of(|entry| matches!(entry, Entry::Decided { .. })) {
+            self.demand(decided.insert(n), Rule::Doubled, || format!("{n} was decided twice"));
+        }
+    }
+
+    /// The table holds what the ledger says; only a row that ended in this life may be missing.
+    pub fn table(&mut self, snapshot: &Snapshot, table: &str, since: Since) {
+        let rows: Vec<_> = snapshot.history.decided().cloned().collect();
+        let text = |rows: &[Row]| results_tsv(&COLUMNS.map(str::to_owned), rows);
+        let late = snapshot.last().is_some_and(|(at, recorded)| {
+            let is_row = matches!(recorded.entry, Entry::Decided { .. } | Entry::Settled { .. });
+            is_row && since.is_new(at)
+        });
+        let fewer = rows.len().saturating_sub(usize::from(late));
+        let not_yet = rows.is_empty() && table.is_empty();
+        let holds = not_yet || table == text(&rows) || table == text(&rows[..fewer]);
+        self.demand(holds, Rule::Table, || format!("{table}\nand not\n{}", text(&rows)));
+    }
+
+    /// The branch is on the incumbent, on a candidate of the experiment in hand or of one that ended
+    /// in this life, or on a human's commit.
+    pub fn branch(&mut self, snapshot: &Snapshot, git: &Git, since: Since) {
+        let incumbent = snapshot.incumbent();
+        let tip = git.refs.get("refs/heads/autoresearch/t");
+        let in_hand = snapshot.history.in_hand.as_ref().map(|candidate| candidate.experiment);
+        let ended = snapshot.last().filter(|(at, _)| since.is_new(*at)).map(|(_, r)| r.experiment);
+        let candidates: Vec<_> = in_hand.or(ended).iter().flat_map(|n| git.kept(*n)).collect();
+        let explained = |tip: &String| {
+            *tip == incumbent || candidates.contains(&tip) || git.foreign.contains(tip)
+        };
+        self.demand(tip.is_some_and(explained), Rule::Branch, || {
+            format!("on {tip:?}, not on {incumbent} nor one of {candidates:?}")
+        });
+    }
+
+    pub fn candidates_are_reachable(&mut self, entries: &[Recorded], git: &Git) {
+        for recorded in entries {
+            if let Entry::Committed { commit } = &recorded.entry {
+                let n = recorded.experiment;
+                let holds = git.kept(n).any(|kept| kept == commit);
+                self.demand(holds, Rule::Unreachable, || format!("{commit} of {n}"));
+            }
+        }
+    }
+
+    /// What was kept is the branch, from the base to the incumbent; what else is in it came there
+    /// with a human's commit.
+    pub fn chain(&mut self, snapshot: &Snapshot, git: &Git) {
+        let kept = snapshot.history.decided().filter(|row| row.verdict == Verdict::Keep);
+        let mut kept: Vec<_> = kept.map(|row| row.commit.clone()).collect();
+        kept.reverse();
+        kept.retain(|commit| *commit != snapshot.base);
+        let chain = git.first_parents(&snapshot.base, kept.first().unwrap_or(&snapshot.base));
+        let mut above = None;
+        let mut ours = chain.clone();
+        ours.retain(|commit| {
+            let foreign = git.foreign.contains(commit)
+                || above.as_ref().is_some_and(|above| git.foreign.contains(above));
+            above = Some(commit.clone());
+            kept.contains(commit) || !foreign
+        });
+        self.demand(kept == ours, Rule::Chain, || format!("{kept:?}\nbut git says\n{chain:?}"));
+    }
+}
+
+/// What was spent and left no entry behind.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unrecorded {
+    pub proposals: i64,
+    pub runs: i64,
+}
+
+impl Unrecorded {
+    /// An answer is recorded with the tokens that the endpoint says it brought.
+    pub fn new(entries: &[Recorded], asked: usize, ran: usize) -> Self {
+        let of = |wanted: fn(&Entry) -> bool| entries.iter().filter(|r| wanted(&r.entry)).count();
+        let answers = of(|entry| entry.usage().completion_tokens == COMPLETION_TOKENS);
+        let runs = of(|entry| matches!(entry, Entry::Ran { .. }));
+        let beyond = |spent: usize, recorded: usize| {
+            spent.cast_signed() as i64 - recorded.cast_signed() as i64
+        };
+        Self { proposals: beyond(asked, answers), runs: beyond(ran, runs) }
+    }
+}

@@ -1,0 +1,112 @@
+//! A disk that is full from some call on until space is freed, and a disk that fails once.
+
+use crate::contract::{Rule, Violation, none, tell};
+use crate::crash_points::{ROWS, undisturbed};
+use crate::night::{Life, Night, told};
+use crate::shim::{Fault, free_space, inflict};
+
+/// Answers that a session can use up.
+const ANSWERS: usize = 60;
+/// Points of the short form.
+const SHORT: usize = 8;
+/// Calls that take space.
+const WRITES: [&str; 6] = ["open", "write", "writev", "pwrite", "mkdir", "link"];
+
+/// How a session met a full disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Met {
+    /// It said so and waited.
+    Paused,
+    /// It was not begun yet, and said why it could not be.
+    Refused,
+    /// What was left to write was of no importance.
+    Ended,
+}
+
+/// Fills the disk at a call, frees it once the daemon has said that it waits, and lets it finish.
+fn fill(point: u32) -> (Met, Vec<Violation>) {
+    let mut night = Night::new(ANSWERS);
+    let rows = ROWS.to_string();
+    let mut session = night.session(&["--max-experiments", &rows]);
+    inflict(&night, &mut session, Fault::DiskFull(point));
+    let mut daemon = night.environment.start(&mut session);
+    let paused = night.hears(&mut daemon, "paused");
+    free_space(&night);
+    let ended = daemon.wait();
+    let was_ready = ended.err.contains(" ready ");
+    let met = match ended.status.success() {
+        _ if paused => Met::Paused,
+        false if !was_ready => Met::Refused,
+        _ => Met::Ended,
+    };
+    let holds = ended.status.success() || met == Met::Refused;
+    night.demand(holds, Rule::GoesOn, || told(&ended));
+    night.look(Life { was_ready, ..Life::WHOLE });
+    night.finish(ROWS);
+    // No answer is lost, so that every idea is judged as if nothing had happened.
+    let verdicts = night.environment.verdicts();
+    let as_ever = verdicts == ["keep", "keep", "discard", "crash"];
+    night.demand(as_ever, Rule::Verdict, || verdicts.join(", "));
+    (met, at(&format!("full at call {point}"), night.end()))
+}
+
+fn at(what: &str, mut violations: Vec<Violation>) -> Vec<Violation> {
+    for violation in &mut violations {
+        violation.told = format!("{what}: {}", violation.told);
+    }
+    violations
+}
+
+/// The calls that take space, every so many of them.
+fn writes(most: usize) -> Vec<u32> {
+    let calls = undisturbed();
+    let takes_space = |call: &String| WRITES.contains(&call.split(' ').next().unwrap_or_default());
+    let points: Vec<u32> =
+        (1..).zip(&calls).filter(|(_, call)| takes_space(call)).map(|(n, _)| n).collect();
+    let step = points.len().div_ceil(most);
+    points.into_iter().step_by(step).collect()
+}
+
+#[test]
+fn a_full_disk_pauses_a_session_and_loses_nothing() {
+    let all = std::env::var("DISK_FULL").is_ok_and(|which| which == "all");
+    let points = writes(if all { usize::MAX } else { SHORT });
+    let (mut met, mut violations) = (Vec::new(), Vec::new());
+    for (tried, point) in (1..).zip(&points) {
+        let (how, mut broken) = fill(*point);
+        met.push(how);
+        if all && (tried % 25 == 0 || !broken.is_empty()) {
+            let first = broken.first().map(ToString::to_string).unwrap_or_default();
+            println!("{tried} of {} calls, {how:?} {first}", points.len());
+        }
+        violations.append(&mut broken);
+    }
+    let times = |wanted: Met| met.iter().filter(|met| **met == wanted).count() as f64;
+    if all {
+        let counts = [
+            ("calls at which the disk was full", points.len() as f64),
+            ("sessions that paused and went on", times(Met::Paused)),
+        ];
+        tell("disk_full", &counts, &violations);
+    }
+    none(&violations);
+    assert!(times(Met::Paused) > 0.0, "no session ever paused: {met:?}");
+}
+
+#[test]
+fn one_failed_call_loses_nothing() {
+    let mut violations = Vec::new();
+    for point in writes(SHORT / 2) {
+        let mut night = Night::new(ANSWERS);
+        let rows = ROWS.to_string();
+        let mut session = night.session(&["--max-experiments", &rows]);
+        inflict(&night, &mut session, Fault::Broken(point));
+        // A disk that fails may end it; what was recorded must stand all the same.
+        let ended = night.environment.run(&mut session);
+        let was_ready = ended.err.contains(" ready ");
+        night.look(Life { was_ready, daemon_kills: 1, trainer_kills: 0 });
+        night.finish(ROWS);
+        violations.extend(at(&format!("failed at call {point}"), night.end()));
+    }
+    none(&violations);
+}

@@ -1,0 +1,228 @@
+//! A session under attack, and everything that was ever seen of it.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::contract::{Findings, Rule, Since, Unrecorded, Violation};
+use crate::environment::{Daemon, Ended, TestEnvironment};
+use crate::ledger::{Snapshot, integrity, snapshot};
+use crate::openai::{Answer, Server};
+use crate::repository::{Git, Lock, fsck, locks};
+use dfr_daemon::session::Recorded;
+
+/// Where every training leaves a line.
+const RUNS: &str = "runs.txt";
+/// Longest wait for what takes a moment; reached only when something is wrong.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Time between two looks at something that is waited for.
+const LOOK: Duration = Duration::from_millis(2);
+
+pub struct Night {
+    pub environment: TestEnvironment,
+    pub violations: Vec<Violation>,
+    /// Commits of a human on the branch.
+    pub foreign: BTreeSet<String>,
+    server: Server,
+    entries: Vec<Recorded>,
+    locks: BTreeSet<Lock>,
+    unrecorded: Unrecorded,
+}
+
+/// How a life went, as far as the contract depends on it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Life {
+    /// It said that it was ready.
+    pub was_ready: bool,
+    /// Kills of the daemon.
+    pub daemon_kills: i64,
+    /// Kills of its trainer.
+    pub trainer_kills: i64,
+}
+
+impl Life {
+    /// One that ended by itself, in order.
+    pub const WHOLE: Self = Self { was_ready: true, daemon_kills: 0, trainer_kills: 0 };
+}
+
+impl Night {
+    /// An endpoint with so many answers; runs of 20 ms.
+    pub fn new(answers: usize) -> Self {
+        let environment = TestEnvironment::new();
+        let counted =
+            format!("[environment]\nFAKE_RUNS = {:?}\n[commands]", environment.path(RUNS));
+        environment.edit("task.toml", ("[commands]", &counted));
+        environment.write("repo/lab/recipe.txt", &recipe("ok", 0.60, 0));
+        environment.commit_all("short runs");
+        Self {
+            environment,
+            violations: Vec::new(),
+            foreign: BTreeSet::new(),
+            server: Server::start((0..answers).map(|at| Answer::text(proposal(at)))),
+            entries: Vec::new(),
+            locks: BTreeSet::new(),
+            unrecorded: Unrecorded::default(),
+        }
+    }
+
+    /// The command that begins the session, or goes on with it once the ledger knows it.
+    pub fn session(&self, arguments: &[&str]) -> Command {
+        let mut session = self.environment.session(&["--proposer", "llm", "--model", "m"]);
+        session.args(arguments);
+        if matches!(self.snapshot(), Ok(Some(_))) {
+            session.arg("--resume");
+        }
+        session.env("OPENAI_API_KEY", "sk-chaos").env("OPENAI_BASE_URL", self.server.base_url());
+        session
+    }
+
+    pub fn snapshot(&self) -> Result<Option<Snapshot>, String> {
+        snapshot(&self.environment.state(), &self.environment.path("scratch"))
+    }
+
+    /// Verdicts in the ledger.
+    pub fn rows(&self) -> usize {
+        self.snapshot().ok().flatten().map_or(0, |snapshot| snapshot.history.decided().count())
+    }
+
+    /// Whether a life ended that should have gone on.
+    pub fn is_stuck(&self) -> bool {
+        self.violations.iter().any(|violation| violation.rule == Rule::GoesOn)
+    }
+
+    /// Waits until the daemon says a word, or has ended; gives whether it said it.
+    pub fn hears(&self, daemon: &mut Daemon<'_>, word: &str) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        while !daemon.log().contains(word) {
+            if daemon.has_ended() || Instant::now() > deadline {
+                return daemon.log().contains(word);
+            }
+            std::thread::sleep(LOOK);
+        }
+        true
+    }
+
+    /// Kills what runs in the build slot; gives how many that were.
+    pub fn kill_trainer(&self) -> i64 {
+        let running = self.environment.running();
+        let killed =
+            running.iter().filter(|(id, _)| kill(Pid::from_raw(*id), Signal::SIGKILL).is_ok());
+        killed.count().try_into().unwrap()
+    }
+
+    /// Lets the daemon go on until the session has so many rows; it must end in order.
+    pub fn finish(&mut self, rows: usize) {
+        let most = rows.to_string();
+        let ended = self.environment.run(&mut self.session(&["--max-experiments", &most]));
+        let in_order = ended.status.code() == Some(0) && self.rows() >= rows;
+        self.demand(in_order, Rule::GoesOn, || told(&ended));
+        self.look(Life { was_ready: ended.err.contains(" ready "), ..Life::WHOLE });
+        self.look_closely();
+    }
+
+    pub fn demand(&mut self, holds: bool, rule: Rule, told: impl FnOnce() -> String) {
+        let mut findings = Findings::default();
+        findings.demand(holds, rule, told);
+        self.violations.append(&mut findings.0);
+    }
+
+    /// Checks everything that is cheap to check. The daemon must be dead.
+    pub fn look(&mut self, life: Life) {
+        let mut findings = Findings::default();
+        let gone = self.wait_for_no_trainer();
+        findings.demand(gone, Rule::Survivor, || self.environment.trainers().join("\n"));
+        let locks = locks(&self.environment);
+        let stale: Vec<_> = self.locks.intersection(&locks).collect();
+        findings.demand(!life.was_ready || stale.is_empty(), Rule::Lock, || format!("{stale:?}"));
+        self.locks = locks;
+        match self.snapshot() {
+            Ok(Some(snapshot)) => self.compare(&snapshot, life, &mut findings),
+            Ok(None) => findings.nothing_lost(&self.entries, &[]),
+            Err(problem) => findings.demand(false, Rule::Integrity, || problem),
+        }
+        self.violations.append(&mut findings.0);
+    }
+
+    fn compare(&mut self, snapshot: &Snapshot, life: Life, findings: &mut Findings) {
+        let entries = &snapshot.entries;
+        findings.nothing_lost(&self.entries, entries);
+        findings.nothing_doubled(entries);
+        let table = self.environment.peek("repo/state/t/results.tsv");
+        let since = Since { entries: self.entries.len(), was_ready: life.was_ready };
+        findings.table(snapshot, &table, since);
+        let git = Git::read(&self.environment, &self.foreign);
+        findings.branch(snapshot, &git, since);
+        findings.candidates_are_reachable(entries, &git);
+        findings.chain(snapshot, &git);
+        let ran = self.environment.peek(RUNS).lines().count();
+        let now = Unrecorded::new(entries, self.server.asked(), ran);
+        let before = std::mem::replace(&mut self.unrecorded, now);
+        let told = || format!("{before:?} became {now:?} in {life:?}");
+        let proposals = now.proposals - before.proposals;
+        findings.demand(proposals <= life.daemon_kills, Rule::Proposal, told);
+        let runs = now.runs - before.runs;
+        findings.demand(runs <= life.daemon_kills + life.trainer_kills, Rule::Run, told);
+        self.entries.clone_from(entries);
+    }
+
+    /// Checks what takes longer.
+    pub fn look_closely(&mut self) {
+        let complaints = fsck(&self.environment);
+        self.demand(complaints.is_empty(), Rule::Fsck, || complaints.clone());
+        let told = integrity(&self.environment.state(), &self.environment.path("scratch"));
+        self.demand(told == "ok", Rule::Integrity, || told.clone());
+    }
+
+    fn wait_for_no_trainer(&self) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.environment.trainers().is_empty() {
+            if Instant::now() > deadline {
+                return false;
+            }
+            std::thread::sleep(LOOK);
+        }
+        true
+    }
+
+    /// Tokens were only spent in ways that the protocol allows; gives what was found to be wrong.
+    pub fn end(self) -> Vec<Violation> {
+        self.server.finish();
+        self.violations
+    }
+}
+
+/// The end of a life in a few lines.
+pub fn told(ended: &Ended) -> String {
+    let last: Vec<_> = ended.err.lines().rev().take(8).collect();
+    let last: Vec<_> = last.into_iter().rev().collect();
+    format!("{}: {}", ended.status, last.join("\n"))
+}
+
+fn recipe(mode: &str, quality: f64, serial: usize) -> String {
+    let build = if mode == "unbuilt" { "broken" } else { "ok" };
+    format!(
+        "mode = {mode}\nquality = {quality:.2} // knob: 0.50 | 0.60\nms = 20\nserial = {serial}\n\
+         build = {build}\nsmoke = ok\n"
+    )
+}
+
+/// Answers in turn: better than all before, worse, a crash, one that does not build, its repair,
+/// no answer at all, its repair.
+fn proposal(at: usize) -> String {
+    let better = (0.61 + 0.01 * (at / 7) as f64).min(0.99);
+    let (mode, quality) = match at % 7 {
+        0 => ("ok", better),
+        2 => ("crash", 0.60),
+        3 => ("unbuilt", 0.60),
+        5 => return "I would rather not.".to_owned(),
+        _ => ("ok", 0.55),
+    };
+    let text = recipe(mode, quality, at + 1);
+    format!(
+        "HYPOTHESIS: attempt {at} should help\nDESCRIPTION: attempt {at}\n\n\
+         lab/recipe.txt\n<<<<<<< FILE\n{text}>>>>>>> FILE\n"
+    )
+}
