@@ -5,7 +5,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup build demo test lint fmt bench runaway chaos crash-points disk-full
+.PHONY: help setup build demo test lint fmt bench runaway chaos crash-points disk-full nights endpoint runaway chaos crash-points disk-full
 .DEFAULT_GOAL := help
 
 help:
@@ -56,3 +56,9 @@ crash-points: setup
 
 disk-full: setup
 	@DISK_FULL=all $(CHAOS) --nocapture disk_full::
+
+nights:
+	@NIGHTS=$(or $(NIGHTS),200000) $(CARGO) test --quiet --release --locked -p dfr-daemon --lib -- --nocapture simulation
+
+endpoint:
+	@LLM_SEQUENCES=$(or $(LLM_SEQUENCES),10000) $(CARGO) test --quiet --locked -p dfr-daemon --test llm_faults -- --nocapture
