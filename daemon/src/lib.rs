@@ -4,6 +4,7 @@ pub mod arguments;
 pub mod cli;
 pub mod clock;
 pub mod context;
+pub mod disk;
 pub mod experiment;
 pub mod failure;
 pub mod ledger;

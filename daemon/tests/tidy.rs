@@ -27,7 +27,7 @@ const OWNERS: [(&str, &[&str]); 13] = [
     ("globset::", &["patch/"]),
     ("handlebars::", &["prompt"]),
     ("jiff::", &["clock.rs"]),
-    ("nix::", &["runner/"]),
+    ("nix::", &["disk.rs", "runner/"]),
     ("process::Command", &["runner/"]),
     ("similar::", &["patch/"]),
     ("sqlx::", &["ledger/"]),
@@ -47,8 +47,17 @@ const EFFECTS: [&str; 7] = [
 ];
 
 /// Rooms with effects: each may import pure rooms, none may import another of these.
-const ADAPTERS: [&str; 8] =
-    ["ledger", "notebook", "proposer", "repository", "runner", "scorer", "settings", "telemetry"];
+const ADAPTERS: [&str; 9] = [
+    "disk",
+    "ledger",
+    "notebook",
+    "proposer",
+    "repository",
+    "runner",
+    "scorer",
+    "settings",
+    "telemetry",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
