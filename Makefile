@@ -5,14 +5,15 @@ CARGO ?= cargo
 PYTHON ?= python3
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup build demo test lint fmt bench
+.PHONY: help setup build demo test lint fmt bench power-cut
 .DEFAULT_GOAL := help
 
 help:
 	@printf '%s\n' 'make demo    four experiments of the video loop on a small real data set' \
 	  'make test    the whole test suite' 'make lint    formatting and lints' \
 	  'make bench   figures, with a report in target/reports/bench.json' \
-	  'make setup   what the others need: libtorch, ffmpeg, crates'
+	  'make power-cut CUTS=10   power cuts under the ledger and the repository; needs root' \
+  'make setup   what the others need: libtorch, ffmpeg, crates'
 
 setup:
 	@scripts/check_machine.sh
@@ -39,3 +40,9 @@ fmt:
 bench: build
 	$(CARGO) build --release --locked -p dfr-daemon --bin fake-trainer
 	@$(PYTHON) scripts/bench.py
+
+CUTS ?= 10
+power-cut:
+	$(CARGO) build --locked -p dfr-daemon --example power_cut_writer
+	@$(PYTHON) scripts/power_cut.py --cuts $(CUTS) \
+	  --writer "$${CARGO_TARGET_DIR:-target}/debug/examples/power_cut_writer"
