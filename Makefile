@@ -5,7 +5,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup build demo test lint fmt bench runaway chaos crash-points disk-full nights endpoint runaway chaos crash-points disk-full
+.PHONY: help setup build demo test lint fmt bench runaway chaos crash-points disk-full nights endpoint power-cut
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,7 @@ help:
 	  'make bench   figures, with a report in target/reports/bench.json' \
   'make runaway every way of a trainer to get away, 20 times in both tiers' \
 	  'make chaos KILLS=300, make crash-points, make disk-full   attempts to lose a night, in full' \
+	  'make nights, make endpoint, make power-cut CUTS=10   more of them' \
 	  'make setup   what the others need: libtorch, ffmpeg, crates'
 
 setup:
@@ -62,3 +63,9 @@ nights:
 
 endpoint:
 	@LLM_SEQUENCES=$(or $(LLM_SEQUENCES),10000) $(CARGO) test --quiet --locked -p dfr-daemon --test llm_faults -- --nocapture
+
+CUTS ?= 10
+power-cut:
+	$(CARGO) build --locked -p dfr-daemon --example power_cut_writer
+	@$(PYTHON) scripts/power_cut.py --cuts $(CUTS) \
+	  --writer "$${CARGO_TARGET_DIR:-target}/debug/examples/power_cut_writer"

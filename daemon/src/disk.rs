@@ -4,6 +4,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+mod ballast;
+
+pub use ballast::{BALLAST_BYTES, Ballast, DiskError};
+
 /// Free space below which nothing new is started, in MiB: a build, a run and the ledger fit in it.
 pub const FLOOR_MIB: u64 = 4096;
 

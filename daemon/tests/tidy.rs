@@ -29,7 +29,7 @@ const OWNERS: [(&str, &[&str]); 17] = [
     ("http::", &["proposer/llm"]),
     ("jiff::", &["clock.rs"]),
     ("memchr::", &["runner/"]),
-    ("nix::", &["disk.rs", "runner/"]),
+    ("nix::", &["disk", "runner/"]),
     ("nvml_wrapper::", &["device/nvml.rs"]),
     ("process::Command", &["runner/"]),
     ("reqwest::", &["proposer/llm"]),

@@ -266,4 +266,8 @@ fn options(path: &Path) -> SqliteConnectOptions {
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
+mod lock_tests;
+#[cfg(test)]
+mod restore_tests;
+#[cfg(test)]
 mod tests;

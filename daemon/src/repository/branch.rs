@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use git2::{BranchType, ErrorCode, Oid};
 
-use super::Repository;
 use super::error::{Doing as _, RepositoryError};
+use super::{Repository, durable};
 
 /// Waits for another program's lock: 1.9 s in all. A git command holds one for milliseconds.
 const WAITS_MS: [u64; 6] = [20, 50, 100, 230, 500, 1000];
@@ -160,7 +160,8 @@ impl Repository {
             thread::sleep(Duration::from_millis(wait_ms));
             done = swap();
         }
-        done.map(|_| ()).map_err(|error| self.explained(error, name, from))
+        done.map_err(|error| self.explained(error, name, from))?;
+        durable::sync_above(&self.git.commondir().join(name), self.git.commondir())
     }
 
     fn explained(&self, error: git2::Error, name: &str, from: Option<Oid>) -> RepositoryError {

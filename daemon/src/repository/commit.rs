@@ -6,9 +6,9 @@ use std::path::Path;
 use git2::build::TreeUpdateBuilder;
 use git2::{DiffFile, ErrorCode, FileMode, Oid, Signature, Time, Tree};
 
-use super::Repository;
 use super::error::{Doing as _, RepositoryError};
 use super::tree::{Kind, kind};
+use super::{Repository, durable};
 use crate::patch::Patch;
 
 const NAME: &str = "dfr-daemon";
@@ -43,6 +43,9 @@ impl Repository {
         let when = Time::new(at_ms.div_euclid(1000), 0);
         let who = Signature::new(NAME, EMAIL, &when).doing(doing)?;
         let id = self.git.commit(None, &who, &who, message, &tree, &[&parent]).doing(doing)?;
+        // Directories of objects may be new.
+        let objects = self.git.commondir().join("objects");
+        durable::sync_above(&objects.join("00/0"), &objects)?;
         Ok(id.to_string())
     }
 

@@ -89,6 +89,14 @@ pub enum RepositoryError {
         /// Why.
         source: std::io::Error,
     },
+    /// A file of the repository cannot be removed or put on the disk.
+    #[error("cannot put {} right: {source}", path.display())]
+    File {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// Anything else that git says.
     #[error("cannot {doing}: {source}")]
     Git {

@@ -16,12 +16,14 @@ mod commit;
 mod durable;
 mod error;
 mod export;
+mod leftovers;
 mod root;
 mod tag;
 mod tree;
 
 pub use error::RepositoryError;
 pub use export::Exported;
+pub use leftovers::Locks;
 pub use tag::{InvalidTag, valid_tag};
 
 use error::Doing as _;
@@ -43,6 +45,8 @@ impl Repository {
     /// # Errors
     /// No repository there, or one that git does not trust.
     pub fn open(path: &Path) -> Result<Self, RepositoryError> {
+        // Before: what opens a repository's references asks once and remembers.
+        durable::switch_on()?;
         let no_ceiling: [&Path; 0] = [];
         let git = git2::Repository::open_ext(path, RepositoryOpenFlags::empty(), no_ceiling);
         let git = git.map_err(|source| match source.code() {
@@ -50,7 +54,6 @@ impl Repository {
             ErrorCode::Owner => RepositoryError::Untrusted { path: path.to_owned() },
             _ => RepositoryError::git(format!("open the repository at {}", path.display()), source),
         })?;
-        durable::switch_on()?;
         Ok(Self { git })
     }
 

@@ -12,6 +12,7 @@ use crate::patch::Patch;
 mod branch;
 mod commit;
 mod export;
+mod leftovers;
 mod untouched;
 
 /// A repository with one commit on `main`, made by git itself.
