@@ -45,7 +45,6 @@ fn of_fifty_daemons_one_runs_and_the_others_say_why_they_do_not() {
         let arguments: &[&str] = if resumed { &["--resume"] } else { &["--budget-s", "600"] };
         let mut one = race(&environment, arguments);
         one.wait_for("its experiment", || !environment.trainers().is_empty());
-        assert_eq!(environment.trainers().len(), 1, "{:?}", environment.trainers());
         let base = environment.git(&["rev-parse", "main"]);
         assert_eq!(environment.git(&["rev-parse", BRANCH]), base);
         assert!(locks(&environment).is_empty(), "{:?}", locks(&environment));
