@@ -168,10 +168,9 @@ fn hopeless(
     if now.stop >= patience {
         return Some("a human stopped the session".to_owned());
     }
-    if candidate.commit.is_none() && candidate.purpose == Purpose::Candidate {
-        if let Some(tip) = &history.diverged {
-            return Some(format!("somebody else moved the branch to {}", short(tip)));
-        }
+    let is_movable = candidate.commit.is_none() && candidate.purpose == Purpose::Candidate;
+    if let Some(tip) = history.diverged.as_deref().filter(|_| is_movable) {
+        return Some(format!("somebody else moved the branch to {}", short(tip)));
     }
     let again = |phase: &&Phase| candidate.attempts(**phase) >= rules.attempts;
     let phases = [Phase::Build, Phase::Train, Phase::Predict];

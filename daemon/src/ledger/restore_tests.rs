@@ -151,7 +151,9 @@ async fn a_lost_log_is_put_back_from_the_journals() {
     let ledger = Ledger::open(&path).await.unwrap();
     let before = fs::read(&path).unwrap();
     let session = ledger.session("b").await.unwrap().unwrap();
-    let late = Entry::Opened { parent: sample::object_id(2), proposer: "late".to_owned() };
+    let purpose = crate::experiment::Purpose::Candidate;
+    let (parent, proposer) = (sample::object_id(2), "late".to_owned());
+    let late = Entry::Opened { parent, proposer, purpose };
     ledger.append(session.id, 3, &late, 9).await.unwrap();
     ledger.close().await;
     fs::write(&path, before).unwrap();

@@ -72,6 +72,11 @@ impl Notebook {
         self.root.join("lock")
     }
 
+    /// The file that only takes up room, one for all sessions.
+    pub fn ballast(&self) -> PathBuf {
+        self.root.with_file_name("ballast")
+    }
+
     /// Makes the session's directory. A state directory that is new is told to git as one to leave
     /// alone; one that was there, which may hold other things, stays as it is.
     ///

@@ -108,6 +108,7 @@ fn make_namespace(
 
 /// Starts the program, passes requests on, reaps, and leaves nothing behind.
 fn serve(order: &Order, argv: &[OsString], line: &UnixStream) -> io::Result<Word> {
+    give_up_protection();
     let family = Family::found(order.stage)?;
     let ended = SignalFd::with_flags(&SigSet::from(Signal::SIGCHLD), SfdFlags::SFD_NONBLOCK)?;
     let program = match start(order, argv) {
@@ -128,6 +129,15 @@ fn serve(order: &Order, argv: &[OsString], line: &UnixStream) -> io::Result<Word
     let (late, killed) = family.end(program);
     // Without a status of its own the program was ended here.
     Ok(Word::Ended { status: status.or(late).unwrap_or(Signal::SIGKILL as i32), killed })
+}
+
+/// A service manager may protect the daemon when memory runs out; what it runs is what should go.
+fn give_up_protection() {
+    const ADJUSTMENT: &str = "/proc/self/oom_score_adj";
+    let inherited = fs::read_to_string(ADJUSTMENT).unwrap_or_default();
+    if inherited.starts_with('-') {
+        let _ = fs::write(ADJUSTMENT, "0");
+    }
 }
 
 /// Sleeps until a child ended or the daemon spoke. False when everything is to end; so it is when

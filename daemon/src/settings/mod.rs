@@ -95,6 +95,8 @@ pub struct Settings {
     pub runs: Runs,
     /// Free space below which nothing new is started, in MiB.
     pub floor_mib: u64,
+    /// Room that is kept back for a full disk, in MiB.
+    pub ballast_mib: u64,
     /// Refuse to start where a loop must not be left alone.
     pub unattended: bool,
     /// Experiments between two backups of the ledger.
@@ -148,6 +150,7 @@ struct File {
     processes: Option<u64>,
     file_gib: Option<f64>,
     floor_mib: Option<u64>,
+    ballast_mib: Option<u64>,
     backup_every: Option<u32>,
 }
 
@@ -211,7 +214,9 @@ pub enum SettingsError {
     #[error(".env: {0}")]
     DotEnv(String),
     /// Nobody to propose.
-    #[error("nobody proposes: set OPENAI_API_KEY for an LLM, or choose --proposer playbook")]
+    #[error(
+        "nobody proposes: set OPENAI_API_KEY (or the credential openai_api_key) for an LLM, or choose --proposer playbook"
+    )]
     Proposer,
     /// An LLM without a model name.
     #[error("which model? give --model NAME (or DFR_MODEL, or model in dfr.toml)")]
@@ -310,6 +315,7 @@ impl Settings {
             caps,
             runs: runs::resolve(flags, env, &file)?,
             floor_mib: file.floor_mib.unwrap_or(crate::disk::FLOOR_MIB),
+            ballast_mib: file.ballast_mib.unwrap_or(crate::disk::BALLAST_BYTES >> 20),
             unattended: flags.unattended,
             backup_every: within("backup_every", file.backup_every, u32::MAX)?
                 .unwrap_or(BACKUP_EVERY),

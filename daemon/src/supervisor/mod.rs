@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tracing::{Instrument as _, debug, info, info_span};
 
 use crate::clock;
+use crate::disk::Ballast;
 use crate::experiment::{
     Effect, Entry, History, Phase, Purpose, Rules, Situation, Spent, StopLevel, Verdict, next,
 };
@@ -96,6 +97,7 @@ struct Session {
     resources: ResourceLimits,
     /// What every program of this session carries in its environment.
     mark: String,
+    ballast: Ballast,
     service: Service,
     /// The commit whose build is in the slot.
     built: Option<String>,

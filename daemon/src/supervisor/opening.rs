@@ -84,7 +84,8 @@ pub(super) async fn refuse_known(ledger: &Path, tag: &str) -> Result<(), Failure
 }
 
 async fn session(ledger: &Path, tag: &str) -> Result<Option<Session>, Failure> {
-    if !ledger.exists() {
+    // Without a ledger there may still be copies of one.
+    if !ledger.parent().is_some_and(Path::exists) {
         return Ok(None);
     }
     let (ledger, restored) = Ledger::open_checked(ledger).await.or_outside()?;

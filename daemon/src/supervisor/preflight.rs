@@ -13,6 +13,7 @@ use super::phases::PhaseClock;
 use super::slot::{Slot, SlotError};
 use super::{Session, StopLevel, opening};
 use crate::clock;
+use crate::disk::Ballast;
 use crate::experiment::{Phase, Rules};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::Ledger;
@@ -52,11 +53,7 @@ pub(super) async fn prepare(
     let (socket, interval) = &settings.service;
     let service = Service::from_environment(socket.as_deref(), *interval).or_configuration()?;
     let slot = Slot::claim(&settings.locations.cache, &project[..12]).map_err(crowded)?;
-    // From here on things are made; the branch first, because it is the likeliest to be refused.
-    if known.is_none() {
-        let branch = format!("autoresearch/{}", found.tag);
-        found.repository.create_branch(&branch, &found.base, "session start").or_outside()?;
-    }
+    // From here on things are made.
     notebook.create().or_outside()?;
     let lock = FileLock::take(&notebook.lock()).map_err(|error| busy(error, &found.tag))?;
     telemetry::start(notebook.root(), &filter).or_outside()?;
@@ -73,8 +70,19 @@ pub(super) async fn prepare(
             earlier = ledger.heartbeat(session.id).await.or_outside()?;
             (session.id, session.begun.base_commit, history)
         }
-        None => opening::begin(&settings, &found, &ledger).await?,
+        // The session before its branch: what a crash leaves in between, --resume goes on with.
+        None => {
+            let begun = opening::begin(&settings, &found, &ledger).await?;
+            let branch = format!("autoresearch/{}", found.tag);
+            found.repository.create_branch(&branch, &found.base, "session start").or_outside()?;
+            begun
+        }
     };
+    clear_leftovers(&found)?;
+    let ballast = Ballast::new(notebook.ballast(), settings.ballast_mib << 20);
+    if let Err(error) = ballast.restore() {
+        warn!("no ballast: {:#}", anyhow::Error::from(error));
+    }
     let pulse = Pulse::start(ledger.clone(), id);
     info!(
         tag = found.tag,
@@ -104,6 +112,7 @@ pub(super) async fn prepare(
         containment,
         resources,
         mark,
+        ballast,
         service,
         rules,
         task: found.terms.task,
@@ -165,6 +174,22 @@ fn contain(settings: &Settings) -> Result<Containment, Failure> {
     Containment::choose(forced, &runner::capabilities()).map_err(|error| {
         Failure::new(Kind::Configuration, error).hint("dfr-daemon doctor says what there is")
     })
+}
+
+/// What a killed daemon may leave of the session's own references. Those that held nothing are put
+/// back from the ledger.
+fn clear_leftovers(found: &Found) -> Result<(), Failure> {
+    let locks = found.repository.clear_own_locks(&found.tag).or_outside()?;
+    for lock in &locks.removed {
+        warn!(lock = %lock.display(), "a lock that nobody held is gone");
+    }
+    for lock in &locks.foreign {
+        warn!(lock = %lock.display(), "somebody's lock of git; git waits for it until it is removed");
+    }
+    for name in found.repository.mend_own_refs(&found.tag).or_outside()? {
+        warn!(name, "a reference that held nothing is gone; it is made again");
+    }
+    Ok(())
 }
 
 /// Tells the programs of this session from all others on the machine.

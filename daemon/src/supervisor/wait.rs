@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::device::SLACK;
 use super::{Flow, Session};
@@ -74,7 +74,10 @@ impl Session {
         }
         let cause = match postponed {
             Some(postponed) => postponed.cause,
-            None if failure.is_full_disk() => Pause::Disk,
+            None if failure.is_full_disk() => {
+                self.make_room();
+                Pause::Disk
+            }
             None => Pause::Outside,
         };
         self.wait_for(cause, format!("{:#}", failure.error)).await
@@ -86,12 +89,24 @@ impl Session {
             return Err(problem).or_outside();
         }
         let cause = match problem {
-            LedgerError::DiskFull { .. } => Pause::Disk,
+            LedgerError::DiskFull { .. } => {
+                self.make_room();
+                Pause::Disk
+            }
             _ => Pause::Outside,
         };
         let looks = self.begin_wait(cause, format!("{:#}", anyhow::Error::from(problem)));
         self.sleep(doubled(self.settings.look, looks, LOOK_MOST)).await;
         Ok(())
+    }
+
+    /// Gives the ballast up, so that what is in hand can be written down.
+    fn make_room(&self) {
+        match self.ballast.release() {
+            Ok(0) => {}
+            Ok(bytes) => warn!(mib = bytes >> 20, "the ballast was given up"),
+            Err(error) => warn!("the ballast stays: {:#}", anyhow::Error::from(error)),
+        }
     }
 
     fn begin_wait(&mut self, cause: Pause, why: String) -> u32 {
@@ -117,6 +132,11 @@ impl Session {
         let Some(Waiting { cause, why, since, .. }) = self.waiting.take() else { return Ok(()) };
         let seconds = clock::now().duration_since(since).as_secs_f64();
         self.pulse.pause(None);
+        if cause == Pause::Disk
+            && let Err(error) = self.ballast.restore()
+        {
+            warn!("no ballast: {:#}", anyhow::Error::from(error));
+        }
         info!(seconds, "goes on after: {cause}");
         self.record(Entry::Paused { cause, why, seconds }).await
     }
