@@ -6,11 +6,14 @@ const TAG_BYTES: usize = 80;
 /// How the names of the ledger's files begin, which lie beside the sessions' directories.
 const LEDGER: &str = "dfr.db";
 
+/// The directory of the ledger's backups, which lies there too.
+const BACKUPS: &str = "backups";
+
 /// A name that is no tag.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "{tag:?} is no tag: use 1 to {TAG_BYTES} letters, digits, `-`, `_` or `.`, not beginning with \
-     `.` or `-`, not ending with `.` or `.lock`, without `..`, not beginning with `{LEDGER}`; e.g. video-mar14"
+     `.` or `-`, not ending with `.` or `.lock`, without `..`, not beginning with `{LEDGER}`, not `{BACKUPS}`; e.g. video-mar14"
 )]
 pub struct InvalidTag {
     /// As given.
@@ -29,7 +32,8 @@ pub fn valid_tag(tag: &str) -> Result<(), InvalidTag> {
         && !tag.ends_with('.')
         && !tag.ends_with(".lock")
         && !tag.contains("..")
-        && !tag.starts_with(LEDGER);
+        && !tag.starts_with(LEDGER)
+        && tag != BACKUPS;
     if valid { Ok(()) } else { Err(InvalidTag { tag: tag.to_owned() }) }
 }
 
@@ -58,6 +62,7 @@ mod tests {
             "a:b",
             "dfr.db",
             "dfr.db-wal",
+            "backups",
             "a?",
             "a*",
             "a[",
