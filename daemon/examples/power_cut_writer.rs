@@ -11,7 +11,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use dfr_contract::modality::Modality;
-use dfr_daemon::experiment::{Entry, Notes, Usage};
+use dfr_daemon::experiment::{Entry, Notes, Purpose, Usage};
 use dfr_daemon::ledger::Ledger;
 use dfr_daemon::patch::Patch;
 use dfr_daemon::repository::Repository;
@@ -47,7 +47,11 @@ async fn write(mode: &str, path: &Path, repo: &str) -> anyhow::Result<()> {
     let (mut parent, mut written) = (base, 0);
     for n in 0.. {
         let message = format!("experiment {n}");
-        let opened = Entry::Opened { parent: parent.clone(), proposer: "scripted".to_owned() };
+        let opened = Entry::Opened {
+            parent: parent.clone(),
+            proposer: "scripted".to_owned(),
+            purpose: Purpose::Candidate,
+        };
         written = pen.append(session, n, &opened, written).await?;
         written = pen.append(session, n, &proposed(&message), written).await?;
         let patch = Patch { files: BTreeMap::from([("src/a.rs".to_owned(), format!("// {n}\n"))]) };

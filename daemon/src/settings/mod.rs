@@ -315,7 +315,10 @@ impl Settings {
             caps,
             runs: runs::resolve(flags, env, &file)?,
             floor_mib: file.floor_mib.unwrap_or(crate::disk::FLOOR_MIB),
-            ballast_mib: file.ballast_mib.unwrap_or(crate::disk::BALLAST_BYTES >> 20),
+            ballast_mib: env
+                .number("DFR_BALLAST_MIB")?
+                .or(file.ballast_mib)
+                .unwrap_or(crate::disk::BALLAST_BYTES >> 20),
             unattended: flags.unattended,
             backup_every: within("backup_every", file.backup_every, u32::MAX)?
                 .unwrap_or(BACKUP_EVERY),

@@ -161,7 +161,9 @@ impl Findings {
         let explained = |tip: &String| {
             *tip == incumbent || candidates.contains(&tip) || git.foreign.contains(tip)
         };
-        self.demand(tip.is_some_and(explained), Rule::Branch, || {
+        // A session stands in the ledger before its branch is made.
+        let not_yet = tip.is_none() && snapshot.history.opened == 0;
+        self.demand(not_yet || tip.is_some_and(explained), Rule::Branch, || {
             format!("on {tip:?}, not on {incumbent} nor one of {candidates:?}")
         });
     }

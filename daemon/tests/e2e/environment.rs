@@ -176,6 +176,7 @@ impl TestEnvironment {
             .env("GIT_AUTHOR_DATE", "2026-03-14T00:00:00Z")
             .env("GIT_COMMITTER_DATE", "2026-03-14T00:00:00Z")
             .env("DFR_GRACE_S", "1")
+            .env("DFR_BALLAST_MIB", "1")
             .stdin(Stdio::null());
         command
     }
