@@ -71,11 +71,19 @@ impl Ledger {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full);
         let ledger = Self::connect(path, options).await?;
-        MIGRATIONS
-            .run(&ledger.pool)
-            .await
-            .map_err(|problem| error::migration_failed(path, problem))?;
+        ledger.migrate().await?;
         Ok(ledger)
+    }
+
+    /// Of several that open a new ledger at once, one makes the tables and the others find them.
+    async fn migrate(&self) -> Result<(), LedgerError> {
+        let failed = |source| failed(&self.path, source);
+        let mut alone = self.pool.begin_with("begin immediate").await.map_err(failed)?;
+        MIGRATIONS
+            .run(&mut *alone)
+            .await
+            .map_err(|problem| error::migration_failed(&self.path, problem))?;
+        alone.commit().await.map_err(failed)
     }
 
     /// Opens a ledger that is there, to read it while a daemon may be writing.

@@ -84,7 +84,7 @@ pub(super) async fn refuse_known(ledger: &Path, tag: &str) -> Result<(), Failure
 }
 
 async fn session(ledger: &Path, tag: &str) -> Result<Option<Session>, Failure> {
-    // Without a ledger there may still be copies of one.
+    // Without a ledger there may still be copies of one, to make it from.
     if !ledger.parent().is_some_and(Path::exists) {
         return Ok(None);
     }
