@@ -93,10 +93,10 @@ pub struct Settings {
     pub caps: Caps,
     /// What a run may use and how it is kept together.
     pub runs: Runs,
-    /// Free space below which nothing new is started, in MiB.
-    pub floor_mib: u64,
-    /// Room that is kept back for a full disk, in MiB.
-    pub ballast_mib: u64,
+    /// Free space below which nothing new is started, in MiB, when not the usual.
+    pub floor_mib: Option<u64>,
+    /// Room that is kept back for a full disk, in MiB, when not the usual.
+    pub ballast_mib: Option<u64>,
     /// Refuse to start where a loop must not be left alone.
     pub unattended: bool,
     /// Experiments between two backups of the ledger.
@@ -314,11 +314,8 @@ impl Settings {
             grace: seconds("grace_s", env.number("DFR_GRACE_S")?.or(file.grace_s), 10)?,
             caps,
             runs: runs::resolve(flags, env, &file)?,
-            floor_mib: file.floor_mib.unwrap_or(crate::disk::FLOOR_MIB),
-            ballast_mib: env
-                .number("DFR_BALLAST_MIB")?
-                .or(file.ballast_mib)
-                .unwrap_or(crate::disk::BALLAST_BYTES >> 20),
+            floor_mib: file.floor_mib,
+            ballast_mib: env.number("DFR_BALLAST_MIB")?.or(file.ballast_mib),
             unattended: flags.unattended,
             backup_every: within("backup_every", file.backup_every, u32::MAX)?
                 .unwrap_or(BACKUP_EVERY),

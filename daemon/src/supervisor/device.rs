@@ -110,10 +110,10 @@ impl Session {
 
     fn check_disks(&self) -> Result<(), Failure> {
         let locations = &self.settings.locations;
+        let floor_mib = self.settings.floor_mib.unwrap_or(disk::FLOOR_MIB);
         for place in [self.notebook.root(), &locations.cache] {
             let free_mib = disk::free_mib(place).or_outside()?;
-            if free_mib < self.settings.floor_mib {
-                let floor_mib = self.settings.floor_mib;
+            if free_mib < floor_mib {
                 let why = format!(
                     "{free_mib} MiB are free at {}, {floor_mib} are needed (floor_mib)",
                     place.display()

@@ -13,7 +13,7 @@ use super::phases::PhaseClock;
 use super::slot::{Slot, SlotError};
 use super::{Session, StopLevel, opening};
 use crate::clock;
-use crate::disk::Ballast;
+use crate::disk::{BALLAST_BYTES, Ballast};
 use crate::experiment::{Phase, Rules};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::Ledger;
@@ -79,7 +79,10 @@ pub(super) async fn prepare(
         }
     };
     clear_leftovers(&found)?;
-    let ballast = Ballast::new(notebook.ballast(), settings.ballast_mib << 20);
+    let ballast = Ballast::new(
+        notebook.ballast(),
+        settings.ballast_mib.map_or(BALLAST_BYTES, |mib| mib << 20),
+    );
     if let Err(error) = ballast.restore() {
         warn!("no ballast: {:#}", anyhow::Error::from(error));
     }

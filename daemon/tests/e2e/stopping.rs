@@ -59,6 +59,23 @@ fn assert_goes_on(environment: &TestEnvironment) {
     );
 }
 
+/// Goes on with the experiment that was in hand: its run is repeated, nothing is asked again.
+#[track_caller]
+fn assert_repeated(environment: &TestEnvironment) {
+    let before = environment.read("repo/state/t/results.tsv");
+    let nobody = environment.script(&[reply("never asked", &[BETTER])]);
+    let arguments = ["--proposer", &nobody, "--resume", "--max-experiments", "2"];
+    environment.run(&mut environment.session(&arguments)).code(0);
+    let after = environment.read("repo/state/t/results.tsv");
+    assert!(after.starts_with(&before), "{before}\n{after}");
+    assert_eq!(environment.verdicts(), ["keep", "discard"]);
+    let shown = environment.show(1);
+    assert!(shown.contains("a daemon took the session up again"), "{shown}");
+    assert_eq!(shown.matches("began: train").count(), 2, "{shown}");
+    let [tip, main] = ["autoresearch/t", "main"].map(|name| environment.git(&["rev-parse", name]));
+    assert_eq!(tip, main);
+}
+
 #[test]
 fn the_first_interrupt_finishes_the_experiment_in_hand() {
     let environment = TestEnvironment::new();
@@ -160,15 +177,13 @@ fn a_stop_is_asked_for_from_another_terminal() {
 fn a_killed_daemon_takes_its_trainer_along_and_a_resume_puts_things_right() {
     for signal in [SIGKILL, Signal::SIGQUIT] {
         let environment = TestEnvironment::new();
-        let daemon = training(&environment, "hang", &[]);
+        let daemon = training(&environment, "hang-once", &[]);
         let candidate = environment.git(&["rev-parse", "autoresearch/t"]);
         daemon.signal(signal);
         assert_eq!(daemon.wait().status.code(), None);
         environment.wait_for_no_trainer();
         assert_eq!(environment.git(&["rev-parse", "autoresearch/t"]), candidate);
-        assert_goes_on(&environment);
-        let shown = environment.show(1);
-        assert!(shown.contains("abandoned: the daemon ended during the experiment"), "{shown}");
+        assert_repeated(&environment);
     }
 }
 
@@ -194,7 +209,7 @@ fn a_commit_of_a_human_on_the_branch_stays_and_is_measured_as_the_new_incumbent(
 fn killed_with_branch_at(reference: Option<&str>) {
     let environment = TestEnvironment::new();
     let broken = reply("breaks", &[("build = ok", "build = broken")]);
-    let hangs = reply("hangs", &[("mode = ok", "mode = hang")]);
+    let hangs = reply("hangs", &[("mode = ok", "mode = hang-once")]);
     let script = environment.script(&[broken, hangs]);
     let mut daemon = environment.start(&mut environment.session(&["--proposer", &script]));
     daemon.wait_for_training(1);
@@ -204,8 +219,7 @@ fn killed_with_branch_at(reference: Option<&str>) {
         Some(at) => environment.git(&["update-ref", "refs/heads/autoresearch/t", at]),
         None => environment.git(&["update-ref", "-d", "refs/heads/autoresearch/t"]),
     };
-    let _ = std::fs::remove_dir_all(environment.path("script"));
-    assert_goes_on(&environment);
+    assert_repeated(&environment);
 }
 
 #[test]

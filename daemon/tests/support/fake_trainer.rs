@@ -85,6 +85,7 @@ fn train(recipe: &Recipe, run: &str) -> ExitCode {
         }
         "exit0" => return ExitCode::SUCCESS,
         "hang" => runaway::hang(),
+        "hang-once" => hang_once(&Path::new(run).join("hung")),
         "ignore-term" => runaway::ignore_term(),
         "setsid-orphan" => runaway::leave_an_orphan(),
         "kill-init" => runaway::signal_init("KILL"),
@@ -115,6 +116,14 @@ fn train(recipe: &Recipe, run: &str) -> ExitCode {
         _ => print!("{footer}"),
     }
     ExitCode::SUCCESS
+}
+
+/// Hangs, unless an earlier run of the same experiment did.
+fn hang_once(hung: &Path) {
+    if !hung.exists() {
+        fs::write(hung, "").expect("a run directory");
+        runaway::hang();
+    }
 }
 
 fn replace_by_directory(path: &Path) {
