@@ -219,7 +219,12 @@ impl World {
         self.survive()?;
         let candidate = life.history.in_hand.as_ref().unwrap();
         let (commit, again) = (candidate.commit.clone(), candidate.step != Step::Committed);
-        if !again && (self.environment_is_down || self.happens(2.0)) {
+        let fails = self.happens(2.0);
+        if again && fails {
+            let (phase, why) = (Phase::Build, "it built before".to_owned());
+            return self.end(life, Entry::Interrupted { phase, why, seconds: 0.0 });
+        }
+        if !again && (self.environment_is_down || fails) {
             return self.end(life, refused(Stage::Build));
         }
         life.built = commit;

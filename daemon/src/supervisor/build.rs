@@ -3,7 +3,7 @@
 use tracing::warn;
 
 use super::Session;
-use crate::experiment::{Entry, Phase, RunOutcome, Stage, StopLevel, Usage, telling};
+use crate::experiment::{Entry, Phase, RunOutcome, Stage, Step, StopLevel, Usage, telling};
 use crate::failure::{Failure, OrFailure as _};
 
 impl Session {
@@ -24,6 +24,12 @@ impl Session {
         };
         if self.stop_level() >= StopLevel::AbandonRun {
             return Ok(());
+        }
+        // What built before is the same now: it is not its proposer's fault.
+        if self.candidate()?.step != Step::Committed {
+            let why = format!("it built before: {}", telling(&problem));
+            warn!(why, "cut short by the machine; it is repeated");
+            return self.end(Entry::Interrupted { phase: Phase::Build, why, seconds: 0.0 }).await;
         }
         warn!(stage = stage.as_str(), problem = telling(&problem), "refused");
         self.end(Entry::Refused { stage, problem, usage: Usage::default() }).await
