@@ -113,7 +113,8 @@ fn life(night: &mut Night, rng: &mut ChaCha8Rng) {
     } else {
         night.hears(&mut daemon, " ready ");
         let (of, long_ms) = PATIENT;
-        pause(rng, if rng.random_ratio(1, of) { long_ms } else { WORKING_MS });
+        let is_patient = rng.random_ratio(1, of);
+        pause(rng, if is_patient { long_ms } else { WORKING_MS });
     }
     match rng.random_range(0..4) {
         0 => {
