@@ -109,6 +109,18 @@ pub struct RunFlags {
 pub enum Command {
     /// What this machine can do for a loop that nobody watches; takes the loop's own flags
     Doctor(Box<RunFlags>),
+    /// Put right by hand what every start puts right: leftovers, branch, results.tsv, STATE.md
+    Recover {
+        /// Name of the session
+        #[arg(long)]
+        tag: String,
+    },
+    /// Make everything again that follows from the ledger: commits, refs, branch, results.tsv, STATE.md
+    Rebuild {
+        /// Name of the session
+        #[arg(long)]
+        tag: String,
+    },
     /// About sessions.
     #[command(flatten)]
     Inspect(Inspect),

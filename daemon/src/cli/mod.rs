@@ -50,6 +50,14 @@ fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
             let code = if refused { exit::CONFIGURATION } else { exit::OK };
             (report::doctor_text(&checkup, style), code)
         }
+        Command::Recover { tag } => {
+            let locations = Locations::resolve(places, &environment).map_err(classify)?;
+            told(runtime.block_on(supervisor::recover(&locations, tag))?)
+        }
+        Command::Rebuild { tag } => {
+            let locations = Locations::resolve(places, &environment).map_err(classify)?;
+            told(runtime.block_on(supervisor::rebuild(&locations, tag))?)
+        }
         Command::Inspect(command) => {
             let locations = Locations::resolve(places, &environment).map_err(classify)?;
             (runtime.block_on(inspect::run(command, &locations, style))?, exit::OK)
@@ -58,6 +66,11 @@ fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
     // A reader that has gone away (`| head`) is not our failure.
     let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(code)
+}
+
+/// What cannot be had again is the world's loss, not a failure of the command.
+fn told(told: supervisor::Told) -> (String, u8) {
+    (told.text, if told.is_whole { exit::OK } else { exit::OUTSIDE })
 }
 
 fn refuse_unattended(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {

@@ -93,6 +93,32 @@ impl Repository {
         self.swap(&name, (from, to), "candidate")
     }
 
+    /// Puts the references of an experiment's candidates (full object ids, oldest first) where
+    /// [`Self::keep`] left them. Says how many were not there.
+    ///
+    /// # Errors
+    /// A candidate is not in the repository, or a reference cannot be written.
+    pub fn keep_again(
+        &self,
+        tag: &str,
+        experiment: u32,
+        commits: &[String],
+    ) -> Result<u32, RepositoryError> {
+        let newest = kept(tag, experiment);
+        let aside = earlier(commits);
+        let asides = (1u32..).zip(aside).map(|(number, id)| (format!("{newest}.{number}"), id));
+        let mut written = 0;
+        for (name, id) in asides.chain(commits.last().map(|id| (newest.clone(), id.as_str()))) {
+            let to = self.commit_at(id)?.id();
+            let from = self.tip(&name)?;
+            if from != Some(to) {
+                self.swap(&name, (from, to), "put back")?;
+                written += 1;
+            }
+        }
+        Ok(written)
+    }
+
     /// The newest candidate of an experiment (full object id), if it got that far.
     ///
     /// # Errors
@@ -180,6 +206,17 @@ impl Repository {
             _ => RepositoryError::git(format!("move {name}"), error),
         }
     }
+}
+
+/// Candidates that another one took the place of, in that order, each once.
+fn earlier(commits: &[String]) -> Vec<&str> {
+    let mut earlier: Vec<&str> = Vec::new();
+    for pair in commits.windows(2).filter(|pair| pair[0] != pair[1]) {
+        if !earlier.contains(&pair[0].as_str()) {
+            earlier.push(&pair[0]);
+        }
+    }
+    earlier
 }
 
 fn heads(branch: &str) -> String {

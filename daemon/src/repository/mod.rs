@@ -136,6 +136,11 @@ impl Repository {
         Ok(std::str::from_utf8(blob.content()).ok().map(ToOwned::to_owned))
     }
 
+    /// Whether a commit (full object id) is here.
+    pub fn has(&self, commit: &str) -> bool {
+        self.commit_at(commit).is_ok()
+    }
+
     fn commit_at(&self, id: &str) -> Result<Commit<'_>, RepositoryError> {
         let unknown = || RepositoryError::UnknownRevision { revision: id.to_owned() };
         let oid = Oid::from_str(id).map_err(|_| unknown())?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::Session;
+use super::candidates::Candidates;
 use super::gate::CallGate;
 use super::settle::tolerate;
 use crate::context::{Context, Repair};
@@ -13,7 +14,7 @@ use crate::experiment::{
     Candidate, Entry, Notes, Pause, Phase, Purpose, Stage, StopLevel, Usage, telling,
 };
 use crate::failure::{Failure, Kind, OrFailure as _};
-use crate::patch::{self, Patch, Proposal};
+use crate::patch::Proposal;
 use crate::proposer::{Answer, Halt, Said};
 
 /// Shortest wait for an endpoint that is written down.
@@ -30,6 +31,10 @@ impl Session {
     pub(super) fn candidate_commit(&self) -> Result<String, Failure> {
         let none = || Failure::new(Kind::Bug, anyhow::anyhow!("the experiment has no commit"));
         self.candidate()?.commit.clone().ok_or_else(none)
+    }
+
+    fn candidates(&self) -> Candidates<'_> {
+        Candidates { repository: &self.repository, scope: &self.scope, tag: &self.tag }
     }
 
     /// A commit that is there is measured as it is.
@@ -151,7 +156,7 @@ impl Session {
 
     /// Looks into the answer. What is wrong with it is told to the proposer in its next turn.
     pub(super) async fn understand(&mut self) -> Result<(), Failure> {
-        let entry = match self.read_answer()? {
+        let entry = match self.candidates().read_answer(self.candidate()?)? {
             Ok((proposal, _)) => {
                 let Proposal { hypothesis, description, notes, .. } = proposal;
                 info!(hypothesis, description, "proposed");
@@ -165,40 +170,12 @@ impl Session {
         self.record(entry).await
     }
 
-    /// The answer in hand as a patch of its parent, or what is wrong with it.
-    fn read_answer(&self) -> Result<Result<(Proposal, Patch), String>, Failure> {
-        let candidate = self.candidate()?;
-        let Some(answer) = &candidate.answer else { return Ok(Err("no answer".to_owned())) };
-        if let Some(problem) = &answer.problem {
-            return Ok(Err(problem.clone()));
-        }
-        let files = self.repository.files(&candidate.parent, &self.scope).or_outside()?;
-        let understood =
-            patch::parse(&answer.text).map_err(|error| error.to_string()).and_then(|proposal| {
-                let patch = patch::apply(&proposal, &files, &self.scope);
-                patch.map(|patch| (proposal, patch)).map_err(|error| error.to_string())
-            });
-        Ok(understood)
-    }
-
     /// Commits the proposal and keeps it under its own ref. Everything that goes into it stands in
     /// the ledger, the time too: done again, it is the same commit.
     pub(super) async fn commit(&mut self) -> Result<(), Failure> {
         let candidate = self.candidate()?;
         let n = candidate.experiment;
-        let commit = match candidate.purpose {
-            Purpose::Candidate => {
-                let (proposal, patch) = self
-                    .read_answer()?
-                    .map_err(|problem| Failure::new(Kind::Bug, anyhow::anyhow!("{problem}")))?;
-                let Proposal { hypothesis, description, .. } = proposal;
-                let tag = &self.tag;
-                let message = format!("{description}\n\n{hypothesis}\n\nExperiment {n} of {tag}.");
-                let commit = (message.as_str(), candidate.proposed_at_ms);
-                self.repository.commit(&candidate.parent, &patch, commit).or_outside()?
-            }
-            Purpose::Baseline | Purpose::Adoption | Purpose::Control => candidate.parent.clone(),
-        };
+        let commit = self.candidates().commit(candidate)?;
         self.repository.keep(&self.tag, n, &commit).or_outside()?;
         self.record(Entry::Committed { commit }).await
     }

@@ -3,58 +3,86 @@
 use tracing::{info, warn};
 
 use super::Session;
-use crate::experiment::{BranchMove, Entry, align};
+use crate::experiment::{BranchMove, Entry, History, align};
 use crate::failure::{Failure, OrFailure as _};
 use crate::report::short;
-use crate::repository::RepositoryError;
+use crate::repository::{Repository, RepositoryError};
 
-impl Session {
-    /// Looks at the branch and puts it where it belongs, unless somebody else has moved it.
-    pub(super) async fn align(&mut self) -> Result<(), Failure> {
-        let branch = self.branch();
-        let tip = self.repository.branch_tip(&branch).or_outside()?;
-        // A crash may have left it on a candidate of the newest experiment, closed or not.
-        let newest = self.history.opened.saturating_sub(1);
-        let mut looked = Ok(false);
-        let wanted = align(&self.history, &self.base, tip.as_deref(), |tip| {
-            looked = self.repository.is_kept(&self.tag, newest, tip);
-            *looked.as_ref().unwrap_or(&true)
-        });
-        looked.or_outside()?;
-        let moved = match wanted {
-            BranchMove::Stay => return Ok(()),
-            BranchMove::Diverged { tip } => return self.diverged(tip).await,
-            BranchMove::Create { at } => {
-                warn!(branch, "the branch is gone; it is made again");
-                self.repository.create_branch(&branch, &at, "made again")
-            }
+/// The branch of a session.
+pub(super) struct Branch<'a> {
+    pub(super) repository: &'a Repository,
+    pub(super) tag: &'a str,
+    /// The commit that the session started from.
+    pub(super) base: &'a str,
+}
+
+impl Branch<'_> {
+    pub(super) fn name(&self) -> String {
+        format!("autoresearch/{}", self.tag)
+    }
+
+    /// Looks at the branch and puts it where it belongs, unless somebody else has moved it. What was
+    /// to be done is done, but for writing a divergence down; nothing is said when somebody moved the
+    /// branch in that very moment: the next look finds what they did.
+    pub(super) fn align(&self, history: &History) -> Result<Option<BranchMove>, Failure> {
+        let branch = self.name();
+        let wanted = self.wanted(history)?;
+        let moved = match &wanted {
+            BranchMove::Stay | BranchMove::Diverged { .. } => Ok(()),
+            BranchMove::Create { at } => self.repository.create_branch(&branch, at, "made again"),
             BranchMove::Move { from, to } => {
-                let message = self.move_message(&to);
-                self.repository.move_branch(&branch, (&from, &to), &message)
+                let message = move_message(history, to);
+                self.repository.move_branch(&branch, (from, to), &message)
             }
         };
         match moved {
-            // Somebody was quicker: the next look finds what they did.
-            Err(RepositoryError::Moved { .. } | RepositoryError::BranchExists { .. }) => {
-                info!(branch, "moved by somebody else just now");
-                Ok(())
-            }
-            moved => moved.or_outside(),
+            Err(RepositoryError::Moved { .. } | RepositoryError::BranchExists { .. }) => Ok(None),
+            moved => moved.map(|()| Some(wanted)).or_outside(),
         }
     }
 
-    fn move_message(&self, to: &str) -> String {
-        let newest = self.history.opened.saturating_sub(1);
-        match &self.history.in_hand {
-            Some(candidate) if candidate.commit.as_deref() == Some(to) => {
-                format!("experiment {newest}: candidate")
-            }
-            Some(candidate) => match candidate.decided() {
-                Some(row) => format!("experiment {newest}: {}", row.verdict),
-                None => format!("experiment {newest}: another turn"),
-            },
-            None => format!("experiment {newest}: incumbent"),
+    fn wanted(&self, history: &History) -> Result<BranchMove, Failure> {
+        let tip = self.repository.branch_tip(&self.name()).or_outside()?;
+        // A crash may have left it on a candidate of the newest experiment, closed or not.
+        let newest = history.opened.saturating_sub(1);
+        let mut looked = Ok(false);
+        let wanted = align(history, self.base, tip.as_deref(), |tip| {
+            looked = self.repository.is_kept(self.tag, newest, tip);
+            *looked.as_ref().unwrap_or(&true)
+        });
+        looked.or_outside()?;
+        Ok(wanted)
+    }
+}
+
+fn move_message(history: &History, to: &str) -> String {
+    let newest = history.opened.saturating_sub(1);
+    match &history.in_hand {
+        Some(candidate) if candidate.commit.as_deref() == Some(to) => {
+            format!("experiment {newest}: candidate")
         }
+        Some(candidate) => match candidate.decided() {
+            Some(row) => format!("experiment {newest}: {}", row.verdict),
+            None => format!("experiment {newest}: another turn"),
+        },
+        None => format!("experiment {newest}: incumbent"),
+    }
+}
+
+impl Session {
+    /// Puts the branch where it belongs; a divergence is written down.
+    pub(super) async fn align(&mut self) -> Result<(), Failure> {
+        let place = Branch { repository: &self.repository, tag: &self.tag, base: &self.base };
+        let branch = place.name();
+        match place.align(&self.history)? {
+            Some(BranchMove::Diverged { tip }) => return self.diverged(tip).await,
+            Some(BranchMove::Create { .. }) => {
+                warn!(branch, "the branch was gone; it is made again");
+            }
+            Some(BranchMove::Stay | BranchMove::Move { .. }) => {}
+            None => info!(branch, "moved by somebody else just now"),
+        }
+        Ok(())
     }
 
     async fn diverged(&mut self, tip: String) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 
+use super::candidates::Candidates;
 use super::opening::{self, Terms};
 use crate::clock;
 use crate::failure::{Failure, Kind, OrFailure as _};
@@ -30,6 +31,12 @@ pub(super) struct Found {
     pub(super) base: String,
     pub(super) pack: PathBuf,
     pub(super) proposer: Patient,
+}
+
+impl Found {
+    pub(super) fn candidates(&self) -> Candidates<'_> {
+        Candidates { repository: &self.repository, scope: &self.scope, tag: &self.tag }
+    }
 }
 
 /// Finds everything, or names the first thing that is missing. A `session` goes on with what it

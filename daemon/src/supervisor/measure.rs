@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use super::Session;
 use super::device::SLACK;
-use super::preflight::MARK;
+use super::leftovers::MARK;
 use super::settle::tolerate;
 use crate::experiment::{Entry, Limits, Phase, RunOutcome, train_limits};
 use crate::failure::{Failure, OrFailure as _};

@@ -32,13 +32,17 @@ use crate::task::{Places, Task};
 mod ask;
 mod branch;
 mod build;
+mod by_hand;
+mod candidates;
 mod checks;
 mod device;
 mod gate;
 mod heartbeat;
+mod leftovers;
 mod manifest;
 mod measure;
 mod opening;
+mod outlook;
 mod phases;
 mod preflight;
 mod record;
@@ -46,6 +50,8 @@ mod settle;
 mod slot;
 mod stop;
 mod wait;
+
+pub use by_hand::{Told, rebuild, recover};
 
 use device::Gpus;
 use heartbeat::Pulse;

@@ -11,7 +11,7 @@ use super::device::Gpus;
 use super::heartbeat::Pulse;
 use super::phases::PhaseClock;
 use super::slot::{Slot, SlotError};
-use super::{Session, StopLevel, opening};
+use super::{Session, StopLevel, leftovers, opening};
 use crate::clock;
 use crate::disk::{BALLAST_BYTES, Ballast};
 use crate::experiment::{Phase, Rules};
@@ -24,12 +24,9 @@ use crate::settings::{self, Settings};
 use crate::telemetry;
 
 /// Answers that may follow a first one that failed.
-const REPAIR_TURNS: u32 = 2;
+pub(super) const REPAIR_TURNS: u32 = 2;
 /// How often something that the machine cut short is begun.
-const ATTEMPTS: u32 = 3;
-
-/// Variable in which every program of a session carries its mark.
-pub(super) const MARK: &str = "DFR_SESSION";
+pub(super) const ATTEMPTS: u32 = 3;
 
 pub(super) async fn prepare(
     settings: Settings,
@@ -57,17 +54,18 @@ pub(super) async fn prepare(
     notebook.create().or_outside()?;
     let lock = FileLock::take(&notebook.lock()).map_err(|error| busy(error, &found.tag))?;
     telemetry::start(notebook.root(), &filter).or_outside()?;
-    let mark = mark(&notebook);
-    let left = runner::end_leftovers(&format!("{MARK}={mark}")).await;
-    if left > 0 {
-        warn!(left, "programs that an earlier daemon left behind were ended");
-    }
+    let mark = leftovers::mark(&notebook);
+    let left = leftovers::clear(&notebook, &found.repository, &found.tag).await?;
+    left.told().iter().for_each(|told| warn!("{told}"));
     let ledger = Ledger::open(&ledger_path).await.or_outside()?;
     let mut earlier = None;
     let (id, base, history) = match known {
         Some(session) => {
             let history = ledger.history(session.id).await.or_bug()?;
             earlier = ledger.heartbeat(session.id).await.or_outside()?;
+            if !left.references.is_empty() {
+                put_back(&found, &ledger, session.id).await?;
+            }
             (session.id, session.begun.base_commit, history)
         }
         // The session before its branch: what a crash leaves in between, --resume goes on with.
@@ -78,7 +76,6 @@ pub(super) async fn prepare(
             begun
         }
     };
-    clear_leftovers(&found)?;
     let ballast = Ballast::new(
         notebook.ballast(),
         settings.ballast_mib.map_or(BALLAST_BYTES, |mib| mib << 20),
@@ -146,7 +143,7 @@ pub(super) async fn prepare(
 }
 
 /// A daemon that runs this session is told before anything else about it is looked at.
-fn refuse_second(notebook: &Notebook, tag: &str) -> Result<(), Failure> {
+pub(super) fn refuse_second(notebook: &Notebook, tag: &str) -> Result<(), Failure> {
     let path = notebook.lock();
     runner::is_held(&path)
         .map_or(Ok(()), |owner| Err(busy(LockError::Held { path, owner: owner.to_string() }, tag)))
@@ -160,7 +157,7 @@ fn crowded(error: SlotError) -> Failure {
     }
 }
 
-fn busy(error: LockError, tag: &str) -> Failure {
+pub(super) fn busy(error: LockError, tag: &str) -> Failure {
     match error {
         LockError::Held { .. } => Failure::new(Kind::Configuration, error)
             .hint(format!("a daemon runs this session already: dfr-daemon status --tag {tag}")),
@@ -179,26 +176,15 @@ fn contain(settings: &Settings) -> Result<Containment, Failure> {
     })
 }
 
-/// What a killed daemon may leave of the session's own references. Those that held nothing are put
-/// back from the ledger.
-fn clear_leftovers(found: &Found) -> Result<(), Failure> {
-    let locks = found.repository.clear_own_locks(&found.tag).or_outside()?;
-    for lock in &locks.removed {
-        warn!(lock = %lock.display(), "a lock that nobody held is gone");
-    }
-    for lock in &locks.foreign {
-        warn!(lock = %lock.display(), "somebody's lock of git; git waits for it until it is removed");
-    }
-    for name in found.repository.mend_own_refs(&found.tag).or_outside()? {
-        warn!(name, "a reference that held nothing is gone; it is made again");
+/// Puts references that held nothing back from the ledger. A candidate that cannot be had again is
+/// no reason not to go on with the others.
+async fn put_back(found: &Found, ledger: &Ledger, session_id: i64) -> Result<(), Failure> {
+    let entries = ledger.entries(session_id).await.or_outside()?;
+    match found.candidates().restore(&entries) {
+        Ok(restored) => restored.told().iter().for_each(|told| warn!("{told}")),
+        Err(failure) => warn!("not all is put back: {:#}", failure.error),
     }
     Ok(())
-}
-
-/// Tells the programs of this session from all others on the machine.
-fn mark(notebook: &Notebook) -> String {
-    let root = notebook.root();
-    root.canonicalize().unwrap_or_else(|_| root.to_owned()).to_string_lossy().into_owned()
 }
 
 /// A branch moves under a human who has it checked out: their files stay, and so seem changed.

@@ -14,6 +14,7 @@ mod llm;
 mod misbehaviour;
 mod night;
 mod pausing;
+mod recover;
 mod service;
 mod session;
 mod stopping;

@@ -129,6 +129,29 @@ fn every_candidate_stays_reachable_also_those_before_a_repair() {
     assert_eq!(sandbox.open().read(&tries[0], "src/a.rs").unwrap().as_deref(), Some("1"));
 }
 
+#[test]
+fn references_of_candidates_are_put_back_where_keeping_left_them() {
+    for order in [&[0usize][..], &[0, 1, 2], &[0, 0, 1], &[0, 1, 0], &[0, 1, 0, 2, 1]] {
+        let sandbox = Sandbox::new();
+        let repository = sandbox.open();
+        let base = repository.base(None).unwrap();
+        let tries = ["1", "2", "3"].map(|text| candidate(&repository, &base, text));
+        let commits: Vec<String> = order.iter().map(|at| tries[*at].clone()).collect();
+        for commit in &commits {
+            repository.keep("t", 5, commit).unwrap();
+        }
+        let list = ["for-each-ref", "--format=%(refname) %(objectname)", "refs/dfr"];
+        let before = sandbox.git(&list);
+        assert_eq!(repository.keep_again("t", 5, &commits).unwrap(), 0, "{order:?}");
+        for line in before.lines() {
+            sandbox.git(&["update-ref", "-d", line.split(' ').next().unwrap()]);
+        }
+        let written = repository.keep_again("t", 5, &commits).unwrap();
+        assert_eq!(sandbox.git(&list), before, "{order:?}");
+        assert_eq!(written as usize, before.lines().count(), "{order:?}");
+    }
+}
+
 /// Moves the branch onto its own commits until it has succeeded `times` times.
 fn move_often(dir: &Path, times: usize, name: &str) -> Vec<(String, String)> {
     let repository = Repository::open(dir).unwrap();

@@ -1,0 +1,231 @@
+//! `recover` and `rebuild`: what every start does to put things right, by hand. They need the
+//! session's lock, its ledger and its repository, and nothing to run an experiment with.
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+
+use super::branch::Branch;
+use super::candidates::Candidates;
+use super::preflight::{ATTEMPTS, REPAIR_TURNS, busy, refuse_second};
+use super::{leftovers, outlook};
+use crate::clock;
+use crate::experiment::{BranchMove, Caps, Entry, History, Rules};
+use crate::failure::{Failure, Kind, OrFailure as _};
+use crate::ledger::{Ledger, LedgerError};
+use crate::notebook::Notebook;
+use crate::patch::Scope;
+use crate::report::short;
+use crate::repository::{Repository, valid_tag};
+use crate::runner::FileLock;
+use crate::session::Session;
+use crate::settings::Locations;
+use crate::task::Task;
+
+/// What was found and done.
+pub struct Told {
+    /// For people, line by line.
+    pub text: String,
+    /// Whether all that the ledger tells of is there now.
+    pub is_whole: bool,
+}
+
+/// Ends what an earlier life left behind and puts branch and files where the ledger says.
+///
+/// # Errors
+/// A daemon runs the session, nobody knows it, or the world outside fails.
+pub async fn recover(locations: &Locations, tag: &str) -> Result<Told, Failure> {
+    let mut hand = ByHand::take(locations, tag).await?;
+    if hand.clear().await? {
+        hand.restore().await?;
+    }
+    hand.finish().await
+}
+
+/// The same, after every candidate's commit and reference was made again from the ledger.
+///
+/// # Errors
+/// As [`recover`].
+pub async fn rebuild(locations: &Locations, tag: &str) -> Result<Told, Failure> {
+    let mut hand = ByHand::take(locations, tag).await?;
+    hand.clear().await?;
+    hand.restore().await?;
+    hand.finish().await
+}
+
+/// A session in the hands of a command.
+struct ByHand {
+    session: Session,
+    task: Task,
+    repository: Repository,
+    ledger: Ledger,
+    history: History,
+    notebook: Notebook,
+    told: Vec<String>,
+    is_whole: bool,
+    _lock: FileLock,
+}
+
+impl ByHand {
+    async fn take(locations: &Locations, tag: &str) -> Result<Self, Failure> {
+        valid_tag(tag).or_usage()?;
+        let notebook = Notebook::new(&locations.state_dir, tag);
+        refuse_second(&notebook, tag)?;
+        let repository = Repository::open(&locations.repo).or_configuration()?;
+        let (ledger, told) = open(locations.state_dir.join("dfr.db"), &notebook).await?;
+        let session = ledger.session(tag).await.or_outside()?.ok_or_else(|| {
+            Failure::new(Kind::Configuration, anyhow!("no session {tag}"))
+                .hint("dfr-daemon list shows those that are")
+        })?;
+        let task = session.begun.recorded_task().or_configuration()?;
+        notebook.create().or_outside()?;
+        let lock = FileLock::take(&notebook.lock()).map_err(|error| busy(error, tag))?;
+        let history = ledger.history(session.id).await.or_bug()?;
+        Ok(Self {
+            session,
+            task,
+            repository,
+            ledger,
+            history,
+            notebook,
+            told,
+            is_whole: true,
+            _lock: lock,
+        })
+    }
+
+    /// Says whether references are to be put back.
+    async fn clear(&mut self) -> Result<bool, Failure> {
+        let tag = &self.session.begun.tag;
+        let left = leftovers::clear(&self.notebook, &self.repository, tag).await?;
+        self.told.extend(left.told());
+        Ok(!left.references.is_empty())
+    }
+
+    async fn restore(&mut self) -> Result<(), Failure> {
+        let entries = self.ledger.entries(self.session.id).await.or_outside()?;
+        let scope = Scope::new(&self.task.edit.paths).or_configuration()?;
+        let tag = &self.session.begun.tag;
+        let candidates = Candidates { repository: &self.repository, scope: &scope, tag };
+        let restored = candidates.restore(&entries)?;
+        self.is_whole &= restored.lost.is_empty();
+        self.told.extend(restored.told());
+        Ok(())
+    }
+
+    async fn finish(mut self) -> Result<Told, Failure> {
+        self.align().await?;
+        self.write()?;
+        if self.told.is_empty() {
+            self.told.push("nothing to do".to_owned());
+        }
+        let rules = Rules {
+            repair_turns: REPAIR_TURNS,
+            attempts: ATTEMPTS,
+            // What a start is told may say more; the experiment in hand does not depend on it.
+            crash_limit: u32::MAX,
+            max_experiments: None,
+            caps: Caps::default(),
+        };
+        self.told.push(outlook::told(&self.history, &rules));
+        self.ledger.close().await;
+        let text = self.told.iter().map(|line| format!("{line}\n")).collect();
+        Ok(Told { text, is_whole: self.is_whole })
+    }
+
+    /// Puts the branch where it belongs.
+    async fn align(&mut self) -> Result<(), Failure> {
+        let base = &self.session.begun.base_commit;
+        let standing = self.history.standing(base);
+        if !self.repository.has(&standing) {
+            return self.cannot_stand(&standing);
+        }
+        let tag = &self.session.begun.tag;
+        let place = Branch { repository: &self.repository, tag, base };
+        let branch = place.name();
+        let found = match place.align(&self.history)? {
+            // Somebody moved it in that very moment: what they did is found now.
+            None => place.align(&self.history)?,
+            found => found,
+        };
+        let Some(found) = found else { return Err(stuck(&branch)) };
+        self.tell_of(&branch, found).await
+    }
+
+    async fn tell_of(&mut self, branch: &str, found: BranchMove) -> Result<(), Failure> {
+        let told = match (found, &self.history.diverged) {
+            (BranchMove::Create { at }, _) => {
+                format!("branch {branch} was gone; it is made again at {}", short(&at))
+            }
+            (BranchMove::Move { from, to }, _) => {
+                format!("branch {branch} is moved from {} to {}", short(&from), short(&to))
+            }
+            (BranchMove::Diverged { tip }, _) => {
+                let told = format!("{}; the next start measures it", theirs(&tip));
+                self.record(Entry::Diverged { tip }).await?;
+                told
+            }
+            // Measured already, perhaps: what comes next is told anyway.
+            (BranchMove::Stay, Some(tip)) => theirs(tip),
+            (BranchMove::Stay, None) => return Ok(()),
+        };
+        self.told.push(told);
+        Ok(())
+    }
+
+    /// What is lost was named already where an attempt was made to put it back.
+    fn cannot_stand(&mut self, standing: &str) -> Result<(), Failure> {
+        let tag = &self.session.begun.tag;
+        let told = format!("branch autoresearch/{tag} belongs on {standing}, which is not here");
+        if !self.is_whole {
+            self.told.push(format!("{told}; it stays as it is"));
+            return Ok(());
+        }
+        Err(Failure::new(Kind::Outside, anyhow!(told))
+            .hint(format!("dfr-daemon rebuild --tag {tag} makes lost commits again"))
+            .hint("--repo names another repository"))
+    }
+
+    async fn record(&mut self, entry: Entry) -> Result<(), Failure> {
+        let (n, at_ms) = (self.history.current(), clock::wall_ms());
+        self.history.check(n, &entry).or_bug()?;
+        self.ledger.append(self.session.id, n, &entry, at_ms).await.or_outside()?;
+        self.history.apply(n, &entry, at_ms).or_bug()
+    }
+
+    /// Writes the files for people anew, and says which were not as they should be.
+    fn write(&mut self) -> Result<(), Failure> {
+        let paths = [self.notebook.results(), self.notebook.state_md()];
+        let read = || paths.clone().map(|path| std::fs::read(path).ok());
+        let before = read();
+        self.notebook.write(&self.task, &self.history).or_outside()?;
+        let differ = paths.iter().zip(before.iter().zip(read())).filter(|(_, (a, b))| *a != b);
+        for (path, _) in differ {
+            let told = "was not what the ledger tells; it is written anew";
+            self.told.push(format!("{} {told}", path.display()));
+        }
+        Ok(())
+    }
+}
+
+fn stuck(branch: &str) -> Failure {
+    let error =
+        anyhow!("branch {branch} stands on a commit that git has lost, or moves all the time");
+    Failure::new(Kind::Outside, error)
+        .hint(format!("git update-ref -d refs/heads/{branch}, then try again"))
+}
+
+fn theirs(tip: &str) -> String {
+    format!("the branch stands on {}, a commit of somebody else", short(tip))
+}
+
+/// The ledger, and what was restored of it.
+async fn open(path: PathBuf, notebook: &Notebook) -> Result<(Ledger, Vec<String>), Failure> {
+    // A place that nobody began anything in stays as it is.
+    if !path.exists() && !notebook.root().exists() {
+        return Err(Failure::new(Kind::Configuration, LedgerError::NotThere { path })
+            .hint("no session was started here yet; --repo or --state-dir names another place"));
+    }
+    let (ledger, restored) = Ledger::open_checked(&path).await.or_outside()?;
+    Ok((ledger, restored.iter().map(ToString::to_string).collect()))
+}
