@@ -6,7 +6,11 @@
 #[path = "../support/openai.rs"]
 pub mod openai;
 
+#[path = "../support/driver.rs"]
+pub mod driver;
+
 mod bad_input;
+mod device;
 mod doctor;
 mod environment;
 mod inspect;
