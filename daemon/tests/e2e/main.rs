@@ -13,6 +13,7 @@ mod bad_input;
 mod device;
 mod doctor;
 mod environment;
+mod fallback;
 mod inspect;
 mod llm;
 mod misbehaviour;
