@@ -19,7 +19,7 @@ mod environment;
 mod runs;
 
 pub use environment::Environment;
-pub use runs::{Containment, Runs};
+pub use runs::Runs;
 
 /// Where a session and its data live.
 #[derive(Clone, Debug, PartialEq, Eq)]
