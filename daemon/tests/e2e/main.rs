@@ -10,6 +10,7 @@ pub mod openai;
 pub mod driver;
 
 mod bad_input;
+mod budgets;
 mod device;
 mod doctor;
 mod environment;
