@@ -9,6 +9,9 @@ pub mod openai;
 #[path = "../support/driver.rs"]
 pub mod driver;
 
+#[path = "../support/report.rs"]
+pub mod report;
+
 mod bad_input;
 mod budgets;
 mod device;
@@ -17,6 +20,7 @@ mod environment;
 mod fallback;
 mod inspect;
 mod llm;
+mod memory;
 mod misbehaviour;
 mod night;
 mod pausing;
