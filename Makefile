@@ -5,7 +5,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup build demo test lint fmt bench runaway chaos crash-points disk-full nights endpoint power-cut
+.PHONY: help setup build demo test lint fmt bench runaway chaos crash-points disk-full nights endpoint power-cut memory
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
   'make runaway every way of a trainer to get away, 20 times in both tiers' \
 	  'make chaos KILLS=300, make crash-points, make disk-full   attempts to lose a night, in full' \
 	  'make nights, make endpoint, make power-cut CUTS=10   more of them' \
+	  'make memory  what the daemon has in memory with 10,000 experiments and 1 GiB of output' \
 	  'make setup   what the others need: libtorch, ffmpeg, crates'
 
 setup:
@@ -63,6 +64,9 @@ nights:
 
 endpoint:
 	@LLM_SEQUENCES=$(or $(LLM_SEQUENCES),10000) $(CARGO) test --quiet --locked -p dfr-daemon --test llm_faults -- --nocapture
+
+memory:
+	@MEMORY_EXPERIMENTS=10000 MEMORY_FLOOD_MIB=1024 $(CARGO) test --quiet --release --locked -p dfr-daemon --test e2e -- --nocapture memory::
 
 CUTS ?= 10
 power-cut:

@@ -88,19 +88,19 @@ pub struct RunFlags {
     #[arg(long)]
     pub unattended: bool,
     /// Pause when the session's answers have cost this much, in US dollars
-    #[arg(long, value_name = "USD")]
+    #[arg(long, value_name = "USD", allow_negative_numbers = true)]
     pub max_usd: Option<f64>,
     /// Pause when the session has sent and received this many tokens
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub max_tokens: Option<u64>,
     /// Pause when the session's runs have taken this long
-    #[arg(long, value_name = "HOURS")]
+    #[arg(long, value_name = "HOURS", allow_negative_numbers = true)]
     pub max_gpu_hours: Option<f64>,
     /// Pause when the session's daemons have lived this long
-    #[arg(long, value_name = "HOURS")]
+    #[arg(long, value_name = "HOURS", allow_negative_numbers = true)]
     pub max_hours: Option<f64>,
     /// Pause when the session's files have grown this large
-    #[arg(long, value_name = "GIB")]
+    #[arg(long, value_name = "GIB", allow_negative_numbers = true)]
     pub max_disk_gib: Option<f64>,
 }
 

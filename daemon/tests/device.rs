@@ -2,10 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,58 +11,17 @@ use dfr_daemon::device::health::{Event, Health, Step};
 use dfr_daemon::device::{
     self, Broken, DeviceError, Devices, Gpu, Memory, Nvml, Occupant, Recovery, Visible, Vitals,
 };
-use tempfile::TempDir;
 
-/// Idle, with 500 of 80000 MiB in use, nothing to recover, no memory errors.
-const IDLE: &str = "gpu GPU-aa 0 0 80000 500 0 0\n";
-/// `NVML_ERROR_GPU_IS_LOST` when its memory is asked for.
-const LOST: &str = "gpu GPU-aa 0 15 80000 500 0 0\n";
+#[path = "support/driver.rs"]
+mod driver;
+
+use driver::{Driver, IDLE, LOST};
+
 /// Longer than any look at the stand-in takes on a busy machine.
 const PATIENT: Duration = Duration::from_secs(60);
 const IMPATIENT: Duration = Duration::from_millis(200);
 
-/// A driver of its own for every test.
-struct Driver {
-    directory: TempDir,
-}
-
 impl Driver {
-    fn new(state: &str) -> Self {
-        let driver = Self { directory: TempDir::new().unwrap() };
-        driver.now(state);
-        let define =
-            |name: &str, file: &str| format!("-D{name}=\"{}\"", driver.path(file).display());
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/fake_nvml.c");
-        let compiled = Command::new("cc")
-            .args(["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o"])
-            .arg(driver.library())
-            .args([define("STATE", "state"), define("CALLS", "calls")])
-            .arg(source)
-            .output()
-            .unwrap();
-        assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
-        driver
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn library(&self) -> OsString {
-        self.path("libnvidia-ml.so.1").into()
-    }
-
-    /// Changes what the driver says from now on, at once.
-    fn now(&self, state: &str) {
-        fs::write(self.path("next"), state).unwrap();
-        fs::rename(self.path("next"), self.path("state")).unwrap();
-    }
-
-    fn calls(&self, symbol: &str) -> usize {
-        let calls = fs::read_to_string(self.path("calls")).unwrap_or_default();
-        calls.lines().filter(|line| *line == symbol).count()
-    }
-
     fn nvml(&self, visible: Option<&str>) -> Nvml {
         Nvml::new(Some(self.library()), Visible::parse(visible)).waiting(PATIENT)
     }

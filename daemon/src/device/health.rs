@@ -14,10 +14,8 @@ use super::DeviceError;
 use super::gate::Admission;
 use crate::experiment::RunOutcome;
 
-/// Wait before the first probe of a device that is down, and between looks at one in use by others.
-pub const FIRST_PROBE: Duration = Duration::from_secs(30);
-/// Longest wait between probes.
-pub const LAST_PROBE: Duration = Duration::from_secs(300);
+/// Longest wait between probes of a device that is down.
+pub const PROBE_MOST: Duration = Duration::from_secs(300);
 /// What the trainer's canary says when it found no GPU and computed without.
 const WITHOUT_DEVICE: &str = "canary: sound on cpu";
 
@@ -93,8 +91,8 @@ pub enum Step {
     Pause {
         /// For people.
         why: String,
-        /// How long.
-        probe_after: Duration,
+        /// How many waits for the same, this one included; each may be longer than the last.
+        waits: u32,
     },
 }
 
@@ -105,7 +103,7 @@ impl Health {
         match event {
             Event::Fault(why) => self.failed(why),
             Event::CanaryFailed(failure) => self.failed(failure.to_string()),
-            Event::Crowded(why) => (self, Step::Pause { why, probe_after: FIRST_PROBE }),
+            Event::Crowded(why) => (self, Step::Pause { why, waits: 1 }),
             Event::CanaryPassed => (self.passed(), Step::GoOn),
             Event::RunEnded => self.ran(),
             Event::Waited => (self, self.due()),
@@ -118,7 +116,7 @@ impl Health {
             Self::Suspect => 1,
             Self::OnTrial { waits } | Self::Down { waits } => waits.saturating_add(1),
         };
-        (Self::Down { waits }, Step::Pause { why, probe_after: interval(waits) })
+        (Self::Down { waits }, Step::Pause { why, waits })
     }
 
     fn passed(self) -> Self {
@@ -142,11 +140,6 @@ impl Health {
             Self::Suspect | Self::Down { .. } => Step::Canary,
         }
     }
-}
-
-/// Doubles from the first to the last.
-fn interval(waits: u32) -> Duration {
-    FIRST_PROBE.saturating_mul(1 << waits.saturating_sub(1).min(16)).min(LAST_PROBE)
 }
 
 impl Event {

@@ -10,8 +10,8 @@ fn wrong() -> Event {
     Event::CanaryFailed(CanaryFailure::WrongAnswer)
 }
 
-fn pause(why: &str, seconds: u64) -> Step {
-    Step::Pause { why: why.to_owned(), probe_after: Duration::from_secs(seconds) }
+fn pause(why: &str, waits: u32) -> Step {
+    Step::Pause { why: why.to_owned(), waits }
 }
 
 /// Every state meets every event.
@@ -20,7 +20,7 @@ fn the_whole_table() {
     use Event::{CanaryPassed, RunEnded, Waited};
     use Health::{Down, Healthy, OnTrial, Suspect};
     const WRONG: &str = "the canary computed a wrong answer";
-    let died = |seconds| pause("the run died", seconds);
+    let died = |waits| pause("the run died", waits);
     let trial = |waits| OnTrial { waits };
     let down = |waits| Down { waits };
     let crowded = || Event::Crowded("process 7".to_owned());
@@ -29,28 +29,28 @@ fn the_whole_table() {
         (Healthy, fault(), Suspect, Step::Canary),
         (Healthy, CanaryPassed, Healthy, Step::GoOn),
         (Healthy, wrong(), Suspect, Step::Canary),
-        (Healthy, crowded(), Healthy, pause("process 7", 30)),
+        (Healthy, crowded(), Healthy, pause("process 7", 1)),
         (Healthy, Waited, Healthy, Step::GoOn),
         (Suspect, RunEnded, Suspect, Step::Canary),
-        (Suspect, fault(), down(1), died(30)),
+        (Suspect, fault(), down(1), died(1)),
         (Suspect, CanaryPassed, trial(0), Step::GoOn),
-        (Suspect, wrong(), down(1), pause(WRONG, 30)),
-        (Suspect, crowded(), Suspect, pause("process 7", 30)),
+        (Suspect, wrong(), down(1), pause(WRONG, 1)),
+        (Suspect, crowded(), Suspect, pause("process 7", 1)),
         (Suspect, Waited, Suspect, Step::Canary),
         (trial(0), RunEnded, Healthy, Step::GoOn),
-        (trial(0), fault(), down(1), died(30)),
-        (trial(2), fault(), down(3), died(120)),
+        (trial(0), fault(), down(1), died(1)),
+        (trial(2), fault(), down(3), died(3)),
         (trial(2), CanaryPassed, trial(2), Step::GoOn),
-        (trial(0), wrong(), down(1), pause(WRONG, 30)),
-        (trial(2), crowded(), trial(2), pause("process 7", 30)),
+        (trial(0), wrong(), down(1), pause(WRONG, 1)),
+        (trial(2), crowded(), trial(2), pause("process 7", 1)),
         (trial(2), Waited, trial(2), Step::GoOn),
         (down(1), RunEnded, down(1), Step::Canary),
-        (down(1), fault(), down(2), died(60)),
+        (down(1), fault(), down(2), died(2)),
         (down(1), CanaryPassed, trial(1), Step::GoOn),
-        (down(4), wrong(), down(5), pause(WRONG, 300)),
-        (down(1), crowded(), down(1), pause("process 7", 30)),
+        (down(4), wrong(), down(5), pause(WRONG, 5)),
+        (down(1), crowded(), down(1), pause("process 7", 1)),
         (down(1), Waited, down(1), Step::Canary),
-        (down(u32::MAX), fault(), down(u32::MAX), died(300)),
+        (down(u32::MAX), fault(), down(u32::MAX), died(u32::MAX)),
     ];
     for (health, event, expected, step) in table {
         assert_eq!(health.on(event.clone()), (expected, step), "{health:?} {event:?}");
@@ -58,15 +58,14 @@ fn the_whole_table() {
 }
 
 #[test]
-fn probes_grow_from_half_a_minute_to_five() {
-    let waits = std::iter::successors(Some((Health::Healthy, Step::GoOn)), |(health, _)| {
-        Some(health.on(fault()))
+fn waits_are_counted_until_a_run_ends_well() {
+    let down = Health::Healthy.on(fault()).0.on(fault()).0;
+    let steps = std::iter::successors(Some(down.on(fault())), |(health, _)| {
+        Some(health.on(Event::CanaryPassed).0.on(fault()))
     });
-    let seconds = waits.filter_map(|(_, step)| match step {
-        Step::Pause { probe_after, .. } => Some(probe_after.as_secs()),
-        Step::GoOn | Step::Canary => None,
-    });
-    assert_eq!(seconds.take(7).collect::<Vec<_>>(), [30, 60, 120, 240, 300, 300, 300]);
+    for (waits, (_, step)) in (2..5).zip(steps) {
+        assert_eq!(step, pause("the run died", waits));
+    }
 }
 
 #[test]

@@ -28,15 +28,17 @@ pub struct Policy {
     pub cool_down: Duration,
 }
 
+impl Policy {
+    /// Waits at most this long, unless the endpoint asks for more, and that long for what somebody
+    /// has to set right. The first wait is a three-hundredth of it, cooling down a fifth.
+    pub fn waiting_at_most(most: Duration) -> Self {
+        Self { first: most / 300, most, probe: most, opens_after: 3, cool_down: most / 5 }
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
-        Self {
-            first: Duration::from_secs(1),
-            most: Duration::from_secs(300),
-            probe: Duration::from_secs(300),
-            opens_after: 3,
-            cool_down: Duration::from_secs(60),
-        }
+        Self::waiting_at_most(Duration::from_secs(300))
     }
 }
 

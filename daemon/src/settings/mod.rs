@@ -19,7 +19,7 @@ mod environment;
 mod runs;
 
 pub use environment::Environment;
-pub use runs::{Containment, Runs};
+pub use runs::Runs;
 
 /// Where a session and its data live.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,8 +111,10 @@ pub struct Settings {
     pub crash_limit: u32,
     /// First time until something outside that failed is looked at again; it doubles from there.
     pub look: Duration,
-    /// First time until a broken environment is tried again; it doubles from there.
+    /// First time until a GPU or an environment that failed is tried again; it doubles from there.
     pub probe: Duration,
+    /// Longest time until an endpoint that failed is asked again, unless it names a longer one.
+    pub endpoint_probe: Duration,
     /// Log filter.
     pub log_filter: Option<String>,
     /// What children may see of our environment.
@@ -138,6 +140,7 @@ struct File {
     crash_limit: Option<u32>,
     look_s: Option<u64>,
     probe_s: Option<u64>,
+    endpoint_probe_s: Option<u64>,
     max_usd: Option<f64>,
     max_tokens: Option<u64>,
     max_gpu_hours: Option<f64>,
@@ -325,6 +328,7 @@ impl Settings {
             crash_limit: within("crash_limit", file.crash_limit, u32::MAX)?.unwrap_or(CRASH_LIMIT),
             look: seconds("look_s", file.look_s, 1)?,
             probe: seconds("probe_s", file.probe_s, 30)?,
+            endpoint_probe: seconds("endpoint_probe_s", file.endpoint_probe_s, 300)?,
             log_filter: env.get("RUST_LOG"),
             child_environment: env.for_children(),
         })

@@ -2,13 +2,14 @@
 
 use super::caps::{bytes, number};
 use super::{Environment, File, SettingsError};
-use crate::arguments::RunFlags;
+use crate::arguments::{Places, RunFlags};
+use crate::runner::Tier;
 
 /// How runs are held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Runs {
     /// The tier that is asked for; the best there is when none is.
-    pub containment: Option<Containment>,
+    pub containment: Option<Tier>,
     /// Main memory of all processes of a run, in bytes.
     pub memory_bytes: Option<u64>,
     /// Processes and threads of a run.
@@ -17,19 +18,24 @@ pub struct Runs {
     pub file_bytes: Option<u64>,
 }
 
-/// The word that forces a tier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Containment {
-    /// A PID namespace.
-    Full,
-    /// A subreaper and a sweep.
-    Container,
-}
-
 /// Enough for any trainer's threads, too few for a bomb to be felt.
 const PROCESSES: u64 = 4096;
 /// Larger than any checkpoint of a model that fits the competition.
 const FILE_BYTES: u64 = 64 << 30;
+
+impl Runs {
+    /// As a loop that is told this would hold its runs.
+    ///
+    /// # Errors
+    /// A file, a word or a number that cannot be understood.
+    pub fn resolve(
+        places: &Places,
+        flags: &RunFlags,
+        env: &Environment,
+    ) -> Result<Self, SettingsError> {
+        resolve(flags, env, &File::load(places.config.as_deref())?)
+    }
+}
 
 pub(super) fn resolve(
     flags: &RunFlags,
@@ -39,8 +45,8 @@ pub(super) fn resolve(
     let word = flags.containment.clone().or_else(|| env.get("DFR_CONTAINMENT"));
     let containment = match word.or_else(|| file.containment.clone()).as_deref() {
         None | Some("auto") => None,
-        Some("full") => Some(Containment::Full),
-        Some("container") => Some(Containment::Container),
+        Some("full") => Some(Tier::Full),
+        Some("container") => Some(Tier::Container),
         Some(other) => return Err(SettingsError::Containment(other.to_owned())),
     };
     Ok(Runs {

@@ -6,6 +6,17 @@ use super::Session;
 use crate::experiment::{Entry, Phase, RunOutcome, Stage, Step, StopLevel, Usage, telling};
 use crate::failure::{Failure, OrFailure as _};
 
+/// What building came to.
+#[derive(PartialEq)]
+enum Made {
+    /// It builds and takes a step.
+    Whole,
+    /// It does not, and this is why.
+    Not(Stage, String),
+    /// The machine cut its first step short, after this many seconds.
+    Harmed { why: String, seconds: f64 },
+}
+
 impl Session {
     /// Builds the commit in hand and lets it take one step. What does not build goes back to its
     /// proposer, while there are turns left.
@@ -18,38 +29,54 @@ impl Session {
             warn!(entry, "left out of the build: neither a file nor a directory");
         }
         self.begin(Phase::Build).await?;
-        let Err((stage, problem)) = self.make().await? else {
-            self.built = Some(commit);
-            return self.end(Entry::Built).await;
-        };
-        if self.stop_level() >= StopLevel::AbandonRun {
+        let made = self.make().await?;
+        if made != Made::Whole && self.stop_level() >= StopLevel::AbandonRun {
             return Ok(());
         }
-        // What built before is the same now: it is not its proposer's fault.
-        if self.candidate()?.step != Step::Committed {
-            let why = format!("it built before: {}", telling(&problem));
-            warn!(why, "cut short by the machine; it is repeated");
-            return self.end(Entry::Interrupted { phase: Phase::Build, why, seconds: 0.0 }).await;
+        match made {
+            Made::Whole => {
+                self.built = Some(commit);
+                self.end(Entry::Built).await
+            }
+            // What built before is the same now: it is not its proposer's fault.
+            Made::Not(_, problem) if self.candidate()?.step != Step::Committed => {
+                let why = format!("it built before: {}", telling(&problem));
+                warn!(why, "cut short by the machine; it is repeated");
+                self.end(Entry::Interrupted { phase: Phase::Build, why, seconds: 0.0 }).await
+            }
+            Made::Not(stage, problem) => {
+                warn!(stage = stage.as_str(), problem = telling(&problem), "refused");
+                self.end(Entry::Refused { stage, problem, usage: Usage::default() }).await
+            }
+            Made::Harmed { why, seconds } => {
+                warn!(why, "its first step was cut short by the machine; it is repeated");
+                self.end(Entry::Interrupted { phase: Phase::Build, why, seconds }).await
+            }
         }
-        warn!(stage = stage.as_str(), problem = telling(&problem), "refused");
-        self.end(Entry::Refused { stage, problem, usage: Usage::default() }).await
     }
 
-    async fn make(&self) -> Result<Result<(), (Stage, String)>, Failure> {
+    async fn make(&mut self) -> Result<Made, Failure> {
         let n = self.history.current();
-        let budget = self.task.budget;
+        let (budget, commands) = (self.task.budget, self.task.commands.clone());
         let steps = [
-            (Stage::Build, &self.task.commands.build, budget.build_s),
-            (Stage::Smoke, &self.task.commands.smoke, budget.smoke_s),
+            (Stage::Build, commands.build, budget.build_s),
+            (Stage::Smoke, commands.smoke, budget.smoke_s),
         ];
         for (stage, command, limit_s) in steps {
             let log = self.notebook.experiment(n).join("build.log");
-            let report = self.execute(n, command, &log, self.limits(limit_s)).await?;
-            if report.outcome != RunOutcome::Finished {
-                let (outcome, tail) = (report.outcome, report.tail);
-                return Ok(Err((stage, format!("{}: {outcome}\n{tail}", stage.as_str()))));
+            let report = self.execute(n, &command, &log, self.limits(limit_s)).await?;
+            if report.outcome == RunOutcome::Finished {
+                continue;
             }
+            // A compiler needs no GPU; the first step does.
+            if stage == Stage::Smoke
+                && let Some(why) = self.harm(&report).await
+            {
+                return Ok(Made::Harmed { why, seconds: report.elapsed.as_secs_f64() });
+            }
+            let problem = format!("{}: {}\n{}", stage.as_str(), report.outcome, report.tail);
+            return Ok(Made::Not(stage, problem));
         }
-        Ok(Ok(()))
+        Ok(Made::Whole)
     }
 }

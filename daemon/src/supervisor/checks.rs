@@ -71,7 +71,8 @@ pub(super) async fn find(settings: &Settings, session: Option<&Session>) -> Resu
     check_build(settings, task)?;
     let fallback = settings.fallback.then(|| Box::new(Playbook::new(terms.seed)) as _);
     let primary = make_proposer(settings, terms.seed)?;
-    let mut proposer = Patient::new(primary, fallback, Policy::default(), terms.seed);
+    let policy = Policy::waiting_at_most(settings.endpoint_probe);
+    let mut proposer = Patient::new(primary, fallback, policy, terms.seed);
     proposer.check().await.map_err(unusable)?;
     Ok(Found { terms, tag, repository, scope, base, pack, proposer })
 }

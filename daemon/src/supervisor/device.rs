@@ -7,9 +7,9 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::Session;
-use super::wait::Postponed;
+use super::wait::{Postponed, doubled};
 use crate::device::gate::{Floor, admission, harm};
-use crate::device::health::{Event, Health, Step};
+use crate::device::health::{Event, Health, PROBE_MOST, Step};
 use crate::device::{self, DeviceError, Devices, Gpu, Visible};
 use crate::disk;
 use crate::experiment::{Cause, Pause, RunOutcome};
@@ -25,6 +25,8 @@ pub(super) struct Gpus {
     /// What an idle one has in use; unknown until it was seen idle.
     floor: Option<Floor>,
     health: Health,
+    /// What the end of the last run asked for before the next one.
+    owed: Option<Step>,
     /// As they were before the last run.
     before: Vec<Gpu>,
     has_gpu: bool,
@@ -48,7 +50,7 @@ impl Gpus {
         if !has_gpu {
             warn!("device: no NVIDIA GPU; training runs on the CPU");
         }
-        Self { devices: opened.devices, floor: None, health, before: gpus, has_gpu }
+        Self { devices: opened.devices, floor: None, health, owed: None, before: gpus, has_gpu }
     }
 
     async fn look(&self) -> Result<Vec<Gpu>, DeviceError> {
@@ -86,22 +88,26 @@ impl Gpus {
 
 impl Session {
     /// Lets through what may start now. Nothing is started, and no token spent, on a disk without
-    /// room or a GPU that is in use or sick.
-    pub(super) async fn admit(&mut self) -> Result<(), Failure> {
+    /// room or a GPU that is in use or sick. Returns whether what was decided still stands: a canary
+    /// takes the slot from what was built there.
+    pub(super) async fn admit(&mut self) -> Result<bool, Failure> {
         self.check_disks()?;
-        let mut step = self.gpus.on(Event::Waited);
+        let built = self.built.clone();
+        let owed = self.gpus.owed.take();
+        let mut step = owed.unwrap_or_else(|| self.gpus.on(Event::Waited));
         loop {
             step = match step {
                 Step::GoOn => match self.gpus.obstacle().await {
-                    None => return Ok(()),
+                    None => return Ok(self.built == built),
                     Some(event) => self.gpus.on(event),
                 },
                 Step::Canary => match self.canary().await? {
                     Some(event) => self.gpus.on(event),
-                    None => return Ok(()),
+                    None => return Ok(false),
                 },
-                Step::Pause { why, probe_after } => {
-                    let after = Some(probe_after.min(self.settings.probe * 10));
+                Step::Pause { why, waits } => {
+                    let times = waits.saturating_sub(1);
+                    let after = Some(doubled(self.settings.probe, times, PROBE_MOST));
                     return Err(Postponed { cause: Pause::Device, why, after }).or_outside();
                 }
             }
@@ -149,8 +155,18 @@ impl Session {
         Ok(event)
     }
 
-    /// What the machine did to a run that ended: why it is worth nothing, if it is.
+    /// What the machine did to a run that ended: why it is worth nothing, if it is. Unharmed, it
+    /// shows that the GPUs work.
     pub(super) async fn harmed(&mut self, report: &Report) -> Option<String> {
+        let why = self.harm(report).await;
+        if why.is_none() {
+            self.gpus.owed = Some(self.gpus.on(Event::RunEnded));
+        }
+        why
+    }
+
+    /// The same for a step that is too short to show that the GPUs work.
+    pub(super) async fn harm(&mut self, report: &Report) -> Option<String> {
         let is_fault =
             matches!(report.outcome, RunOutcome::Crashed { cause: Some(Cause::DeviceFault), .. });
         let after = self.gpus.look().await;
@@ -159,8 +175,9 @@ impl Session {
             Ok(after) => harm(&self.gpus.before, after),
             Err(error) => Some(error.to_string()),
         };
-        // What is needed of the step is asked again before the next run.
-        let _ = self.gpus.on(why.clone().map_or(Event::RunEnded, Event::Fault));
+        if let Some(why) = &why {
+            self.gpus.owed = Some(self.gpus.on(Event::Fault(why.clone())));
+        }
         let asleep = || report.tainted.then(|| "the machine slept meanwhile".to_owned());
         // What the trainer said last, its footer too, may be what is missing.
         let unlogged =

@@ -213,8 +213,10 @@ impl Session {
     }
 
     async fn perform(&mut self, effect: Effect) -> Result<(), Failure> {
-        if matches!(effect, Effect::Ask | Effect::Build | Effect::Train | Effect::Predict) {
-            self.admit().await?;
+        let is_gated =
+            matches!(effect, Effect::Ask | Effect::Build | Effect::Train | Effect::Predict);
+        if is_gated && !self.admit().await? {
+            return Ok(());
         }
         match effect {
             Effect::Open { purpose, commit } => self.open(purpose, commit).await,

@@ -18,9 +18,9 @@ use crate::experiment::{Phase, Rules};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::Ledger;
 use crate::notebook::Notebook;
-use crate::runner::{self, Containment, FileLock, Live, LockError, ResourceLimits, Tier};
+use crate::runner::{self, Containment, FileLock, Live, LockError, ResourceLimits};
 use crate::service::Service;
-use crate::settings::{self, Settings};
+use crate::settings::Settings;
 use crate::telemetry;
 
 /// Answers that may follow a first one that failed.
@@ -167,11 +167,8 @@ pub(super) fn busy(error: LockError, tag: &str) -> Failure {
 
 /// The tier that is asked for, or the best there is.
 fn contain(settings: &Settings) -> Result<Containment, Failure> {
-    let forced = settings.runs.containment.map(|word| match word {
-        settings::Containment::Full => Tier::Full,
-        settings::Containment::Container => Tier::Container,
-    });
-    Containment::choose(forced, &runner::capabilities()).map_err(|error| {
+    let chosen = Containment::choose(settings.runs.containment, &runner::capabilities());
+    chosen.map_err(|error| {
         Failure::new(Kind::Configuration, error).hint("dfr-daemon doctor says what there is")
     })
 }

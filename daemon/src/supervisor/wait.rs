@@ -163,6 +163,7 @@ impl Session {
     }
 }
 
-fn doubled(first: Duration, times: u32, most: Duration) -> Duration {
+/// A wait that doubles each time, up to the longest.
+pub(super) fn doubled(first: Duration, times: u32, most: Duration) -> Duration {
     first.saturating_mul(2u32.saturating_pow(times.min(16))).min(most)
 }

@@ -243,6 +243,14 @@ impl TestEnvironment {
         shown.out
     }
 
+    /// What `status` says of the session.
+    #[track_caller]
+    pub fn status(&self) -> String {
+        let status = self.run(&mut self.daemon(&["status", "--tag", "t"]));
+        status.code(0);
+        status.out
+    }
+
     /// Programs that still run in this test's build slot, by command line.
     pub fn trainers(&self) -> Vec<String> {
         self.running().into_iter().map(|(_, line)| line).collect()
@@ -317,6 +325,13 @@ impl Daemon<'_> {
             assert!(!ended && Instant::now() < deadline, "{}", told());
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Waits until `status` says something.
+    #[track_caller]
+    pub fn wait_for_status(&mut self, text: &str) {
+        let environment = self.environment;
+        self.wait_for(text, || environment.status().contains(text));
     }
 
     /// Waits until the log on the terminal holds a text.

@@ -6,11 +6,21 @@
 #[path = "../support/openai.rs"]
 pub mod openai;
 
+#[path = "../support/driver.rs"]
+pub mod driver;
+
+#[path = "../support/report.rs"]
+pub mod report;
+
 mod bad_input;
+mod budgets;
+mod device;
 mod doctor;
 mod environment;
+mod fallback;
 mod inspect;
 mod llm;
+mod memory;
 mod misbehaviour;
 mod night;
 mod pausing;

@@ -1,13 +1,15 @@
 //! A stand-in for a trainer: does what the recipe's `mode` says, well or badly.
 //!
-//! `fake-trainer build|smoke|train|predict RECIPE [RUN] [BUDGET_S] [RECORDS]`. The recipe is a text of
-//! `name = value` lines; `quality` is the share of records that are predicted right, for labels
-//! that alternate between 0 and 1, and `ms` is how long training takes. Every training adds a line to
-//! the file that `FAKE_RUNS` names, when it names one.
+//! `fake-trainer build|smoke|canary|train|predict RECIPE [RUN] [BUDGET_S] [RECORDS]`. The recipe is a
+//! text of `name = value` lines; `quality` is the share of records that are predicted right, for
+//! labels that alternate between 0 and 1, and `ms` is how long training takes. What is not the
+//! recipe's doing comes from the environment: `FAKE_NEEDS` and `FAKE_WAITS` name a file without which
+//! a run fails or waits, `FAKE_FAULT` one with which the device computes wrong answers, or only the
+//! first of them if it says `once`. Every training adds a line to the file that `FAKE_RUNS` names.
 
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -21,6 +23,7 @@ fn main() -> ExitCode {
     let recipe = Recipe(fs::read_to_string(&arguments[2]).expect("a recipe to read"));
     match arguments[1].as_str() {
         step @ ("build" | "smoke") => check(&recipe, step),
+        "canary" => canary(&recipe),
         "train" => train(&recipe, &arguments[3]),
         "predict" => predict(&recipe, Path::new(&arguments[3]), &arguments[4]),
         other => panic!("no step {other}"),
@@ -52,12 +55,43 @@ fn check(recipe: &Recipe, step: &str) -> ExitCode {
         println!("error: {step} is broken on line 3");
         return ExitCode::from(101);
     }
+    if recipe.get(step) == "device-fault" {
+        return fault();
+    }
     ExitCode::SUCCESS
+}
+
+fn canary(recipe: &Recipe) -> ExitCode {
+    if is_faulty() {
+        return fault();
+    }
+    println!("quality {}", recipe.quality());
+    println!("canary: sound on cuda:0");
+    ExitCode::SUCCESS
+}
+
+/// The file that a variable names.
+fn named(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).map(PathBuf::from)
+}
+
+fn is_faulty() -> bool {
+    let Some(file) = named("FAKE_FAULT") else { return false };
+    let Ok(says) = fs::read_to_string(&file) else { return false };
+    if says == "once" {
+        fs::remove_file(file).expect("a file to remove");
+    }
+    true
+}
+
+fn fault() -> ExitCode {
+    println!("GPU 0 computed a wrong answer");
+    ExitCode::from(dfr_contract::exit::CANARY)
 }
 
 /// Leaves a trace of this run where no candidate's directory is.
 fn count_run() {
-    let Some(path) = std::env::var_os("FAKE_RUNS") else { return };
+    let Some(path) = named("FAKE_RUNS") else { return };
     let mut file = fs::OpenOptions::new().create(true).append(true).open(path).expect("a file");
     file.write_all(b"train\n").expect("a line");
 }
@@ -65,11 +99,17 @@ fn count_run() {
 fn train(recipe: &Recipe, run: &str) -> ExitCode {
     count_run();
     println!("{CLOCK_STARTED}");
-    if std::env::var("FAKE_NEEDS").is_ok_and(|needed| !Path::new(&needed).exists()) {
+    if named("FAKE_NEEDS").is_some_and(|needed| !needed.exists()) {
         println!("what every run needs is not there");
         return ExitCode::from(1);
     }
     std::thread::sleep(Duration::from_millis(recipe.get("ms").parse().unwrap_or(0)));
+    while named("FAKE_WAITS").is_some_and(|awaited| !awaited.exists()) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    if is_faulty() {
+        return fault();
+    }
     match recipe.get("mode") {
         "crash" => {
             println!("Traceback: shapes [2] and [3] do not fit");
@@ -79,10 +119,7 @@ fn train(recipe: &Recipe, run: &str) -> ExitCode {
             println!("loss is NaN");
             return ExitCode::from(dfr_contract::exit::NOT_FINITE);
         }
-        "device-fault" => {
-            println!("GPU 0 computed a wrong answer");
-            return ExitCode::from(dfr_contract::exit::CANARY);
-        }
+        "device-fault" => return fault(),
         "exit0" => return ExitCode::SUCCESS,
         "hang" => runaway::hang(),
         "hang-once" => hang_once(&Path::new(run).join("hung")),

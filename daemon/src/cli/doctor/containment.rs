@@ -3,12 +3,12 @@
 use crate::report::{Containment, Finding, Tier};
 use crate::runner::{self, Capabilities, Version};
 
-/// What the machine allows, and the best tier that follows from it.
-pub(super) fn found(capabilities: &Capabilities) -> Containment {
-    let tier = match capabilities.tier() {
-        Some(runner::Tier::Full) => Tier::Full,
-        Some(runner::Tier::Container) => Tier::Container,
-        None => Tier::None,
+/// What the machine allows, and the tier that a loop would have: the one asked for, or the best.
+pub(super) fn found(capabilities: &Capabilities, forced: Option<runner::Tier>) -> Containment {
+    let tier = match runner::Containment::choose(forced, capabilities).map(|found| found.tier()) {
+        Ok(runner::Tier::Full) => Tier::Full,
+        Ok(runner::Tier::Container) => Tier::Container,
+        Err(_) => Tier::None,
     };
     Containment {
         tier,
@@ -20,6 +20,15 @@ pub(super) fn found(capabilities: &Capabilities) -> Containment {
         memory_limit: capabilities.groups.memory().map(named),
         process_limit: capabilities.groups.pids().map(named),
     }
+}
+
+/// Whether the tier that somebody asked for is to be had.
+pub(super) fn asked(capabilities: &Capabilities, forced: Option<runner::Tier>) -> Vec<Finding> {
+    let judge = |tier: runner::Tier| match runner::Containment::choose(Some(tier), capabilities) {
+        Ok(_) => Finding::ok("containment", format!("{}, as asked", tier.as_str())),
+        Err(error) => Finding::missing("containment", tier.as_str(), error.to_string()),
+    };
+    forced.map(judge).into_iter().collect()
 }
 
 fn named(version: Version) -> &'static str {
@@ -58,19 +67,25 @@ fn sandbox(capabilities: &Capabilities) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Grade;
     use std::path::Path;
 
     /// With an init that fails at once nothing can be contained.
     #[test]
     fn what_the_runner_found_is_told() {
         let mut machine = runner::capabilities_with(Path::new("/bin/false"));
-        let told = found(&machine);
+        let told = found(&machine, None);
         assert_eq!((told.tier, told.pid_namespace, told.subreaper), (Tier::None, false, false));
         (machine.subreaper, machine.proc_readable) = (true, true);
-        assert_eq!(found(&machine).tier, Tier::Container);
+        assert_eq!(found(&machine, None).tier, Tier::Container);
+        assert_eq!(found(&machine, Some(runner::Tier::Full)).tier, Tier::None);
+        assert_eq!(asked(&machine, Some(runner::Tier::Full))[0].grade, Grade::Missing);
         (machine.user_namespace, machine.rlimits) = (true, true);
-        let told = found(&machine);
+        let told = found(&machine, None);
         assert_eq!((told.tier, told.pid_namespace, told.file_limit), (Tier::Full, true, true));
+        assert_eq!(found(&machine, Some(runner::Tier::Container)).tier, Tier::Container);
+        assert_eq!(asked(&machine, Some(runner::Tier::Container))[0].grade, Grade::Ok);
+        assert_eq!(asked(&machine, None), []);
         (machine.landlock_abi, machine.bubblewrap, machine.root) = (Some(7), true, true);
         let others = others(&machine);
         assert_eq!(others[0].found, "root");

@@ -1,5 +1,6 @@
 //! GPUs, their driver, and whether they are free.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use super::gib;
@@ -13,8 +14,9 @@ const NAME: &str = "gpu";
 const CONTROL: &str = "/dev/nvidiactl";
 
 pub(super) fn findings(environment: &Environment) -> Vec<Finding> {
+    let library = environment.get("DFR_NVML").map(OsString::from);
     let visible = Visible::parse(environment.get("CUDA_VISIBLE_DEVICES").as_deref());
-    match device::open(None, visible).first {
+    match device::open(library, visible).first {
         Ok(gpus) if gpus.is_empty() => vec![none(Path::new(CONTROL).exists())],
         Ok(gpus) => gpus.iter().map(finding).collect(),
         Err(error) => vec![Finding::missing(

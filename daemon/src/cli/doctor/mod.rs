@@ -4,7 +4,7 @@ use crate::arguments::{Places, RunFlags};
 use crate::failure::Failure;
 use crate::report::{Checkup, Finding};
 use crate::runner;
-use crate::settings::{Environment, Locations};
+use crate::settings::{Environment, Locations, Runs};
 
 mod containment;
 mod gpu;
@@ -23,12 +23,15 @@ pub(super) struct Asked<'a> {
 /// Looks at everything; takes seconds at most.
 ///
 /// # Errors
-/// The places themselves cannot be resolved.
+/// The places themselves, or how runs are held, cannot be resolved.
 pub(super) fn checkup(asked: Asked) -> Result<Checkup, Failure> {
     let locations = Locations::resolve(asked.places, asked.environment).map_err(super::classify)?;
     let capabilities = runner::capabilities();
-    let containment = containment::found(&capabilities);
-    let findings: [Vec<Finding>; 6] = [
+    let runs = Runs::resolve(asked.places, asked.flags, asked.environment);
+    let forced = runs.map_err(super::classify)?.containment;
+    let containment = containment::found(&capabilities, forced);
+    let findings: [Vec<Finding>; 7] = [
+        containment::asked(&capabilities, forced),
         containment.findings(),
         containment::others(&capabilities),
         machine::findings(asked.environment),

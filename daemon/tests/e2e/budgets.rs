@@ -1,0 +1,135 @@
+//! What a session may spend: a spent budget pauses, is passed by one call at most, and can be raised.
+
+use std::process::Command;
+
+use nix::sys::signal::Signal::SIGINT;
+
+use crate::environment::{BETTER, EQUAL, TestEnvironment, reply};
+use crate::openai::{Answer, COMPLETION_TOKENS, PROMPT_TOKENS, Server};
+
+const LLM: [&str; 4] = ["--proposer", "llm", "--model", "m"];
+/// A thousand dollars for a million tokens: 1.234 for an answer.
+const PRICES: &str = "\
+[prices.m]
+prompt_usd_per_mtok = 1000
+completion_usd_per_mtok = 1000
+";
+
+fn asking(environment: &TestEnvironment, server: &Server, arguments: &[&str]) -> Command {
+    let mut session = environment.session(&[&LLM[..], arguments].concat());
+    session.env("OPENAI_API_KEY", "sk-1").env("OPENAI_BASE_URL", server.base_url());
+    session
+}
+
+/// A session with this cap pauses and says so; gives how many calls it made.
+#[track_caller]
+fn pauses(environment: &TestEnvironment, session: &mut Command, flag: &str) {
+    let mut daemon = environment.start(session);
+    daemon.wait_for_log("paused: a budget is spent");
+    daemon.wait_for_status("paused, a budget is spent");
+    daemon.wait_for_status(flag);
+    daemon.signal(SIGINT);
+    daemon.wait().code(0).says(&[flag]);
+}
+
+/// Calls of a model are made while the cap is not reached, and not one more.
+#[track_caller]
+fn of_calls(flag: &str, caps: [&str; 3]) {
+    let environment = TestEnvironment::new();
+    environment.write("repo/dfr.toml", PRICES);
+    let nonsense = || Answer::text("Nice weather.");
+    let better = || Answer::text(reply("better", &[BETTER]));
+    let equal = Answer::text(reply("equal", &[EQUAL]));
+    let server = Server::start([nonsense(), better(), equal]);
+    // An answer costs more than there is: not even a repair turn follows.
+    pauses(&environment, &mut asking(&environment, &server, &[flag, caps[0]]), flag);
+    assert_eq!((server.asked(), environment.rows().len()), (1, 1));
+    // What was paid stays paid. The next answer ends in a row, and the row in a pause.
+    let more = ["--resume", flag, caps[1]];
+    pauses(&environment, &mut asking(&environment, &server, &more), flag);
+    assert_eq!((server.asked(), environment.rows().len()), (2, 2));
+    let enough = ["--resume", flag, caps[2], "--max-experiments", "3"];
+    environment.run(&mut asking(&environment, &server, &enough)).code(0);
+    assert_eq!(environment.verdicts(), ["keep", "keep", "discard"]);
+    assert_eq!(server.asked(), 3);
+    server.finish();
+}
+
+#[test]
+fn tokens() {
+    assert_eq!(PROMPT_TOKENS + COMPLETION_TOKENS, 1234);
+    of_calls("--max-tokens", ["1000", "1235", "1000000"]);
+}
+
+#[test]
+fn dollars() {
+    of_calls("--max-usd", ["1.2", "2", "1000"]);
+}
+
+/// The baseline is free; what comes after it costs more than this.
+#[track_caller]
+fn of_the_machine(flag: &str, tiny: &str) {
+    let environment = TestEnvironment::new();
+    environment.run(&mut environment.session(&["--max-experiments", "1"])).code(0);
+    pauses(&environment, &mut environment.session(&["--resume", flag, tiny]), flag);
+    assert_eq!(environment.verdicts(), ["keep"]);
+    let enough = ["--resume", flag, "1", "--max-experiments", "2"];
+    environment.run(&mut environment.session(&enough)).code(0);
+    assert_eq!(environment.rows().len(), 2);
+}
+
+#[test]
+fn hours_on_the_gpu() {
+    of_the_machine("--max-gpu-hours", "0.0000001");
+}
+
+#[test]
+fn hours() {
+    of_the_machine("--max-hours", "0.0000001");
+}
+
+#[test]
+fn bytes_on_the_disk() {
+    of_the_machine("--max-disk-gib", "0.0000001");
+}
+
+#[test]
+fn a_number_of_experiments_ends_the_session_whatever_is_left_to_spend() {
+    let environment = TestEnvironment::new();
+    let rich = ["--max-tokens", "1000000", "--max-hours", "1", "--max-experiments", "2"];
+    let ended = environment.run(&mut environment.session(&rich));
+    assert!(!ended.code(0).err.contains("paused"), "{ended:#?}");
+    assert_eq!(environment.rows().len(), 2);
+}
+
+#[test]
+fn dollars_of_a_model_without_a_price_cannot_be_capped() {
+    let environment = TestEnvironment::new();
+    let server = Server::start([]);
+    let ended = environment.run(&mut asking(&environment, &server, &["--max-usd", "5"]));
+    ended.code(3).says(&["[prices.\"m\"]", "prompt_usd_per_mtok"]);
+    environment.assert_nothing_created();
+    assert!(server.finish().is_empty());
+}
+
+#[test]
+fn caps_that_are_none_are_refused_by_name() {
+    let environment = TestEnvironment::new();
+    let flags = ["--max-usd", "--max-gpu-hours", "--max-hours", "--max-disk-gib"];
+    for flag in flags {
+        for wrong in ["0", "-1", "NaN", "inf", "-0.0"] {
+            let ended = environment.run(&mut environment.session(&[flag, wrong]));
+            ended.code(2).says(&[&flag[2..].replace('-', "_"), "a number above 0"]);
+        }
+        let ended = environment.run(&mut environment.session(&[flag, "lots"]));
+        ended.code(2).says(&[flag, "'lots'"]);
+    }
+    for wrong in ["0", "-1", "1.5"] {
+        let ended = environment.run(&mut environment.session(&["--max-tokens", wrong]));
+        let named = ended.err.contains("max_tokens is 0; it must be a number above 0")
+            || ended.err.contains(&format!("'{wrong}' for '--max-tokens <N>'"));
+        assert!(named, "{ended:#?}");
+        ended.code(2);
+    }
+    environment.assert_nothing_created();
+}

@@ -1,0 +1,144 @@
+//! An endpoint that goes away in the night, and one whose key does not work any more.
+
+use std::process::Command;
+
+use nix::sys::signal::Signal::SIGINT;
+use serde_json::Value;
+
+use crate::environment::{Daemon, TestEnvironment, reply};
+use crate::openai::{Answer, Server};
+
+const LLM: [&str; 4] = ["--proposer", "llm", "--model", "m"];
+
+/// A loop that asks an endpoint again soon.
+fn impatient() -> TestEnvironment {
+    let environment = TestEnvironment::new();
+    environment.write("repo/dfr.toml", "endpoint_probe_s = 1\n");
+    environment
+}
+
+fn asking(environment: &TestEnvironment, server: &Server, arguments: &[&str]) -> Command {
+    let mut session = environment.session(&[&LLM[..], arguments].concat());
+    session.env("OPENAI_API_KEY", "sk-1").env("OPENAI_BASE_URL", server.base_url());
+    session
+}
+
+/// Who proposed each experiment that has a row, the baseline left out.
+fn proposers(environment: &TestEnvironment) -> Vec<String> {
+    let meta = |n: u32| environment.peek(&format!("repo/state/t/exp/{n}/meta.json"));
+    let parsed = (1..).map_while(|n| serde_json::from_str::<Value>(&meta(n)).ok());
+    parsed.map(|meta| meta["proposer"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// Waits until the proposers so far satisfy something.
+#[track_caller]
+fn wait_for(daemon: &mut Daemon<'_>, what: &str, environment: &TestEnvironment, who: &[&str]) {
+    daemon.wait_for(what, || {
+        let mut proposers = proposers(environment);
+        proposers.dedup();
+        proposers == who
+    });
+}
+
+fn out() -> Answer {
+    Answer::error(503, "out of order")
+}
+
+fn revoked() -> Answer {
+    Answer::error(401, "this key was revoked")
+}
+
+/// An edit that applies whatever the playbook did before.
+fn idea() -> Answer {
+    Answer::text(reply("idea", &[("smoke = ok", "smoke = well")]))
+}
+
+fn last_idea() -> Answer {
+    Answer::text(reply("last idea", &[("build = ok", "build = well")]))
+}
+
+#[test]
+fn the_playbook_proposes_while_the_endpoint_is_out_and_no_longer() {
+    let environment = impatient();
+    let end = Answer::text("end").held();
+    let server = Server::start([idea(), out(), out(), out(), out().held(), last_idea(), end]);
+    let mut daemon =
+        environment.start(&mut asking(&environment, &server, &["--fallback", "playbook"]));
+    wait_for(&mut daemon, "the playbook", &environment, &["llm:m", "playbook"]);
+    daemon.wait_for_log("the fallback proposes meanwhile");
+    server.release();
+    wait_for(&mut daemon, "the model", &environment, &["llm:m", "playbook", "llm:m"]);
+    daemon.signal(SIGINT);
+    daemon.wait().code(0).says(&["the endpoint answers again", "out of order"]);
+    assert!(environment.show(2).contains("playbook"), "{}", environment.show(2));
+    server.finish();
+}
+
+#[test]
+fn a_revoked_key_is_worked_around_too() {
+    let environment = impatient();
+    let script = [revoked(), revoked(), idea(), Answer::text("end").held()];
+    let server = Server::start(script);
+    let mut daemon =
+        environment.start(&mut asking(&environment, &server, &["--fallback", "playbook"]));
+    wait_for(&mut daemon, "the model", &environment, &["playbook", "llm:m"]);
+    daemon.signal(SIGINT);
+    daemon.wait().code(0).says(&["this key was revoked", "the endpoint answers again"]);
+    server.finish();
+}
+
+#[test]
+fn without_a_fallback_the_loop_waits_and_says_so() {
+    let environment = impatient();
+    let busy = Answer::Raw {
+        status: 503,
+        headers: vec![("retry-after", "86400".to_owned())],
+        body: "out of order".to_owned(),
+    };
+    let server = Server::start([busy, idea()]);
+    let mut daemon = environment.start(&mut asking(&environment, &server, &[]));
+    daemon.wait_for_log("the loop waits and asks again");
+    daemon.wait_for_status("paused, the endpoint does not answer");
+    daemon.signal(SIGINT);
+    daemon.wait().code(0);
+    let two = ["--resume", "--max-experiments", "2"];
+    environment.run(&mut asking(&environment, &server, &two)).code(0);
+    assert_eq!(environment.rows()[1][5], "idea");
+    server.finish();
+}
+
+#[test]
+fn a_key_that_was_revoked_in_the_night_is_waited_for() {
+    let environment = impatient();
+    let server = Server::start([idea(), revoked(), revoked().held(), last_idea()]);
+    let three = ["--max-experiments", "3"];
+    let mut daemon = environment.start(&mut asking(&environment, &server, &three));
+    daemon.wait_for_log("paused: somebody has to mend this");
+    daemon.wait_for_status("this key was revoked");
+    server.release();
+    let ended = daemon.wait();
+    ended.code(0).says(&["the endpoint answers again"]);
+    assert!(!ended.err.contains("sk-1"));
+    assert_eq!(proposers(&environment), ["llm:m", "llm:m"]);
+    server.finish();
+}
+
+#[test]
+fn a_key_that_never_worked_is_told_at_once() {
+    let environment = impatient();
+    let server = Server::start_with_models(revoked(), []);
+    for flags in [&[][..], &["--fallback", "playbook"]] {
+        let ended = environment.run(&mut asking(&environment, &server, flags));
+        ended.code(3).says(&["OPENAI_API_KEY", "this key was revoked"]);
+        environment.assert_nothing_created();
+    }
+    assert_eq!(server.finish().len(), 2);
+}
+
+#[test]
+fn a_fallback_that_is_none_is_refused() {
+    let environment = impatient();
+    let ended = environment.run(&mut environment.session(&["--fallback", "oracle"]));
+    ended.code(2).says(&["\"oracle\"", "playbook"]);
+    environment.assert_nothing_created();
+}

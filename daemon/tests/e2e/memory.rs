@@ -1,0 +1,89 @@
+//! What the daemon has in memory grows neither with the ledger nor with what trainers print.
+//!
+//! `make memory` tries it with a full ledger and a gibibyte of output, and writes a report.
+
+use std::fs;
+
+use nix::sys::signal::Signal::SIGINT;
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
+
+use crate::environment::{EQUAL, TestEnvironment, reply};
+use crate::openai::{Answer, Server};
+use crate::report::{self, Goal, Row};
+
+/// Most that may ever be resident, in MiB.
+const MOST_MIB: f64 = 64.0;
+const LLM: [&str; 5] = ["--resume", "--proposer", "llm", "--model", "m"];
+
+/// A number that `make memory` gives.
+fn asked(variable: &str) -> Option<u32> {
+    std::env::var(variable).ok().map(|text| text.parse().unwrap())
+}
+
+/// Tells the ledger of experiment 1 again and again, until it holds so many.
+async fn repeat(environment: &TestEnvironment, experiments: u32) {
+    let options = SqliteConnectOptions::new().filename(environment.path("repo/state/dfr.db"));
+    let mut ledger = options.connect().await.unwrap();
+    sqlx::query(
+        "insert into entry (session_id, experiment, at_ms, kind, body) \
+         with recursive again (n) as (select 2 union all select n + 1 from again where n < ? - 1) \
+         select session_id, n, at_ms, kind, body from again, entry where experiment = 1 \
+         order by n, entry.id",
+    )
+    .bind(experiments)
+    .execute(&mut ledger)
+    .await
+    .unwrap();
+}
+
+/// A figure that the kernel keeps of a process, in MiB.
+fn mib(process: u32, figure: &str) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(figure)).unwrap();
+    line.trim_matches(|c: char| !c.is_ascii_digit()).parse::<f64>().unwrap() / 1024.0
+}
+
+#[test]
+fn neither_a_full_ledger_nor_a_flood_is_held_in_memory() {
+    let (experiments, flood_mib) = (asked("MEMORY_EXPERIMENTS"), asked("MEMORY_FLOOD_MIB"));
+    let is_report = experiments.is_some();
+    let (experiments, flood_mib) = (experiments.unwrap_or(1000), flood_mib.unwrap_or(64));
+    let environment = TestEnvironment::new();
+    let equal = environment.script(&[reply("equal", &[EQUAL])]);
+    let two = ["--proposer", &equal, "--max-experiments", "2"];
+    environment.run(&mut environment.session(&two)).code(0);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(repeat(&environment, experiments));
+
+    let flood = format!("mode = flood\nflood_mib = {flood_mib}");
+    let flood = Answer::text(reply("flood", &[("mode = ok", &flood)])).held();
+    let server = Server::start([flood, Answer::text("end").held()]);
+    let mut session = environment.session(&LLM);
+    session.env("OPENAI_API_KEY", "sk-1").env("OPENAI_BASE_URL", server.base_url());
+    let mut daemon = environment.start(&mut session);
+    daemon.wait_for("the first question", || server.asked() == 1);
+    let before = [mib(daemon.id(), "VmHWM:"), mib(daemon.id(), "VmRSS:")];
+    server.release();
+    daemon.wait_for("the second question", || server.asked() == 2);
+    let after = [mib(daemon.id(), "VmHWM:"), mib(daemon.id(), "VmRSS:")];
+    daemon.signal(SIGINT);
+    daemon.wait().code(0);
+    assert_eq!(environment.rows().len(), experiments as usize + 1);
+    server.finish();
+
+    let row = |what: &str, mib| Row::new(what, mib, "MiB", Goal::AtMost(MOST_MIB));
+    let full = format!("with {experiments} experiments in the ledger");
+    let flooded = format!("after a trainer that printed {flood_mib} MiB");
+    let rows = [
+        row(&format!("peak, {full}"), before[0]),
+        row(&format!("resident, {full}"), before[1]),
+        row(&format!("peak, {flooded}"), after[0]),
+        row(&format!("resident, {flooded}"), after[1]),
+    ];
+    println!("{}", report::table(&rows));
+    if is_report {
+        report::write("memory", &rows);
+    }
+    assert!(rows.iter().all(|row| row.holds() == Some(true)), "{rows:#?}");
+}
