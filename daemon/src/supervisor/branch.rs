@@ -78,6 +78,12 @@ impl Session {
             Some(BranchMove::Diverged { tip }) => return self.diverged(tip).await,
             Some(BranchMove::Create { .. }) => {
                 warn!(branch, "the branch was gone; it is made again");
+                // With a human's commit that was on it: where it stands now is another tip.
+                if let Some(theirs) = self.history.diverged.clone() {
+                    let tip = self.history.standing(&self.base);
+                    warn!(theirs = short(&theirs), "their commit went with the branch");
+                    return self.record(Entry::Diverged { tip }).await;
+                }
             }
             Some(BranchMove::Stay | BranchMove::Move { .. }) => {}
             None => info!(branch, "moved by somebody else just now"),

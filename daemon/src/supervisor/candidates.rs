@@ -100,19 +100,26 @@ impl Candidates<'_> {
         commit: &str,
         restored: &mut Restored,
     ) -> Result<bool, Failure> {
-        let was_there = self.repository.has(commit);
-        // One that is there may still lack its files.
-        let put_back = self.remake(candidate, commit)?;
-        match (was_there, put_back) {
-            (true, _) => restored.there += 1,
-            (false, Ok(())) => restored.made += 1,
-            (false, Err(why)) => {
-                let n = candidate.experiment;
-                restored.lost.push(format!("experiment {n}: {commit} {why}"));
-                return Ok(false);
-            }
+        if self.is_whole(commit) {
+            restored.there += 1;
+            return Ok(true);
         }
-        Ok(true)
+        let damaged = "cannot be made: git holds damaged objects of it, which `git fsck` names";
+        let why = match self.remake(candidate, commit)? {
+            Ok(()) if self.is_whole(commit) => {
+                restored.made += 1;
+                return Ok(true);
+            }
+            Ok(()) => damaged.to_owned(),
+            Err(why) => why,
+        };
+        restored.lost.push(format!("experiment {}: {commit} {why}", candidate.experiment));
+        Ok(false)
+    }
+
+    /// Whether a commit is there with the files that a proposer may write.
+    fn is_whole(&self, commit: &str) -> bool {
+        self.repository.files(commit, self.scope).is_ok()
     }
 
     /// Makes a commit again, or tells why it cannot be the same.
@@ -127,13 +134,16 @@ impl Candidates<'_> {
             return Ok(Err(whose.to_owned()));
         }
         let parent = &candidate.parent;
-        if !self.repository.has(parent) {
+        if !self.is_whole(parent) {
             return Ok(Err(format!("cannot be made without its parent {parent}")));
         }
-        Ok(match self.make(candidate)? {
-            Ok(made) if made == commit => Ok(()),
-            Ok(made) => Err(format!("cannot be made: what the ledger tells makes {made}")),
-            Err(problem) => Err(format!("cannot be made: {problem}")),
+        Ok(match self.make(candidate) {
+            Ok(Ok(made)) if made == commit => Ok(()),
+            Ok(Ok(made)) => Err(format!("cannot be made: what the ledger tells makes {made}")),
+            Ok(Err(problem)) => Err(format!("cannot be made: {problem}")),
+            Err(failure) if failure.is_full_disk() => return Err(failure),
+            // One that git refuses must not hide the others.
+            Err(failure) => Err(format!("cannot be made: {:#}", failure.error)),
         })
     }
 }

@@ -161,6 +161,33 @@ fn commits_that_git_has_lost_are_made_again_with_the_same_ids() {
 }
 
 #[test]
+fn a_commit_that_lacks_a_file_is_made_whole_and_a_damaged_one_is_named() {
+    let environment = night();
+    let newest = "refs/dfr/t/exp/2";
+    let [commit, blob] = [newest, &format!("{newest}:lab/recipe.txt")]
+        .map(|name| environment.git(&["rev-parse", name]));
+    let object = |id: &str| format!("repo/.git/objects/{}/{}", &id[..2], &id[2..]);
+    for id in [&blob, &commit] {
+        fs::remove_file(environment.path(&object(id))).unwrap();
+        let rebuilt = by_hand(&environment, "rebuild");
+        rebuilt.code(0);
+        let counts = "commits: 1 made again, 3 there, 0 cannot be made; ";
+        assert!(rebuilt.out.starts_with(counts), "{rebuilt:#?}");
+        environment.git(&["fsck", "--strict", "--no-dangling"]);
+    }
+    for id in [&blob, &commit] {
+        fs::remove_file(environment.path(&object(id))).unwrap();
+        environment.write(&object(id), "");
+        let rebuilt = by_hand(&environment, "rebuild");
+        rebuilt.code(4);
+        let named = format!("experiment 2: {commit} cannot be made: ");
+        assert!(rebuilt.out.contains(&named), "{rebuilt:#?}");
+        fs::remove_file(environment.path(&object(id))).unwrap();
+        by_hand(&environment, "rebuild").code(0);
+    }
+}
+
+#[test]
 fn a_lost_candidate_in_hand_is_made_again_and_goes_on() {
     let environment = killed_in_training();
     let before = references(&environment);
