@@ -137,7 +137,9 @@ impl Notebook {
     /// The text of an experiment's run log; empty when a candidate left none that can be read.
     pub fn run_log_text(&self, experiment: u32) -> String {
         let bytes = read_plain(&self.run_log(experiment)).ok().flatten().unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
+        // Not a second time in memory, as long as it is text.
+        let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        String::from_utf8(bytes).unwrap_or_else(|error| lossy(error.as_bytes()))
     }
 
     /// Ends an experiment's run log, which may have gone, with the complete footer.

@@ -16,9 +16,9 @@ use crate::experiment::Usage;
 use crate::prompt::Size;
 
 /// Whom a patient proposer asks before it spends, and tells what it does.
-pub trait Gate: Send {
+pub trait Gate {
     /// Why nothing may be spent.
-    type Cap: Send;
+    type Cap;
 
     /// Asked before every call of any proposer.
     ///

@@ -132,7 +132,7 @@ impl Session {
             repair,
         };
         let spent = self.situation().spent;
-        let mut gate = CallGate::new(self.rules.caps, spent, &self.pulse);
+        let mut gate = CallGate::new((self.rules.caps, spent), &self.pulse, &self.service);
         let mut stop = self.stop.clone();
         let asked = tokio::select! {
             asked = self.proposer.ask(&context, &mut gate) => asked.map(Some),

@@ -8,20 +8,27 @@ use super::heartbeat::Pulse;
 use crate::clock;
 use crate::experiment::{Cap, Caps, Pause, Spent};
 use crate::proposer::{Gate, Notice};
+use crate::service::Service;
 
 /// One question's gate.
 pub(super) struct CallGate<'a> {
     caps: Caps,
     spent: Spent,
+    /// Who hears of a wait.
     pulse: &'a Pulse,
+    service: &'a Service,
     /// Since when the endpoint is waited for.
     since: Option<Instant>,
     why: String,
 }
 
 impl<'a> CallGate<'a> {
-    pub(super) fn new(caps: Caps, spent: Spent, pulse: &'a Pulse) -> Self {
-        Self { caps, spent, pulse, since: None, why: String::new() }
+    pub(super) fn new(
+        (caps, spent): (Caps, Spent),
+        pulse: &'a Pulse,
+        service: &'a Service,
+    ) -> Self {
+        Self { caps, spent, pulse, service, since: None, why: String::new() }
     }
 
     /// How long was waited, and why the last time.
@@ -34,7 +41,9 @@ impl<'a> CallGate<'a> {
     fn waits(&mut self, cause: &str) {
         self.since.get_or_insert_with(clock::now);
         cause.clone_into(&mut self.why);
-        self.pulse.pause(Some(format!("{}: {cause}", Pause::Endpoint)));
+        let paused = format!("{}: {cause}", Pause::Endpoint);
+        self.service.status(&format!("paused: {paused}"));
+        self.pulse.pause(Some(paused));
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal::{SIGCONT, SIGSTOP, SIGTERM};
 
 use crate::environment::{Daemon, TestEnvironment, reply};
+use crate::openai::{Answer, Server};
 
 /// The watchdog's interval.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -89,6 +90,23 @@ fn a_frozen_daemon_is_silent_until_it_moves_again() {
     manager.hears("WATCHDOG=1");
     daemon.signal(SIGTERM);
     daemon.wait().code(0);
+}
+
+#[test]
+fn a_wait_for_the_endpoint_is_told() {
+    let environment = TestEnvironment::new();
+    let server = Server::start([Answer::error(401, "revoked")]);
+    let mut session = environment.session(&["--proposer", "llm", "--model", "m"]);
+    session.env("OPENAI_API_KEY", "sk-1").env("OPENAI_BASE_URL", server.base_url());
+    let manager = Manager::of(&environment, &mut session);
+    let daemon = environment.start(&mut session);
+    let why = format!("{} refuses the key: status 401: revoked", server.base_url());
+    manager.hears(&format!("STATUS=paused: the endpoint does not answer: {why}"));
+    // It is alive, and waits as it should.
+    manager.hears("WATCHDOG=1");
+    daemon.signal(SIGTERM);
+    daemon.wait().code(0);
+    server.finish();
 }
 
 #[test]
