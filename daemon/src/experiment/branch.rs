@@ -52,13 +52,13 @@ pub fn align(
     let standing = history.standing(base);
     let Some(tip) = tip else { return BranchMove::Create { at: standing } };
     let incumbent = history.incumbent().map_or(base, |row| &row.commit);
+    let is_step = tip == standing || tip == incumbent || is_ours(tip);
     match &history.diverged {
         Some(known) if known == tip => BranchMove::Stay,
-        Some(_) => BranchMove::Diverged { tip: tip.to_owned() },
+        // They took it back: it is where we had it, or a step of ours away.
+        Some(_) if is_step => BranchMove::Diverged { tip: standing },
         None if tip == standing => BranchMove::Stay,
-        None if tip == incumbent || is_ours(tip) => {
-            BranchMove::Move { from: tip.to_owned(), to: standing }
-        }
-        None => BranchMove::Diverged { tip: tip.to_owned() },
+        None if is_step => BranchMove::Move { from: tip.to_owned(), to: standing },
+        Some(_) | None => BranchMove::Diverged { tip: tip.to_owned() },
     }
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::history::Row;
-use super::{Entry, Phase, Purpose, RunOutcome, Stage, Verdict};
+use super::{Entry, Phase, Purpose, RunOutcome, Stage, StopLevel, Verdict};
+
+/// How often something that the machine cuts short is begun.
+pub const ATTEMPTS: u32 = 3;
 
 /// The experiment in hand.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,6 +131,20 @@ impl Candidate {
     /// How often a phase was begun since the last one that ended.
     pub fn attempts(&self, phase: Phase) -> u32 {
         self.began.get(&phase).copied().unwrap_or_default()
+    }
+
+    /// How urgently a human must want to stop before this is given up: an answer costs little, and
+    /// what builds is finished, unless they insist.
+    pub fn patience(&self) -> StopLevel {
+        match self.step {
+            Step::Opened | Step::Answered | Step::Proposed => StopLevel::AfterExperiment,
+            _ => StopLevel::AbandonRun,
+        }
+    }
+
+    /// Whether the machine never let it end, however often it was begun.
+    pub(super) fn was_cut_short(&self) -> bool {
+        self.began.iter().any(|(phase, times)| *phase != Phase::Propose && *times >= ATTEMPTS)
     }
 
     /// The official objective, or why there is none.

@@ -66,6 +66,10 @@ pub struct History {
     pub pauses: Vec<(Pause, f64)>,
     incumbent: Option<usize>,
     crashes: u32,
+    /// Experiments in a row without an answer that could be used.
+    unusable: u32,
+    /// The loop has waited since the last of them.
+    has_rested: bool,
 }
 
 /// Whether crashes are the ideas' fault or the machine's.
@@ -120,6 +124,12 @@ impl History {
         self.crashes
     }
 
+    /// How many experiments in a row had no answer that could be used, when they are so many that
+    /// the next one should wait.
+    pub fn unusable(&self, limit: u32) -> Option<u32> {
+        (self.unusable >= limit && !self.has_rested).then_some(self.unusable)
+    }
+
     /// The number that an entry gets now: that of the experiment in hand, else of the next one.
     pub fn current(&self) -> u32 {
         self.in_hand.as_ref().map_or(self.opened, |candidate| candidate.experiment)
@@ -163,7 +173,9 @@ impl History {
             }
             Entry::Resumed { lived_s } => self.lived_s += lived_s,
             Entry::Diverged { tip } => {
-                let is_back = self.incumbent().is_some_and(|row| row.commit == *tip);
+                let in_hand = self.in_hand.as_ref().and_then(|candidate| candidate.commit.as_ref());
+                let is_back =
+                    in_hand == Some(tip) || self.incumbent().is_some_and(|row| row.commit == *tip);
                 self.diverged = (!is_back).then(|| tip.clone());
             }
             Entry::Paused { cause, seconds, .. } => self.went_on(*cause, *seconds),
@@ -174,6 +186,7 @@ impl History {
 
     fn went_on(&mut self, cause: Pause, seconds: f64) {
         self.pauses.push((cause, seconds));
+        self.has_rested |= cause == Pause::Endpoint;
         if cause == Pause::Environment && self.environment == Environment::Down {
             self.environment = Environment::Probing;
         }
@@ -193,8 +206,10 @@ impl History {
     fn close(&mut self) {
         let Some(candidate) = self.in_hand.take() else { return };
         if candidate.step != Step::Decided {
+            self.give_up(&candidate);
             return;
         }
+        (self.unusable, self.has_rested) = (0, false);
         let row = candidate.row;
         if row.verdict == Verdict::Keep {
             self.incumbent = Some(self.rows.len());
@@ -210,6 +225,18 @@ impl History {
             (Purpose::Baseline | Purpose::Adoption, Verdict::Crash) => {}
         }
         self.rows.push(row);
+    }
+
+    /// Without a verdict: of a model that babbles, or a machine that never lets even what is known
+    /// to run come to its end, there will be more.
+    fn give_up(&mut self, candidate: &Candidate) {
+        if candidate.purpose != Purpose::Candidate && candidate.was_cut_short() {
+            self.environment = Environment::Down;
+        }
+        if candidate.commit.is_none() && !candidate.refused.is_empty() {
+            self.unusable += 1;
+            self.has_rested = false;
+        }
     }
 
     fn illegal(&self, experiment: u32, entry: &Entry) -> IllegalEntry {

@@ -94,22 +94,28 @@ fn between(history: &History, rules: &Rules, now: &Situation<'_>) -> Effect {
     if let Some(cap) = rules.caps.reached(now.spent).next() {
         return spent(cap);
     }
+    if history.environment == Environment::Down {
+        let newest = history.opened.saturating_sub(1);
+        let why = format!("experiment {newest} measured what is known to run, and came to nothing");
+        return Effect::Wait { cause: Pause::Environment, why };
+    }
     let Some(incumbent) = history.incumbent() else {
         return Effect::Open { purpose: Purpose::Baseline, commit: None };
     };
+    let is_probe = history.environment == Environment::Probing;
+    if is_probe || history.crashes() >= rules.crash_limit {
+        let commit = Some(incumbent.commit.clone());
+        return Effect::Open { purpose: Purpose::Control, commit };
+    }
     if let Some(tip) = &history.diverged {
         return adopt(history, tip);
     }
-    let control =
-        Effect::Open { purpose: Purpose::Control, commit: Some(incumbent.commit.clone()) };
-    match history.environment {
-        Environment::Down => Effect::Wait {
-            cause: Pause::Environment,
-            why: format!("experiment {} crashed too", history.opened.saturating_sub(1)),
+    match history.unusable(rules.crash_limit) {
+        Some(answers) => Effect::Wait {
+            cause: Pause::Endpoint,
+            why: format!("the last {answers} experiments had no answer that could be used"),
         },
-        Environment::Probing => control,
-        Environment::Sound if history.crashes() >= rules.crash_limit => control,
-        Environment::Sound => Effect::Open { purpose: Purpose::Candidate, commit: None },
+        None => Effect::Open { purpose: Purpose::Candidate, commit: None },
     }
 }
 
@@ -160,17 +166,17 @@ fn hopeless(
     if candidate.step == Step::Decided {
         return None;
     }
-    // A proposal costs little and one that is committed is finished, unless a human insists.
-    let patience = match candidate.commit {
-        None => StopLevel::AfterExperiment,
-        Some(_) => StopLevel::AbandonRun,
-    };
-    if now.stop >= patience {
+    if now.stop >= candidate.patience() {
         return Some("a human stopped the session".to_owned());
     }
     let is_movable = candidate.commit.is_none() && candidate.purpose == Purpose::Candidate;
     if let Some(tip) = history.diverged.as_deref().filter(|_| is_movable) {
         return Some(format!("somebody else moved the branch to {}", short(tip)));
+    }
+    let is_withdrawn = candidate.purpose == Purpose::Adoption
+        && history.diverged.as_ref() != Some(&candidate.parent);
+    if is_withdrawn {
+        return Some("the commit was taken off the branch again".to_owned());
     }
     let again = |phase: &&Phase| candidate.attempts(**phase) >= rules.attempts;
     let phases = [Phase::Build, Phase::Train, Phase::Predict];

@@ -1,4 +1,5 @@
 use super::*;
+use crate::experiment::{BranchMove, align};
 use crate::experiment::{Entry, Notes, RunOutcome, Stage, Usage};
 use crate::sample::{self, object_id, tried};
 
@@ -115,9 +116,10 @@ fn each_entry_leads_to_the_next_effect() {
 #[test]
 fn a_commit_that_is_there_is_not_asked_for() {
     for purpose in [Purpose::Baseline, Purpose::Adoption, Purpose::Control] {
-        assert_eq!(after(&[opened(purpose)]), Effect::Introduce);
-        let broken = [opened(purpose), proposed(), committed(), refused(Stage::Build)];
-        assert_eq!(after(&broken), Effect::Decide);
+        let theirs = Entry::Diverged { tip: "p".into() };
+        let entries = [theirs, opened(purpose), proposed(), committed(), refused(Stage::Build)];
+        assert_eq!(after(&entries[..2]), Effect::Introduce);
+        assert_eq!(after(&entries), Effect::Decide);
     }
 }
 
@@ -264,4 +266,68 @@ fn a_budget_that_is_spent_is_named_before_anything_is_spent() {
         let Effect::Wait { cause: Pause::Budget, why } = effect else { panic!("{effect:?}") };
         assert!(why.contains(flag), "{why}");
     }
+}
+
+/// Everything but a human's commit is a step of ours.
+fn is_ours(tip: &str) -> bool {
+    tip != "theirs"
+}
+
+#[test]
+fn what_a_human_takes_back_is_not_adopted() {
+    let history = sample::history(&[tried(Verdict::Keep, 0.5, "first")]);
+    let candidate = [opened(Purpose::Candidate), proposed(), committed(), Entry::Built];
+    let mut history = fold(&history, &candidate);
+    assert_eq!(align(&history, "base", Some("c"), is_ours), BranchMove::Stay);
+    for tip in ["theirs", "c", &object_id(0)] {
+        let BranchMove::Diverged { tip } = align(&history, "base", Some(tip), is_ours) else {
+            continue;
+        };
+        history = fold(&history, &[Entry::Diverged { tip }]);
+    }
+    assert_eq!(history.diverged, None);
+    let back = BranchMove::Move { from: object_id(0), to: "c".to_owned() };
+    assert_eq!(align(&history, "base", Some(&object_id(0)), is_ours), back);
+}
+
+#[test]
+fn an_adoption_is_given_up_when_its_commit_is_taken_off_the_branch() {
+    let history = sample::history(&[tried(Verdict::Keep, 0.5, "first")]);
+    let parent = "theirs".to_owned();
+    let adoption = Entry::Opened {
+        parent: parent.clone(),
+        proposer: "human".into(),
+        purpose: Purpose::Adoption,
+    };
+    let entries = [
+        Entry::Diverged { tip: parent.clone() },
+        adoption,
+        proposed(),
+        Entry::Committed { commit: parent },
+    ];
+    let history = fold(&history, &entries);
+    let incumbent = object_id(0);
+    let BranchMove::Diverged { tip } = align(&history, "base", Some(&incumbent), is_ours) else {
+        panic!("it was taken back");
+    };
+    let history = fold(&history, &[Entry::Diverged { tip }]);
+    assert!(matches!(next(&history, &RULES, &now(&history)), Effect::Abandon { .. }));
+    let over = fold(&history, &[Entry::Abandoned { reason: "r".into() }]);
+    assert_eq!(align(&over, "base", Some(&incumbent), is_ours), BranchMove::Stay);
+}
+
+#[test]
+fn a_model_that_babbles_is_given_time() {
+    let mut history = sample::history(&[tried(Verdict::Keep, 0.5, "first")]);
+    let babble = [opened(Purpose::Candidate), answered(None), refused(Stage::Patch)];
+    for _ in 0..3 {
+        assert!(matches!(next(&history, &RULES, &now(&history)), Effect::Open { .. }));
+        history = fold(&history, &babble);
+        history = fold(&history, &[Entry::Abandoned { reason: "r".into() }]);
+    }
+    let wait = next(&history, &RULES, &now(&history));
+    assert!(matches!(wait, Effect::Wait { cause: Pause::Endpoint, .. }), "{wait:?}");
+    let cause = Pause::Endpoint;
+    let rested = fold(&history, &[Entry::Paused { cause, why: "w".into(), seconds: 30.0 }]);
+    assert!(matches!(next(&rested, &RULES, &now(&rested)), Effect::Open { .. }));
 }

@@ -134,9 +134,7 @@ impl World {
 
     fn align(&mut self, life: &mut Life) -> Result<(), Died> {
         if self.happens(0.02) {
-            let theirs = format!("human-{}", self.human.len());
-            self.human.push(theirs.clone());
-            self.tip = theirs;
+            self.tip = self.by_hand(life);
         }
         let newest = life.history.opened.saturating_sub(1);
         let ours = self.refs.get(&newest).cloned().unwrap_or_default();
@@ -153,6 +151,19 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// A human commits, or takes the branch back to where it was.
+    fn by_hand(&mut self, life: &Life) -> String {
+        let newest = life.history.opened.saturating_sub(1);
+        let candidate = self.refs.get(&newest).and_then(|refs| refs.first().cloned());
+        let incumbent = life.history.incumbent().map(|row| row.commit.clone());
+        let back = if self.rng.random_bool(0.5) { candidate } else { incumbent };
+        back.filter(|_| self.rng.random_bool(0.4)).unwrap_or_else(|| {
+            let theirs = format!("human-{}", self.human.len());
+            self.human.push(theirs.clone());
+            theirs
+        })
     }
 
     /// A human's commit may only be moved on from once it was the incumbent.

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
+use dfr_contract::predictions;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -21,6 +22,15 @@ pub struct NotebookError {
     action: &'static str,
     path: PathBuf,
     source: io::Error,
+}
+
+const BUILD_LOG: &str = "build.log";
+/// What stays of an experiment that was not kept.
+const KEPT: [&str; 6] =
+    [BUILD_LOG, "run.log", "meta.json", "train.json", "predict.json", predictions::FILE];
+
+fn is_reply(name: &str) -> bool {
+    name.starts_with("reply-") && name.ends_with(".txt")
 }
 
 /// The files of one session under `state/<tag>/`.
@@ -89,12 +99,14 @@ impl Notebook {
         if is_new { replace(&state.join(".gitignore"), b"*\n") } else { Ok(()) }
     }
 
-    /// Makes an experiment's directory.
+    /// Makes an experiment's directory. What is there of an experiment that the ledger does not know
+    /// any more must not be taken for this one's.
     ///
     /// # Errors
     /// It cannot be made.
     pub fn begin(&self, experiment: u32) -> Result<(), NotebookError> {
         let directory = self.experiment(experiment);
+        self.remove_but(experiment, |_| false)?;
         fs::create_dir_all(&directory).map_err(failed("make", &directory))
     }
 
@@ -209,14 +221,33 @@ impl Notebook {
         replace(&self.experiment(row.experiment).join("meta.json"), text.as_bytes())
     }
 
-    /// Removes the checkpoints of an experiment that was not kept; its logs and predictions stay.
+    /// Removes the checkpoints of an experiment that was not kept, and whatever else a candidate
+    /// left; its logs, predictions and what was written about it stay.
     ///
     /// # Errors
-    /// The directory cannot be read, or a checkpoint cannot be removed.
+    /// The directory cannot be read, or something cannot be removed.
     pub fn prune(&self, experiment: u32) -> Result<(), NotebookError> {
+        self.remove_but(experiment, |name| KEPT.contains(&name) || is_reply(name))
+    }
+
+    /// Removes what an earlier attempt left of a run: one that is begun again begins from nothing.
+    ///
+    /// # Errors
+    /// The directory cannot be read, or something cannot be removed.
+    pub fn clear_run(&self, experiment: u32) -> Result<(), NotebookError> {
+        self.remove_but(experiment, |name| name == BUILD_LOG || is_reply(name))
+    }
+
+    fn remove_but(
+        &self,
+        experiment: u32,
+        stays: impl Fn(&str) -> bool,
+    ) -> Result<(), NotebookError> {
         let directory = self.experiment(experiment);
         for path in listed(&directory).map_err(failed("read", &directory))? {
-            if path.extension().is_some_and(|extension| extension == "safetensors") {
+            let is_file = path.symlink_metadata().is_ok_and(|kind| kind.is_file());
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if !(is_file && stays(&name)) {
                 remove(&path).map_err(failed("remove", &path))?;
             }
         }

@@ -90,16 +90,21 @@ fn an_experiment_that_is_not_kept_loses_its_checkpoints_alone() {
     let (_directory, notebook) = notebook();
     let directory = notebook.experiment(1);
     notebook.prune(1).unwrap();
-    for name in ["model.safetensors", "predictions.bin", "run.log"] {
+    let kept = ["predictions.txt", "reply-0.txt", "run.log"].map(str::to_owned);
+    for name in ["model.safetensors", "core.1234", &kept[0], &kept[1], &kept[2]] {
         put(&directory.join(name), "x");
     }
-    put(&directory.join("tree.safetensors/inside"), "x");
+    put(&directory.join("checkpoints/inside"), "x");
     notebook.prune(2).unwrap();
-    assert_eq!(names(&directory).len(), 4);
+    assert_eq!(names(&directory).len(), 6);
     for _ in ["once", "again"] {
         notebook.prune(1).unwrap();
-        assert_eq!(names(&directory), ["predictions.bin", "run.log"].map(str::to_owned).into());
+        assert_eq!(names(&directory), kept.clone().into());
     }
+    notebook.clear_run(1).unwrap();
+    assert_eq!(names(&directory), ["reply-0.txt".to_owned()].into());
+    notebook.begin(1).unwrap();
+    assert_eq!(names(&directory).len(), 0);
 }
 
 #[test]

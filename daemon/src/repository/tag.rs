@@ -6,14 +6,15 @@ const TAG_BYTES: usize = 80;
 /// How the names of the ledger's files begin, which lie beside the sessions' directories.
 const LEDGER: &str = "dfr.db";
 
-/// The directory of the ledger's backups, which lies there too.
-const BACKUPS: &str = "backups";
+/// The directory of the ledger's backups and the ballast, which lie there too.
+const TAKEN: [&str; 2] = ["backups", "ballast"];
 
 /// A name that is no tag.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "{tag:?} is no tag: use 1 to {TAG_BYTES} letters, digits, `-`, `_` or `.`, not beginning with \
-     `.` or `-`, not ending with `.` or `.lock`, without `..`, not beginning with `{LEDGER}`, not `{BACKUPS}`; e.g. video-mar14"
+     `.` or `-`, not ending with `.` or `.lock`, without `..`, not beginning with `{LEDGER}`, not `{}`; e.g. video-mar14",
+    TAKEN.join("` or `")
 )]
 pub struct InvalidTag {
     /// As given.
@@ -33,7 +34,7 @@ pub fn valid_tag(tag: &str) -> Result<(), InvalidTag> {
         && !tag.ends_with(".lock")
         && !tag.contains("..")
         && !tag.starts_with(LEDGER)
-        && tag != BACKUPS;
+        && !TAKEN.contains(&tag);
     if valid { Ok(()) } else { Err(InvalidTag { tag: tag.to_owned() }) }
 }
 

@@ -1,7 +1,8 @@
 //! Locks that end with the process that holds them, and signals to a process known by its lock.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
@@ -14,7 +15,8 @@ use crate::experiment::StopLevel;
 /// process ends; the descriptor is close-on-exec, so no child can keep it.
 #[derive(Debug)]
 pub struct FileLock {
-    _file: Flock<File>,
+    file: Flock<File>,
+    path: PathBuf,
 }
 
 /// Why a lock was not taken.
@@ -63,7 +65,21 @@ impl FileLock {
             })?;
         file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
         writeln!(file, "{}", std::process::id()).map_err(failed)?;
-        Ok(Self { _file: file })
+        Ok(Self { file, path: path.to_owned() })
+    }
+
+    /// Whether the file at its path is still the one that is locked. When it is not, somebody
+    /// removed it or what it lies in, and it keeps nobody out any more.
+    pub fn holds(&self) -> bool {
+        let identity = |found: fs::Metadata| (found.dev(), found.ino());
+        let ours = self.file.metadata().map(identity);
+        let there = fs::symlink_metadata(&self.path).map(identity);
+        matches!((ours, there), (Ok(ours), Ok(there)) if ours == there)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 }
 

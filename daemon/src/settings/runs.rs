@@ -1,7 +1,7 @@
 //! What a run may use and how it is kept together, from flags, environment and file.
 
 use super::caps::{bytes, number};
-use super::{Environment, File, SettingsError};
+use super::{Environment, File, SettingsError, within};
 use crate::arguments::{Places, RunFlags};
 use crate::runner::Tier;
 
@@ -20,6 +20,8 @@ pub struct Runs {
 
 /// Enough for any trainer's threads, too few for a bomb to be felt.
 const PROCESSES: u64 = 4096;
+/// More than a kernel counts.
+const PROCESSES_MOST: u64 = 1 << 22;
 /// Larger than any checkpoint of a model that fits the competition.
 const FILE_BYTES: u64 = 64 << 30;
 
@@ -52,7 +54,7 @@ pub(super) fn resolve(
     Ok(Runs {
         containment,
         memory_bytes: number("memory_gib", None, file.memory_gib)?.map(bytes),
-        processes: Some(file.processes.unwrap_or(PROCESSES)),
+        processes: Some(within("processes", file.processes, PROCESSES_MOST)?.unwrap_or(PROCESSES)),
         file_bytes: Some(number("file_gib", None, file.file_gib)?.map_or(FILE_BYTES, bytes)),
     })
 }

@@ -10,12 +10,10 @@ use super::candidates::Candidates;
 use super::gate::CallGate;
 use super::settle::tolerate;
 use crate::context::{Context, Repair};
-use crate::experiment::{
-    Candidate, Entry, Notes, Pause, Phase, Purpose, Stage, StopLevel, Usage, telling,
-};
+use crate::experiment::{Candidate, Entry, Notes, Pause, Phase, Purpose, Stage, Usage, telling};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::patch::Proposal;
-use crate::proposer::{Answer, Halt, Said};
+use crate::proposer::{Answer, Halt, ProposerError, Said};
 
 /// Shortest wait for an endpoint that is written down.
 const WORTH_TELLING: Duration = Duration::from_secs(10);
@@ -69,13 +67,18 @@ impl Session {
         self.begin(Phase::Propose).await?;
         let asked = self.answer(&files).await?;
         self.enter(Phase::Record);
-        self.tell_of_waits(asked.waited, asked.why).await?;
-        let Some(answer) = asked.answer else {
-            return match self.proposer.abandoned() {
-                usage if usage == Usage::default() => Ok(()),
-                usage => self.lost(usage, &self.proposer.name()).await,
-            };
-        };
+        // First what was paid for.
+        match asked.answer {
+            Some(answer) => self.take(answer).await?,
+            None => match self.proposer.abandoned() {
+                usage if usage == Usage::default() => {}
+                usage => self.lost(usage, &self.proposer.name()).await?,
+            },
+        }
+        self.tell_of_waits(asked.waited, asked.why).await
+    }
+
+    async fn take(&mut self, answer: Answer) -> Result<(), Failure> {
         let Answer { proposer, usage, said } = answer;
         let (text, problem) = match said {
             Said::Text(text) => (text, None),
@@ -109,10 +112,7 @@ impl Session {
         let program = program.unwrap_or_default();
         let state = self.notebook.state(&self.task, &self.history);
         let candidate = self.candidate()?;
-        let enough = match candidate.commit {
-            Some(_) => StopLevel::AbandonRun,
-            None => StopLevel::AfterExperiment,
-        };
+        let enough = candidate.patience();
         let last = candidate.answer.clone().map_or_else(String::new, |answer| answer.text);
         let (refused, turns) = (candidate.refused.clone(), self.rules.repair_turns);
         let left = turns.saturating_sub(u32::try_from(refused.len()).unwrap_or(u32::MAX));
@@ -145,6 +145,10 @@ impl Session {
             Ok(answer) => answer,
             // What is to be done about a cap is decided where all caps are.
             Err(Halt::Capped(_)) => None,
+            // A human's commit may have taken the knobs away, and another may bring them back.
+            Err(Halt::Fatal(error @ ProposerError::NoKnobs { .. })) => {
+                return Err(error).or_outside();
+            }
             Err(Halt::Fatal(error)) => return Err(error).or_configuration(),
         };
         Ok(Asked { answer, waited, why })
@@ -180,7 +184,15 @@ impl Session {
     pub(super) async fn commit(&mut self) -> Result<(), Failure> {
         let candidate = self.candidate()?;
         let n = candidate.experiment;
-        let commit = self.candidates().commit(candidate)?;
+        let commit = match self.candidates().commit(candidate)? {
+            Ok(commit) => commit,
+            // It was understood, and still cannot be: something that is no file of the recipe is in
+            // its way, or another version understood it.
+            Err(problem) => {
+                let (stage, usage) = (Stage::Patch, Usage::default());
+                return self.record(Entry::Refused { stage, problem, usage }).await;
+            }
+        };
         self.repository.keep(&self.tag, n, &commit).or_outside()?;
         self.record(Entry::Committed { commit }).await
     }

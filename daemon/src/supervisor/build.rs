@@ -13,7 +13,7 @@ enum Made {
     Whole,
     /// It does not, and this is why.
     Not(Stage, String),
-    /// The machine cut its first step short, after this many seconds.
+    /// The machine cut it short, after this many seconds.
     Harmed { why: String, seconds: f64 },
 }
 
@@ -24,6 +24,7 @@ impl Session {
         let commit = self.candidate_commit()?;
         self.enter(Phase::Build);
         self.built = None;
+        self.slot.secure().or_outside()?;
         let exported = self.repository.export(&commit, &self.slot.tree).or_outside()?;
         for entry in exported.skipped {
             warn!(entry, "left out of the build: neither a file nor a directory");
@@ -69,9 +70,11 @@ impl Session {
                 continue;
             }
             // A compiler needs no GPU; the first step does.
-            if stage == Stage::Smoke
-                && let Some(why) = self.harm(&report).await
-            {
+            let harm = match stage {
+                Stage::Smoke => self.harm(&report).await,
+                Stage::Build | Stage::Patch => self.spoilt(&report),
+            };
+            if let Some(why) = harm {
                 return Ok(Made::Harmed { why, seconds: report.elapsed.as_secs_f64() });
             }
             let problem = format!("{}: {}\n{}", stage.as_str(), report.outcome, report.tail);

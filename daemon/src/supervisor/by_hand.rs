@@ -7,9 +7,10 @@ use anyhow::anyhow;
 
 use super::branch::Branch;
 use super::candidates::Candidates;
-use super::preflight::{ATTEMPTS, REPAIR_TURNS, busy, refuse_second};
+use super::preflight::{REPAIR_TURNS, busy, refuse_second};
 use super::{leftovers, outlook};
 use crate::clock;
+use crate::experiment::ATTEMPTS;
 use crate::experiment::{BranchMove, Caps, Entry, History, Rules};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::{Ledger, LedgerError};

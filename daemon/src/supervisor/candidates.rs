@@ -3,12 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::anyhow;
-
 use crate::experiment::{Candidate, Entry, History, Purpose};
-use crate::failure::{Failure, Kind, OrFailure as _};
+use crate::failure::{Failure, OrFailure as _};
 use crate::patch::{self, Patch, Proposal, Scope};
-use crate::repository::Repository;
+use crate::repository::{Repository, RepositoryError};
 use crate::session::Recorded;
 
 /// The candidates of a session in its repository.
@@ -49,13 +47,11 @@ impl Candidates<'_> {
 
     /// The commit of a candidate that was understood: its parent where it measures what is there,
     /// else one that is made, on no branch.
-    pub(super) fn commit(&self, candidate: &Candidate) -> Result<String, Failure> {
+    pub(super) fn commit(&self, candidate: &Candidate) -> Result<Result<String, String>, Failure> {
         match candidate.purpose {
-            Purpose::Candidate => self
-                .make(candidate)?
-                .map_err(|problem| Failure::new(Kind::Bug, anyhow!("{problem}"))),
+            Purpose::Candidate => self.make(candidate),
             Purpose::Baseline | Purpose::Adoption | Purpose::Control => {
-                Ok(candidate.parent.clone())
+                Ok(Ok(candidate.parent.clone()))
             }
         }
     }
@@ -69,7 +65,10 @@ impl Candidates<'_> {
         let (n, tag) = (candidate.experiment, self.tag);
         let message = format!("{description}\n\n{hypothesis}\n\nExperiment {n} of {tag}.");
         let written = (message.as_str(), candidate.proposed_at_ms);
-        self.repository.commit(&candidate.parent, &patch, written).or_outside().map(Ok)
+        match self.repository.commit(&candidate.parent, &patch, written) {
+            Err(blocked @ RepositoryError::Blocked { .. }) => Ok(Err(blocked.to_string())),
+            made => made.or_outside().map(Ok),
+        }
     }
 
     /// Puts back every commit and every reference that the entries of a session tell of.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use tracing::warn;
 
 use super::candidates::Candidates;
 use super::opening::{self, Terms};
@@ -73,7 +74,13 @@ pub(super) async fn find(settings: &Settings, session: Option<&Session>) -> Resu
     let primary = make_proposer(settings, terms.seed)?;
     let policy = Policy::waiting_at_most(settings.endpoint_probe);
     let mut proposer = Patient::new(primary, fallback, policy, terms.seed);
-    proposer.check().await.map_err(unusable)?;
+    match proposer.check().await {
+        // Somebody watches a first start; a later one may be the service manager's, at night.
+        Err(error) if session.is_some() && error.is_outage() => {
+            warn!(%error, "the endpoint is out; it is waited for");
+        }
+        checked => checked.map_err(unusable)?,
+    }
     Ok(Found { terms, tag, repository, scope, base, pack, proposer })
 }
 
@@ -96,7 +103,8 @@ fn check_branch(repository: &Repository, tag: &str) -> Result<(), Failure> {
         let error = anyhow!("branch {branch} exists already");
         return Err(Failure::new(Kind::Configuration, error)
             .hint(format!("go on with it: dfr-daemon --resume --tag {tag}"))
-            .hint("or choose another --tag"));
+            .hint("or choose another --tag")
+            .hint(format!("no session of that name? git branch -m {branch} NAME")));
     }
     if let Some(other) = repository.in_the_way_of(&branch).or_configuration()? {
         let error = anyhow!("branch {other} is in the way of {branch}");

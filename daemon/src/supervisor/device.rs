@@ -138,6 +138,7 @@ impl Session {
         };
         info!("the canary is let in: the base commit computes what is known");
         self.built = None;
+        self.slot.secure().or_outside()?;
         self.repository.export(&self.base, &self.slot.tree).or_outside()?;
         let n = self.history.current();
         let log = self.notebook.root().join("canary.log");
@@ -178,11 +179,20 @@ impl Session {
         if let Some(why) = &why {
             self.gpus.owed = Some(self.gpus.on(Event::Fault(why.clone())));
         }
-        let asleep = || report.tainted.then(|| "the machine slept meanwhile".to_owned());
+        why.or_else(|| self.spoilt(report))
+    }
+
+    /// What the rest of the machine did to a run: it slept, or its disks are full.
+    pub(super) fn spoilt(&self, report: &Report) -> Option<String> {
+        if report.tainted {
+            return Some("the machine slept meanwhile".to_owned());
+        }
         // What the trainer said last, its footer too, may be what is missing.
-        let unlogged =
-            || report.log_error.as_ref().map(|error| format!("no room for its log: {error}"));
-        why.or_else(asleep).or_else(unlogged)
+        if let Some(error) = &report.log_error {
+            return Some(format!("no room for its log: {error}"));
+        }
+        let full = self.check_disks().err().filter(|_| report.outcome != RunOutcome::Finished);
+        full.map(|failure| failure.error.to_string())
     }
 }
 

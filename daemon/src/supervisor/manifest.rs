@@ -42,8 +42,15 @@ impl Session {
             return Ok(Some(ended));
         }
         self.begin(phase).await?;
+        if phase == Phase::Train {
+            tolerate(self.notebook.clear_run(n));
+        }
         let log = self.notebook.run_log(n);
         let report = self.execute(n, command, &log, limits).await?;
+        // A human wants to stop: what becomes of the experiment is decided next, not here.
+        if report.outcome == RunOutcome::Cancelled {
+            return Ok(None);
+        }
         if let Some(why) = self.harmed(&report).await {
             warn!(%phase, why, "cut short by the machine; it is repeated");
             let seconds = report.elapsed.as_secs_f64();

@@ -71,7 +71,6 @@ pub async fn run(settings: Settings) -> Result<StopLevel, Failure> {
         prepared = preflight::prepare(settings, stop) => prepared?,
         Ok(level) = asked.wait_for(|level| *level > StopLevel::Continue) => return Ok(*level),
     };
-    session.take_up().await?;
     session.service.ready();
     let ended = session.run().await;
     session.service.stopping();
@@ -120,7 +119,7 @@ struct Session {
     earlier: Option<Heartbeat>,
     waiting: Option<Waiting>,
     /// Held for the life of the session.
-    _lock: crate::runner::FileLock,
+    lock: crate::runner::FileLock,
 }
 
 /// Whether there is more to do.
@@ -146,8 +145,9 @@ impl Session {
 
     /// Puts branch and files in line with the ledger, whatever an earlier life left behind.
     async fn take_up(&mut self) -> Result<(), Failure> {
-        if let Some(earlier) = self.earlier.take() {
-            self.record(Entry::Resumed { lived_s: earlier.lived_s }).await?;
+        if let Some(lived_s) = self.earlier.as_ref().map(|earlier| earlier.lived_s) {
+            self.record(Entry::Resumed { lived_s }).await?;
+            self.earlier = None;
         }
         self.align().await?;
         if let Some(candidate) = &self.history.in_hand {
@@ -160,13 +160,20 @@ impl Session {
     }
 
     async fn run(&mut self) -> Result<StopLevel, Failure> {
+        let mut is_taken_up = false;
         loop {
             let n = self.history.current();
             let span = info_span!("experiment", n, tag = %self.tag);
-            match self.turn().instrument(span).await {
-                Ok(Flow::GoOn) => {}
+            let done = match is_taken_up {
+                true => self.turn().instrument(span).await,
+                false => self.take_up().await.map(|()| Flow::GoOn),
+            };
+            match done {
+                Ok(Flow::GoOn) => is_taken_up = true,
                 Ok(Flow::Stop) => break,
                 Err(failure) if failure.kind == Kind::Outside => {
+                    // Whatever failed may have taken the build along.
+                    self.built = None;
                     if self.wait_out(failure).await? == Flow::Stop {
                         break;
                     }
@@ -188,6 +195,7 @@ impl Session {
     /// One effect, and what came of it.
     async fn turn(&mut self) -> Result<Flow, Failure> {
         self.service.alive();
+        self.check_locks()?;
         self.align().await?;
         let effect = next(&self.history, &self.rules, &self.situation());
         match effect {
@@ -197,6 +205,19 @@ impl Session {
         }
         self.went_on().await?;
         Ok(Flow::GoOn)
+    }
+
+    /// With its state removed under it, everything that a daemon writes is lost: better to say so.
+    fn check_locks(&self) -> Result<(), Failure> {
+        let Some(gone) = [&self.lock, &self.slot.lock].into_iter().find(|lock| !lock.holds())
+        else {
+            return Ok(());
+        };
+        let gone = gone.path().display();
+        let error = anyhow::anyhow!("{gone} is not the one that this daemon holds any more");
+        Err(Failure::new(Kind::Configuration, error)
+            .hint("somebody removed or replaced it, or the directory that it is in")
+            .hint(format!("what is left goes on with: dfr-daemon --resume --tag {}", self.tag)))
     }
 
     fn situation(&self) -> Situation<'_> {
@@ -215,8 +236,12 @@ impl Session {
     async fn perform(&mut self, effect: Effect) -> Result<(), Failure> {
         let is_gated =
             matches!(effect, Effect::Ask | Effect::Build | Effect::Train | Effect::Predict);
-        if is_gated && !self.admit().await? {
-            return Ok(());
+        if is_gated {
+            if !self.admit().await? {
+                return Ok(());
+            }
+            // What was waited for is there, however long the rest takes.
+            self.went_on().await?;
         }
         match effect {
             Effect::Open { purpose, commit } => self.open(purpose, commit).await,

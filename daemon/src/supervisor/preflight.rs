@@ -14,7 +14,7 @@ use super::slot::{Slot, SlotError};
 use super::{Session, StopLevel, leftovers, opening};
 use crate::clock;
 use crate::disk::{BALLAST_BYTES, Ballast};
-use crate::experiment::{Phase, Rules};
+use crate::experiment::{ATTEMPTS, Phase, Rules};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::Ledger;
 use crate::notebook::Notebook;
@@ -25,8 +25,6 @@ use crate::telemetry;
 
 /// Answers that may follow a first one that failed.
 pub(super) const REPAIR_TURNS: u32 = 2;
-/// How often something that the machine cut short is begun.
-pub(super) const ATTEMPTS: u32 = 3;
 
 pub(super) async fn prepare(
     settings: Settings,
@@ -138,7 +136,7 @@ pub(super) async fn prepare(
         born: clock::now(),
         earlier,
         waiting: None,
-        _lock: lock,
+        lock,
     })
 }
 

@@ -26,10 +26,12 @@ impl Session {
             let Err(error) = self.ledger.append(self.id, n, entry, at_ms).await else {
                 return Ok(());
             };
-            if !matches!(error, LedgerError::DiskFull { .. } | LedgerError::Busy { .. }) {
-                return Err(error).or_outside();
+            match error {
+                // Somebody else writes this session: two would only do harm.
+                LedgerError::Overtaken { .. } => return Err(error).or_configuration(),
+                LedgerError::Unfaithful { .. } => return Err(error).or_bug(),
+                error => self.wait_to_write(error).await?,
             }
-            self.wait_to_write(error).await?;
         }
     }
 

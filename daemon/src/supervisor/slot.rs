@@ -10,7 +10,8 @@ pub(super) struct Slot {
     pub(super) tree: PathBuf,
     /// Build products, kept between candidates.
     pub(super) target: PathBuf,
-    _lock: FileLock,
+    root: PathBuf,
+    pub(super) lock: FileLock,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,18 @@ impl Slot {
         std::fs::create_dir_all(&target)
             .map_err(|source| SlotError::Create { path: target.clone(), source })?;
         let lock = FileLock::take(&root.join("lock")).map_err(SlotError::Busy)?;
-        Ok(Self { tree: root.join("tree"), target, _lock: lock })
+        Ok(Self { tree: root.join("tree"), target, root, lock })
+    }
+
+    /// Makes sure that the slot's places are directories of its own. Candidates run in them, and a
+    /// link that one left there leads to whatever it likes.
+    pub(super) fn secure(&self) -> std::io::Result<()> {
+        for place in [&self.root, &self.tree, &self.target] {
+            if place.symlink_metadata().is_ok_and(|found| !found.is_dir()) {
+                std::fs::remove_file(place)?;
+            }
+            std::fs::create_dir_all(place)?;
+        }
+        Ok(())
     }
 }

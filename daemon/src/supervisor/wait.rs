@@ -48,11 +48,17 @@ impl Session {
         let looks = self.begin_wait(cause, why);
         let pause = match cause {
             Pause::Environment => doubled(self.settings.probe, self.failed_controls(), PROBE_MOST),
+            Pause::Endpoint => {
+                let limit = self.rules.crash_limit;
+                let more = self.history.unusable(limit).unwrap_or(limit) - limit;
+                doubled(self.settings.probe, more, PROBE_MOST)
+            }
             _ => doubled(self.settings.look, looks, LOOK_MOST),
         };
         self.sleep(pause).await;
         // The time that this takes is the point of it: what comes next is another try.
-        if cause == Pause::Environment && self.stop_level() == StopLevel::Continue {
+        let is_a_try = matches!(cause, Pause::Environment | Pause::Endpoint);
+        if is_a_try && self.stop_level() == StopLevel::Continue {
             self.went_on().await?;
         }
         Ok(Flow::GoOn)
@@ -113,8 +119,12 @@ impl Session {
         match &mut self.waiting {
             Some(waiting) if waiting.cause == cause => {
                 waiting.looks += 1;
-                waiting.why = why;
-                waiting.looks
+                let looks = waiting.looks;
+                if waiting.why != why {
+                    self.pulse.pause(Some(format!("{cause}: {why}")));
+                    waiting.why = why;
+                }
+                looks
             }
             _ => {
                 error!(why, "paused: {cause}");

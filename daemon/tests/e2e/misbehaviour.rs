@@ -106,3 +106,26 @@ fn a_prediction_past_its_deadline_is_a_crash() {
 fn a_flood_of_output_hides_no_footer_and_fills_no_disk() {
     check(&[("flood", "discard", "<= ")]);
 }
+
+#[test]
+fn a_link_in_place_of_the_tree_is_not_followed() {
+    let environment = TestEnvironment::new();
+    let link = reply("link", &[("mode = ok", "mode = tree-link")]);
+    let script = environment.script(&[link, reply("better", &[BETTER])]);
+    let three = ["--proposer", &script, "--max-experiments", "3"];
+    environment.run(&mut environment.session(&three)).code(0);
+    assert_eq!(environment.verdicts()[2], "keep");
+    assert_eq!(environment.read("repo/state/t/exp/1.victim/thesis.txt"), "years of work");
+}
+
+#[test]
+fn a_daemon_whose_state_is_taken_away_says_so_and_ends() {
+    let environment = TestEnvironment::new();
+    let hang = reply("hang", &[("mode = ok", "mode = hang")]);
+    let script = environment.script(&[hang, reply("never tried", &[BETTER])]);
+    let one_second = ["--proposer", &script, "--budget-s", "1"];
+    let mut daemon = environment.start(&mut environment.session(&one_second));
+    daemon.wait_for_training(1);
+    std::fs::remove_dir_all(environment.state()).unwrap();
+    daemon.wait().code(3).says(&["state/t/lock", "any more", "hint: "]);
+}

@@ -122,7 +122,8 @@ fn train(recipe: &Recipe, run: &str) -> ExitCode {
         "device-fault" => return fault(),
         "exit0" => return ExitCode::SUCCESS,
         "hang" => runaway::hang(),
-        "hang-once" => hang_once(&Path::new(run).join("hung")),
+        "tree-link" => tree_becomes_a_link(&Path::new(run).with_extension("victim")),
+        "hang-once" => hang_once(&Path::new(run).with_extension("hung")),
         "ignore-term" => runaway::ignore_term(),
         "setsid-orphan" => runaway::leave_an_orphan(),
         "kill-init" => runaway::signal_init("KILL"),
@@ -153,6 +154,15 @@ fn train(recipe: &Recipe, run: &str) -> ExitCode {
         _ => print!("{footer}"),
     }
     ExitCode::SUCCESS
+}
+
+/// Puts a link in place of the tree that it was built from, to a directory with something in it.
+fn tree_becomes_a_link(victim: &Path) {
+    fs::create_dir_all(victim).expect("a run directory");
+    fs::write(victim.join("thesis.txt"), "years of work").expect("a directory");
+    let tree = std::env::current_dir().expect("a tree");
+    fs::rename(&tree, tree.with_extension("old")).expect("a slot");
+    std::os::unix::fs::symlink(victim, &tree).expect("a slot");
 }
 
 /// Hangs, unless an earlier run of the same experiment did.
