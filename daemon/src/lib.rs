@@ -25,6 +25,7 @@ pub mod supervisor;
 pub mod task;
 pub mod telemetry;
 pub mod terminal;
+pub mod tier;
 
 #[cfg(test)]
 mod sample;

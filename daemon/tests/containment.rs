@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use dfr_daemon::experiment::{Cause, RunOutcome, StopLevel};
 use dfr_daemon::runner::{
-    self, Capabilities, Containment, Execution, Live, Report, ResourceLimits, Tier,
+    self, Capabilities, Containment, Execution, Live, Report, ResourceLimits,
 };
+use dfr_daemon::tier::Tier;
 use report::{Goal, Row};
 use tempfile::TempDir;
 use tokio::sync::watch;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use dfr_daemon::experiment::{Cause, RunOutcome, StopLevel};
 use dfr_daemon::runner::*;
+use dfr_daemon::tier::Tier;
 use tempfile::TempDir;
 use tokio::sync::watch;
 

@@ -90,7 +90,7 @@ fn an_experiment_that_is_not_kept_loses_its_checkpoints_alone() {
     let (_directory, notebook) = notebook();
     let directory = notebook.experiment(1);
     notebook.prune(1).unwrap();
-    let kept = ["predictions.txt", "reply-0.txt", "run.log"].map(str::to_owned);
+    let kept = ["predictions.tsv", "reply-0.txt", "run.log"].map(str::to_owned);
     for name in ["model.safetensors", "core.1234", &kept[0], &kept[1], &kept[2]] {
         put(&directory.join(name), "x");
     }

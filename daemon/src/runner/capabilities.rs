@@ -13,8 +13,8 @@ use nix::unistd::geteuid;
 
 use super::ResourceLimits;
 use super::cgroup::{self, Groups};
-use super::containment::Tier;
 use super::words::{CONTAIN, Order, Stage, THIS_PROGRAM};
+use crate::tier::Tier;
 
 /// How long a probe may take before it counts as failed.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -2,32 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
 use super::capabilities::Capabilities;
 use super::cgroup::Groups;
 use super::words::Stage;
-
-/// How much keeps a run together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Tier {
-    /// A PID namespace: the kernel ends everything in it with its first process, which ends with the
-    /// daemon.
-    Full,
-    /// A subreaper and a sweep of its descendants, for machines that allow no namespaces.
-    Container,
-}
-
-impl Tier {
-    /// The word in settings and tables.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Container => "container",
-        }
-    }
-}
+use crate::tier::Tier;
 
 /// How runs are contained here; cheap to clone.
 #[derive(Clone, Debug)]

@@ -35,7 +35,7 @@ mod words;
 pub use capabilities::{Capabilities, capabilities, capabilities_with};
 pub use capture::Live;
 pub use cgroup::{Groups, Version};
-pub use containment::{Containment, ContainmentError, Tier};
+pub use containment::{Containment, ContainmentError};
 pub use init::contained;
 pub use limits::ResourceLimits;
 pub use lock::{FileLock, LockError, is_held, signal};

@@ -3,7 +3,7 @@
 use super::caps::{bytes, number};
 use super::{Environment, File, SettingsError, within};
 use crate::arguments::{Places, RunFlags};
-use crate::runner::Tier;
+use crate::tier::Tier;
 
 /// How runs are held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

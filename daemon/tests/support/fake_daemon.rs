@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use dfr_daemon::experiment::StopLevel;
-use dfr_daemon::runner::{self, Containment, Execution, Live, ResourceLimits, Tier};
+use dfr_daemon::runner::{self, Containment, Execution, Live, ResourceLimits};
+use dfr_daemon::tier::Tier;
 use tokio::sync::watch;
 
 fn main() -> ExitCode {

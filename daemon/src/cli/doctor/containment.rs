@@ -4,10 +4,10 @@ use crate::report::{Containment, Finding, Tier};
 use crate::runner::{self, Capabilities, Version};
 
 /// What the machine allows, and the tier that a loop would have: the one asked for, or the best.
-pub(super) fn found(capabilities: &Capabilities, forced: Option<runner::Tier>) -> Containment {
+pub(super) fn found(capabilities: &Capabilities, forced: Option<crate::tier::Tier>) -> Containment {
     let tier = match runner::Containment::choose(forced, capabilities).map(|found| found.tier()) {
-        Ok(runner::Tier::Full) => Tier::Full,
-        Ok(runner::Tier::Container) => Tier::Container,
+        Ok(crate::tier::Tier::Full) => Tier::Full,
+        Ok(crate::tier::Tier::Container) => Tier::Container,
         Err(_) => Tier::None,
     };
     Containment {
@@ -23,11 +23,15 @@ pub(super) fn found(capabilities: &Capabilities, forced: Option<runner::Tier>) -
 }
 
 /// Whether the tier that somebody asked for is to be had.
-pub(super) fn asked(capabilities: &Capabilities, forced: Option<runner::Tier>) -> Vec<Finding> {
-    let judge = |tier: runner::Tier| match runner::Containment::choose(Some(tier), capabilities) {
-        Ok(_) => Finding::ok("containment", format!("{}, as asked", tier.as_str())),
-        Err(error) => Finding::missing("containment", tier.as_str(), error.to_string()),
-    };
+pub(super) fn asked(
+    capabilities: &Capabilities,
+    forced: Option<crate::tier::Tier>,
+) -> Vec<Finding> {
+    let judge =
+        |tier: crate::tier::Tier| match runner::Containment::choose(Some(tier), capabilities) {
+            Ok(_) => Finding::ok("containment", format!("{}, as asked", tier.as_str())),
+            Err(error) => Finding::missing("containment", tier.as_str(), error.to_string()),
+        };
     forced.map(judge).into_iter().collect()
 }
 
@@ -78,13 +82,13 @@ mod tests {
         assert_eq!((told.tier, told.pid_namespace, told.subreaper), (Tier::None, false, false));
         (machine.subreaper, machine.proc_readable) = (true, true);
         assert_eq!(found(&machine, None).tier, Tier::Container);
-        assert_eq!(found(&machine, Some(runner::Tier::Full)).tier, Tier::None);
-        assert_eq!(asked(&machine, Some(runner::Tier::Full))[0].grade, Grade::Missing);
+        assert_eq!(found(&machine, Some(crate::tier::Tier::Full)).tier, Tier::None);
+        assert_eq!(asked(&machine, Some(crate::tier::Tier::Full))[0].grade, Grade::Missing);
         (machine.user_namespace, machine.rlimits) = (true, true);
         let told = found(&machine, None);
         assert_eq!((told.tier, told.pid_namespace, told.file_limit), (Tier::Full, true, true));
-        assert_eq!(found(&machine, Some(runner::Tier::Container)).tier, Tier::Container);
-        assert_eq!(asked(&machine, Some(runner::Tier::Container))[0].grade, Grade::Ok);
+        assert_eq!(found(&machine, Some(crate::tier::Tier::Container)).tier, Tier::Container);
+        assert_eq!(asked(&machine, Some(crate::tier::Tier::Container))[0].grade, Grade::Ok);
         assert_eq!(asked(&machine, None), []);
         (machine.landlock_abi, machine.bubblewrap, machine.root) = (Some(7), true, true);
         let others = others(&machine);
