@@ -252,12 +252,28 @@ async fn an_answer_cut_by_its_length_is_not_used() {
 async fn an_answer_without_text_is_empty() {
     let error = failure(Answer::text(" \n")).await;
     assert!(matches!(error, ProposerError::Empty { usage } if usage == COST), "{error:?}");
-    let nothing = r#"{"choices":[{"message":{"content":null},"finish_reason":"eos"}]}"#.to_owned();
-    let error = failure(Answer::Raw { status: 200, headers: vec![], body: nothing }).await;
-    assert!(
-        matches!(error, ProposerError::Empty { usage } if usage == Usage::default()),
-        "{error:?}"
-    );
+    let nothing = r#"{"choices":[{"message":{"content":null},"finish_reason":"eos"}]}"#;
+    let error = failure(raw(200, vec![], nothing)).await;
+    assert!(matches!(error, ProposerError::Empty { .. }), "{error:?}");
+    assert_estimated(error.usage());
+}
+
+#[tokio::test]
+async fn an_answer_that_names_no_cost_is_estimated() {
+    let text = "HYPOTHESIS: h";
+    for usage in [
+        "",
+        r#","usage":null"#,
+        r#","usage":{}"#,
+        r#","usage":{"prompt_tokens":0,"completion_tokens":0}"#,
+    ] {
+        let body = format!(r#"{{"choices":[{{"message":{{"content":"{text}"}}}}]{usage}}}"#);
+        let server = Server::start([raw(200, vec![], &body)]);
+        let reply = propose(settings(server.base_url()), None).await.unwrap();
+        assert_eq!(reply.text, text);
+        assert_eq!(reply.usage.completion_tokens, 4, "{usage}");
+        assert_estimated(Usage { completion_tokens: 0, ..reply.usage });
+    }
 }
 
 #[tokio::test]

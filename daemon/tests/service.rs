@@ -81,19 +81,34 @@ fn the_unit_knows_the_exit_codes() {
     }
 }
 
+/// A fault of the world outside (an endpoint, the network, a disk) may last all night.
+#[test]
+fn no_number_of_starts_is_the_last() {
+    let unit = unit();
+    assert!(unit.lines().any(|line| line == "StartLimitIntervalSec=0"), "{unit}");
+    assert!(!unit.contains("StartLimitBurst"));
+    let readme = fs::read_to_string(deploy().join("README.md")).unwrap();
+    assert!(readme.contains("--restart on-failure ") && !readme.contains("on-failure:"));
+}
+
 fn program(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// `dfr-session` beside a daemon that prints its arguments, and whose `status` ends with this code.
-fn session(status: u8, tag: &str) -> Output {
+/// It runs in that directory, which is made ready before.
+fn session(status: u8, ready: impl FnOnce(&Path, &mut Command)) -> Output {
     let directory = TempDir::new().unwrap();
     let at = directory.path().join("dfr-session");
     fs::copy(deploy().join("dfr-session"), &at).unwrap();
     let text = format!("#!/bin/sh\n[ \"$1\" != status ] || exit {status}\necho \"$*\"\n");
     program(&directory.path().join("dfr-daemon"), &text);
-    Command::new(at).arg("--seed=1").env("DFR_TAG", tag).output().unwrap()
+    let mut command = Command::new(at);
+    command.arg("--seed=1").env("DFR_TAG", "t").current_dir(directory.path());
+    command.env_remove("DFR_STATE_DIR").env_remove("DFR_REPO");
+    ready(directory.path(), &mut command);
+    command.output().unwrap()
 }
 
 #[test]
@@ -103,13 +118,34 @@ fn a_session_that_is_there_goes_on_and_another_is_started() {
         (exit::CONFIGURATION, "--seed=1\n"),
         (exit::OUTSIDE, "--resume --seed=1\n"),
     ] {
-        let started = session(status, "t");
+        let started = session(status, |_, _| ());
         assert!(started.status.success());
         assert_eq!(said(&started), arguments, "status ended with {status}");
     }
-    let nameless = session(exit::OK, "");
+    let nameless = session(exit::OK, |_, command| {
+        command.env("DFR_TAG", "");
+    });
     assert_eq!(nameless.status.code(), Some(i32::from(exit::USAGE)));
     assert!(said(&nameless).contains("DFR_TAG"));
+}
+
+#[test]
+fn a_session_whose_ledger_is_lost_goes_on_from_its_journal() {
+    for (state, variable, value) in [
+        ("state", "DFR_TAG", "t"),
+        ("repo/state", "DFR_REPO", "repo"),
+        ("elsewhere", "DFR_STATE_DIR", "elsewhere"),
+    ] {
+        for (tag, arguments) in [("t", "--resume --seed=1\n"), ("u", "--seed=1\n")] {
+            let started = session(exit::CONFIGURATION, |directory, command| {
+                let session = directory.join(state).join(tag);
+                fs::create_dir_all(&session).unwrap();
+                fs::write(session.join("journal.jsonl"), "{}\n").unwrap();
+                command.env(variable, value);
+            });
+            assert_eq!(said(&started), arguments, "{state} of {tag}");
+        }
+    }
 }
 
 /// A root to install into, and programs to install.

@@ -22,7 +22,21 @@ pub enum LedgerError {
         /// The file.
         path: PathBuf,
     },
-    /// The tables come from another version of this program.
+    /// The tables come from a later version of this program: nothing is wrong with them.
+    #[error(
+        "the ledger {} was written by a newer version: use one that knows migration {version}, this \
+         one ends with {known}",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The last migration that was applied to it.
+        version: i64,
+        /// The last one that this program has.
+        known: i64,
+    },
+    /// The tables come from another line of this program, or their list of migrations is damaged.
     #[error("the ledger {} was written by another version: use that one ({reason})", path.display())]
     OtherVersion {
         /// The file.
@@ -123,7 +137,8 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
-    /// Whether the file itself is at fault, so that a copy would help.
+    /// Whether the file itself is at fault, so that a copy would help. It is not in
+    /// [`Self::Newer`]: a copy from before the upgrade would lose what was written since.
     ///
     /// # Source
     /// <https://www.sqlite.org/rescode.html>: a header that is none of ours (1), too little to read

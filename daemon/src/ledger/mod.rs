@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures::stream::{BoxStream, TryStreamExt as _};
 use sqlx::SqlitePool;
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{AppliedMigration, Migrate as _, Migration, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::Mutex;
 
@@ -79,10 +79,16 @@ impl Ledger {
     async fn migrate(&self) -> Result<(), LedgerError> {
         let failed = |source| failed(&self.path, source);
         let mut alone = self.pool.begin_with("begin immediate").await.map_err(failed)?;
-        MIGRATIONS
-            .run(&mut *alone)
-            .await
-            .map_err(|problem| error::migration_failed(&self.path, problem))?;
+        if let Err(problem) = MIGRATIONS.run(&mut *alone).await {
+            let applied = alone.list_applied_migrations(&MIGRATIONS.table_name).await;
+            let newer = applied.ok().and_then(|applied| newer(&applied));
+            return Err(match newer {
+                Some((version, known)) => {
+                    LedgerError::Newer { path: self.path.clone(), version, known }
+                }
+                None => error::migration_failed(&self.path, problem),
+            });
+        }
         alone.commit().await.map_err(failed)
     }
 
@@ -265,6 +271,17 @@ impl Ledger {
             .map_err(|source| failed(path, source))?;
         Ok(Self { path: path.to_owned(), pool, written: Arc::default(), _lock: None })
     }
+}
+
+/// The last migration of a ledger and the last that is known, if all that are known were applied as
+/// they are and others after them: no damage looks like that.
+fn newer(applied: &[AppliedMigration]) -> Option<(i64, i64)> {
+    let is_applied = |known: &Migration| {
+        applied.iter().any(|a| a.version == known.version && a.checksum == known.checksum)
+    };
+    let last = applied.iter().map(|applied| applied.version).max()?;
+    let known = MIGRATIONS.iter().map(|known| known.version).max()?;
+    (last > known && MIGRATIONS.iter().all(is_applied)).then_some((last, known))
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {

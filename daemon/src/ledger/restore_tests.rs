@@ -224,6 +224,37 @@ async fn what_cannot_be_had_again_is_told() {
     assert_eq!(Ledger::open_checked(&path).await.unwrap().1, None);
 }
 
+/// What a newer program leaves behind: all that this one knows, and a migration more.
+async fn upgrade(path: &Path) {
+    let ledger = Ledger::open(path).await.unwrap();
+    let next = "insert into _sqlx_migrations select 99, 'later', installed_on, success, x'00', 0 \
+                from _sqlx_migrations where version = 1";
+    sqlx::query(next).execute(&ledger.pool).await.unwrap();
+    ledger.close().await;
+}
+
+#[tokio::test]
+async fn a_newer_ledger_is_left_alone_and_says_what_it_needs() {
+    let (directory, path, _) = written().await;
+    upgrade(&path).await;
+    let journal = fs::read(directory.path().join("a/journal.jsonl")).unwrap();
+    let problem = Ledger::open_checked(&path).await.unwrap_err();
+    assert!(!problem.is_damage(), "{problem:?}");
+    assert!(problem.to_string().contains("migration 99"), "{problem}");
+    assert!(!names(directory.path()).iter().any(|name| name.contains("corrupt")));
+    assert_eq!(fs::read(directory.path().join("a/journal.jsonl")).unwrap(), journal);
+}
+
+#[tokio::test]
+async fn a_garbled_list_of_migrations_is_damage_and_no_newer_ledger() {
+    let (_directory, path, wanted) = written().await;
+    let ledger = Ledger::open(&path).await.unwrap();
+    let garbled = "update _sqlx_migrations set version = 99 where version = 1";
+    sqlx::query(garbled).execute(&ledger.pool).await.unwrap();
+    ledger.close().await;
+    assert!(recovered(&path, &wanted).await.from.is_some());
+}
+
 #[tokio::test]
 async fn with_nothing_to_restore_from_the_file_stays() {
     let directory = tempfile::tempdir().unwrap();

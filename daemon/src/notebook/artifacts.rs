@@ -9,11 +9,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::untrusted::{read_plain, remove};
+use super::untrusted::{read_end, read_plain, remove};
 use super::{Table, make_way, state_md, write_atomic};
 use crate::clock;
 use crate::experiment::{History, Phase, Row};
 use crate::task::Task;
+
+/// What is read of a run's log, from its end, in bytes: the runner keeps 9 MiB of output, and the
+/// rest is the candidate's own writing.
+const LOG_BYTES: u64 = 16 << 20;
+/// Most bytes of a manifest.
+const MANIFEST_BYTES: u64 = 1 << 20;
 
 /// A file of the notebook could not be handled.
 #[derive(Debug, thiserror::Error)]
@@ -138,7 +144,7 @@ impl Notebook {
     /// The word left of a phase that ended, if there is one that can be understood.
     pub fn manifest<T: DeserializeOwned>(&self, experiment: u32, phase: Phase) -> Option<T> {
         let path = manifest_path(&self.experiment(experiment), phase);
-        serde_json::from_slice(&read_plain(&path).ok()??).ok()
+        serde_json::from_slice(&read_plain(&path, MANIFEST_BYTES).ok()??).ok()
     }
 
     /// Bytes of the session's files.
@@ -146,9 +152,10 @@ impl Notebook {
         size_bytes(&self.root)
     }
 
-    /// The text of an experiment's run log; empty when a candidate left none that can be read.
+    /// The text of an experiment's run log, its end where it is longer than 16 MiB; empty when a
+    /// candidate left none that can be read.
     pub fn run_log_text(&self, experiment: u32) -> String {
-        let bytes = read_plain(&self.run_log(experiment)).ok().flatten().unwrap_or_default();
+        let bytes = end(&self.run_log(experiment)).ok().flatten().unwrap_or_default();
         // Not a second time in memory, as long as it is text.
         let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         String::from_utf8(bytes).unwrap_or_else(|error| lossy(error.as_bytes()))
@@ -185,9 +192,9 @@ impl Notebook {
         replace(&self.state_md(), state_md(task, &self.tag, history).as_bytes())
     }
 
-    /// Copies an experiment's run log to `runs/<stamp>_run.log`, and says where it lies. Doing it
-    /// again changes nothing; another log of the same second gets a number. An experiment that
-    /// never ran has no log.
+    /// Copies an experiment's run log (its end where it is longer than 16 MiB) to
+    /// `runs/<stamp>_run.log`, and says where it lies. Doing it again changes nothing; another log of
+    /// the same second gets a number. An experiment that never ran has no log.
     ///
     /// # Errors
     /// The log cannot be read or the copy cannot be written.
@@ -197,13 +204,13 @@ impl Notebook {
         at_ms: i64,
     ) -> Result<Option<PathBuf>, NotebookError> {
         let log = self.run_log(experiment);
-        let Some(log) = read_plain(&log).map_err(failed("read", &log))? else { return Ok(None) };
+        let Some(log) = end(&log)? else { return Ok(None) };
         let stamp = clock::stamp(at_ms);
         let names = (1u64..).map(|number| match number {
             1 => format!("{stamp}_run.log"),
             _ => format!("{stamp}_{number}_run.log"),
         });
-        let archive = |path: PathBuf| match read(&path) {
+        let archive = |path: PathBuf| match end(&path) {
             Ok(Some(other)) if other != log => None,
             Ok(Some(_)) => Some(Ok(path)),
             Ok(None) => Some(replace(&path, &log).map(|()| path)),
@@ -305,12 +312,9 @@ fn replace(path: &Path, content: &[u8]) -> Result<(), NotebookError> {
     write_atomic(path, content).map_err(failed("write", path))
 }
 
-/// The content, or nothing when there is no such file.
-fn read(path: &Path) -> Result<Option<Vec<u8>>, NotebookError> {
-    match fs::read(path) {
-        Err(problem) if problem.kind() == ErrorKind::NotFound => Ok(None),
-        read => read.map(Some).map_err(failed("read", path)),
-    }
+/// The end of a log, or nothing when there is no plain file.
+fn end(path: &Path) -> Result<Option<Vec<u8>>, NotebookError> {
+    read_end(path, LOG_BYTES).map_err(failed("read", path))
 }
 
 /// The paths in a directory; none when there is no such directory.

@@ -55,6 +55,39 @@ fn a_row_that_is_decided_but_not_settled_is_in_the_files() {
     assert!(state.contains("sn34_score: 0.500000 | accuracy: 60.0%"), "{state}");
 }
 
+/// A file of this many bytes, with a text at its end, that takes up hardly any room.
+fn put_sparse(path: &Path, bytes: u64, end: &str) {
+    put(path, "");
+    let mut file = fs::OpenOptions::new().append(true).open(path).unwrap();
+    file.set_len(bytes - end.len() as u64).unwrap();
+    file.write_all(end.as_bytes()).unwrap();
+}
+
+#[test]
+fn of_a_huge_run_log_only_the_end_is_read() {
+    const MOST: usize = 16 << 20;
+    let (_directory, notebook) = notebook();
+    put_sparse(&notebook.run_log(3), 60 << 30, "the end");
+    let text = notebook.run_log_text(3);
+    assert_eq!(text.len(), MOST);
+    assert!(text.ends_with("the end"));
+    let archived = notebook.archive_run_log(3, MAR_14_MS).unwrap().unwrap();
+    assert_eq!(fs::read(&archived).unwrap(), text.as_bytes());
+    assert_eq!(notebook.archive_run_log(3, MAR_14_MS).unwrap(), Some(archived));
+}
+
+#[test]
+fn a_huge_manifest_is_none() {
+    let (_directory, notebook) = notebook();
+    let path = manifest_path(&notebook.experiment(3), Phase::Train);
+    put(&path, &format!("{}7", " ".repeat((1 << 20) - 1)));
+    assert_eq!(notebook.manifest::<u32>(3, Phase::Train), Some(7));
+    put(&path, &format!("{}7", " ".repeat(1 << 20)));
+    assert_eq!(notebook.manifest::<u32>(3, Phase::Train), None);
+    put_sparse(&path, 60 << 30, "7");
+    assert_eq!(notebook.manifest::<u32>(3, Phase::Train), None);
+}
+
 #[test]
 fn run_logs_are_archived_once_each_under_their_time() {
     let (_directory, notebook) = notebook();

@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::untrusted::remove;
+
 /// Replaces a file as a whole: after a crash or a power cut either the old or the new content is
 /// there, and once this has returned it is the new one. The directory must exist, and only one
 /// writer may use a path at a time.
@@ -15,9 +17,13 @@ pub fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
         .parent()
         .zip(path.file_name())
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not the path of a file"))?;
-    // A fixed name: what a crash leaves behind, the next write takes over.
+    // A fixed name: what a crash leaves behind, the next write puts away. A candidate may have put
+    // something there, too: a link would lead elsewhere, a pipe would be waited for.
     let unfinished = directory.join(format!(".{}.tmp", name.to_string_lossy()));
-    let mut file = File::create(&unfinished)?;
+    if unfinished.symlink_metadata().is_ok() {
+        remove(&unfinished)?;
+    }
+    let mut file = File::create_new(&unfinished)?;
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(&unfinished, path)?;
@@ -39,6 +45,28 @@ mod tests {
             assert_eq!(fs::read_to_string(&path).unwrap(), content);
         }
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn whatever_lies_in_place_of_the_unfinished_file_is_put_away() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, other) = (directory.path().join("meta.json"), directory.path().join("other"));
+        let unfinished = directory.path().join(".meta.json.tmp");
+        let fifo = |at: &Path| {
+            let made = std::process::Command::new("mkfifo").arg(at).status().unwrap();
+            assert!(made.success());
+        };
+        let link = |at: &Path| std::os::unix::fs::symlink(&other, at).unwrap();
+        let tree = |at: &Path| fs::create_dir_all(at.join("deep")).unwrap();
+        fs::write(&other, "precious").unwrap();
+        for (what, put) in [("link", &link as &dyn Fn(&Path)), ("tree", &tree), ("fifo", &fifo)] {
+            put(&unfinished);
+            write_atomic(&path, what.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), what);
+            assert!(path.symlink_metadata().unwrap().is_file(), "{what}");
+            assert!(unfinished.symlink_metadata().is_err(), "{what}");
+            assert_eq!(fs::read_to_string(&other).unwrap(), "precious", "{what}");
+        }
     }
 
     #[test]

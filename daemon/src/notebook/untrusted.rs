@@ -1,8 +1,8 @@
 //! Files where a candidate's process may write: whatever lies there, it can cost a file, never the
 //! session.
 
-use std::fs::{self, Permissions};
-use std::io;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -25,10 +25,24 @@ pub fn make_way(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The content of a plain file; nothing when there is none, or something else in its place.
-pub(super) fn read_plain(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let is_plain = path.symlink_metadata().is_ok_and(|kind| kind.is_file());
-    if is_plain { fs::read(path).map(Some) } else { Ok(None) }
+/// The content of a plain file of at most so many bytes; nothing when there is none, or something
+/// else in its place.
+pub(super) fn read_plain(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
+    let whole = read_end(path, most + 1)?;
+    Ok(whole.filter(|content| content.len() as u64 <= most))
+}
+
+/// The last bytes of a plain file, at most so many; nothing when there is none, or something else
+/// in its place.
+pub(super) fn read_end(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
+    if !path.symlink_metadata().is_ok_and(|kind| kind.is_file()) {
+        return Ok(None);
+    }
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(file.metadata()?.len().saturating_sub(most)))?;
+    let mut content = Vec::new();
+    file.take(most).read_to_end(&mut content)?;
+    Ok(Some(content))
 }
 
 /// Removes a file, a link (not what it leads to), or a whole directory.

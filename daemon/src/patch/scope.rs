@@ -5,6 +5,9 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 /// No path of a source tree comes near it; some file systems end soon after.
 const PATH_BYTES: usize = 400;
 
+/// Linux's `NAME_MAX`: a longer name can be committed, but never written to a disk.
+const NAME_BYTES: usize = 255;
+
 /// The editable paths of a task.
 #[derive(Clone, Debug)]
 pub struct Scope {
@@ -28,6 +31,9 @@ pub enum PathFault {
     /// Nothing or too much.
     #[error("a path has 1 to {PATH_BYTES} bytes")]
     Length,
+    /// A name that no file system takes.
+    #[error("each name in it has at most {NAME_BYTES} bytes")]
+    Name,
     /// Bytes that programs disagree about.
     #[error("it has a backslash or a control character; separate directories with `/`")]
     Character,
@@ -72,6 +78,9 @@ impl Scope {
     pub fn check(&self, path: &str) -> Result<(), PathFault> {
         if path.is_empty() || path.len() > PATH_BYTES {
             return Err(PathFault::Length);
+        }
+        if path.split('/').any(|part| part.len() > NAME_BYTES) {
+            return Err(PathFault::Name);
         }
         if path.contains(|c: char| c == '\\' || c.is_control()) {
             return Err(PathFault::Character);

@@ -104,6 +104,7 @@ fn hostile_paths_have_their_reasons() {
     for (path, fault) in [
         ("", PathFault::Length),
         (&*format!("src/{}.rs", "a".repeat(400)), PathFault::Length),
+        (&*format!("src/{}.rs", "a".repeat(253)), PathFault::Name),
         ("/src/a.rs", PathFault::Absolute),
         ("src/../a.rs", PathFault::NotNormal),
         ("./src/a.rs", PathFault::NotNormal),

@@ -7,7 +7,7 @@ use crate::prompt::PromptError;
 
 /// Why there is no answer. `endpoint` is the base address without a password, `reason` what the
 /// server or the connection said, `usage` what it cost: as the server counts it where an answer
-/// came, else an estimate of the tokens sent, since a server may bill what it could not deliver.
+/// came and it counts at all, else an estimate, since a server may bill what it could not deliver.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the fields of all variants are described above")]
 pub enum ProposerError {

@@ -149,7 +149,7 @@ impl Llm {
         let chat = self.client.chat();
         let completion = within(self.settings.timeout, chat.create_byot(request)).await;
         let at_stake = mem::take(&mut self.at_stake);
-        read(completion.map_err(|failure| error(&self.settings, failure, at_stake))?)
+        read(completion.map_err(|failure| error(&self.settings, failure, at_stake))?, at_stake)
     }
 
     async fn list_models(&self) -> Result<(), ProposerError> {
@@ -172,7 +172,11 @@ fn error(settings: &LlmSettings, failure: Failure, at_stake: Usage) -> ProposerE
 /// About what a question costs: four bytes to a token, rounded up.
 fn estimate(messages: &[Message]) -> Usage {
     let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
-    Usage { prompt_tokens: bytes.div_ceil(4) as u64, completion_tokens: 0 }
+    Usage { prompt_tokens: tokens(bytes), completion_tokens: 0 }
+}
+
+fn tokens(bytes: usize) -> u64 {
+    bytes.div_ceil(4) as u64
 }
 
 async fn within<T>(
@@ -184,8 +188,17 @@ async fn within<T>(
         .map_or_else(|_| Err(Failure::Silent(limit)), |answer| answer.map_err(Failure::from))
 }
 
-fn read(completion: Completion) -> Result<Reply, ProposerError> {
-    let usage = completion.usage.unwrap_or_default();
+/// What an answer cost: as the server counts it, or about, where it does not count. Nothing is never
+/// what it cost, or no limit would ever be reached.
+fn cost(completion: &Completion, at_stake: Usage) -> Usage {
+    let counted = completion.usage.filter(|usage| *usage != Usage::default());
+    let texts = completion.choices.iter().filter_map(|choice| choice.message.content.as_ref());
+    let completion_tokens = tokens(texts.map(String::len).sum());
+    counted.unwrap_or(Usage { completion_tokens, ..at_stake })
+}
+
+fn read(completion: Completion, at_stake: Usage) -> Result<Reply, ProposerError> {
+    let usage = cost(&completion, at_stake);
     let Some(choice) = completion.choices.into_iter().next() else {
         return Err(ProposerError::Empty { usage });
     };

@@ -45,7 +45,7 @@ impl Default for Policy {
 /// What a failure asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Response {
-    /// Nothing: it is an answer, though none that can be used.
+    /// Nothing: it is an answer, though none that can be used, and asked again it would be the same.
     Answer,
     /// Ask again after this wait.
     Retry(Duration),
@@ -67,7 +67,13 @@ impl Policy {
     ) -> Response {
         use ProposerError as E;
         match error {
-            E::Truncated { .. } | E::Empty { .. } | E::Declined { .. } => Response::Answer,
+            E::Overflow { .. } if size == Size::Whole => Response::Shrink,
+            // Asked again, the same question is refused again: another one has to be put.
+            E::Truncated { .. }
+            | E::Empty { .. }
+            | E::Declined { .. }
+            | E::ContentRefused { .. }
+            | E::Overflow { .. } => Response::Answer,
             E::RateLimited { .. }
             | E::Overloaded { .. }
             | E::Unreachable { .. }
@@ -77,12 +83,9 @@ impl Policy {
                 let least = error.retry_after().unwrap_or_default();
                 Response::Retry(self.backoff(failures, jitter).max(least))
             }
-            E::Overflow { .. } if size == Size::Whole => Response::Shrink,
-            E::Overflow { .. }
-            | E::Unauthorized { .. }
-            | E::SpendLimit { .. }
-            | E::ContentRefused { .. }
-            | E::Refused { .. } => Response::Probe(self.probe),
+            E::Unauthorized { .. } | E::SpendLimit { .. } | E::Refused { .. } => {
+                Response::Probe(self.probe)
+            }
             E::Prompt(_) | E::NoKnobs { .. } | E::Exhausted => Response::Fatal,
         }
     }

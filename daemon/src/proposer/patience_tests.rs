@@ -30,6 +30,16 @@ fn overflow() -> ProposerError {
     ProposerError::Overflow { endpoint, reason }
 }
 
+fn content_refused() -> ProposerError {
+    let [endpoint, reason] = ["e", "r"].map(str::to_owned);
+    ProposerError::ContentRefused { endpoint, reason }
+}
+
+fn refused() -> ProposerError {
+    let [endpoint, reason] = ["e", "r"].map(str::to_owned);
+    ProposerError::Refused { endpoint, reason }
+}
+
 #[test]
 fn every_class_has_its_response() {
     let usage = Usage::default();
@@ -39,7 +49,9 @@ fn every_class_has_its_response() {
     assert_eq!(whole(overloaded(Some(17))), Response::Retry(s(17)));
     assert_eq!(whole(unauthorized()), Response::Probe(s(240)));
     assert_eq!(whole(overflow()), Response::Shrink);
-    assert_eq!(respond(&overflow(), Size::Small), Response::Probe(s(240)));
+    assert_eq!(respond(&overflow(), Size::Small), Response::Answer);
+    assert_eq!(whole(content_refused()), Response::Answer);
+    assert_eq!(whole(refused()), Response::Probe(s(240)));
     assert_eq!(whole(ProposerError::Truncated { usage }), Response::Answer);
     assert_eq!(whole(ProposerError::Empty { usage }), Response::Answer);
     assert_eq!(whole(ProposerError::Exhausted), Response::Fatal);

@@ -114,6 +114,7 @@ impl Export<'_> {
 
     /// Removes what the commit does not have, or has as something else.
     fn clear(&mut self, dir: &Path, wanted: &BTreeMap<OsString, Wanted>) -> io::Result<()> {
+        give_back_rights(dir)?;
         for entry in fs::read_dir(dir)? {
             let entry = entry?;
             let found = entry.file_type()?;
@@ -121,7 +122,7 @@ impl Export<'_> {
                 continue;
             }
             if found.is_dir() {
-                fs::remove_dir_all(entry.path())?;
+                remove_tree(&entry.path())?;
             } else {
                 fs::remove_file(entry.path())?;
             }
@@ -143,6 +144,31 @@ impl Export<'_> {
         self.done.written += 1;
         Ok(())
     }
+}
+
+/// A candidate's process may have taken the rights to a directory away, which bind all but root.
+fn give_back_rights(dir: &Path) -> io::Result<()> {
+    let found = fs::metadata(dir)?.permissions().mode();
+    if found & 0o700 == 0o700 {
+        return Ok(());
+    }
+    fs::set_permissions(dir, Permissions::from_mode(found | 0o700))
+}
+
+fn remove_tree(dir: &Path) -> io::Result<()> {
+    give_back_rights_below(dir)?;
+    fs::remove_dir_all(dir)
+}
+
+fn give_back_rights_below(dir: &Path) -> io::Result<()> {
+    give_back_rights(dir)?;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            give_back_rights_below(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn ensure_directory(path: &Path) -> io::Result<()> {

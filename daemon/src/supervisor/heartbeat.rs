@@ -1,11 +1,12 @@
 //! Says every few seconds that the daemon lives and what it does.
 
+use std::mem;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::clock;
 use crate::experiment::Phase;
@@ -33,6 +34,7 @@ impl Pulse {
         let (sender, mut receiver) = watch::channel(Doing::default());
         let beats = tokio::spawn(async move {
             let (host, boot_id) = (kernel("hostname"), kernel("random/boot_id"));
+            let mut trouble = Trouble::default();
             let (started_ms, started) = (clock::wall_ms(), clock::now());
             loop {
                 let Doing { phase, paused } = receiver.borrow_and_update().clone();
@@ -47,8 +49,12 @@ impl Pulse {
                     lived_s: clock::now().duration_since(started).as_secs_f64(),
                     at_ms: clock::wall_ms(),
                 };
-                if let Err(error) = ledger.beat(session, &beat).await {
-                    warn!(%error, "heartbeat not written");
+                let beaten = ledger.beat(session, &beat).await;
+                if trouble.changes(beaten.is_err()) {
+                    match beaten {
+                        Err(error) => warn!(%error, "heartbeats are not written"),
+                        Ok(()) => info!("heartbeats are written again"),
+                    }
                 }
                 if matches!(timeout(INTERVAL, receiver.changed()).await, Ok(Err(_))) {
                     return;
@@ -81,8 +87,34 @@ impl Pulse {
     }
 }
 
+/// Whether beats fail. Only a change is told: a disk that is full all day is not filled further with
+/// lines that say so.
+#[derive(Default)]
+struct Trouble {
+    is_there: bool,
+}
+
+impl Trouble {
+    fn changes(&mut self, is_there: bool) -> bool {
+        mem::replace(&mut self.is_there, is_there) != is_there
+    }
+}
+
 /// A fact that the kernel tells as a file; empty where it does not.
 fn kernel(name: &str) -> String {
     let told = std::fs::read_to_string(format!("/proc/sys/kernel/{name}")).unwrap_or_default();
     told.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beats_that_fail_are_told_once_and_once_that_they_work_again() {
+        let mut trouble = Trouble::default();
+        let told =
+            [false, true, true, true, false, false, true].map(|fails| trouble.changes(fails));
+        assert_eq!(told, [false, true, false, false, true, false, true]);
+    }
 }

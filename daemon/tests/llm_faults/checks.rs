@@ -113,11 +113,11 @@ impl<'a> Replay<'a> {
         if is_dropped {
             return;
         }
-        if call.fault.is_answer() {
+        if call.fault.is_answer() || call.fault.is_final(self.is_small) {
             self.must_recover = self.failures > 0;
             (self.failures, self.is_open, self.not_before) = (0, false, None);
             self.is_small = false;
-        } else if call.fault == Fault::TooLong && !self.is_small {
+        } else if call.fault == Fault::TooLong {
             self.is_small = true;
         } else {
             self.failed(at, call);
@@ -127,7 +127,7 @@ impl<'a> Replay<'a> {
     fn failed(&mut self, at: Instant, call: &Call) {
         let policy = &self.night.policy;
         let asked = call.retry_after.unwrap_or_default();
-        self.is_for_people = call.fault.is_for_people() || call.fault == Fault::TooLong;
+        self.is_for_people = call.fault.is_for_people();
         self.failures += 1;
         self.is_open |=
             self.is_for_people || asked > policy.most || self.failures >= policy.opens_after;

@@ -65,10 +65,15 @@ impl Fault {
         matches!(self, Fine | SlowAndFine | Truncated | Empty | Declined)
     }
 
+    /// The same question would be refused again.
+    pub fn is_final(self, is_small: bool) -> bool {
+        self == Fault::Filtered || (self == Fault::TooLong && is_small)
+    }
+
     /// Nobody may ask again soon.
     pub fn is_for_people(self) -> bool {
         use Fault::*;
-        matches!(self, WrongKey | Spent | UnknownModel | Filtered)
+        matches!(self, WrongKey | Spent | UnknownModel)
     }
 
     /// The request was taken in, and what was made of it never came.

@@ -62,6 +62,26 @@ fn an_export_is_the_commit_without_links() {
 }
 
 #[test]
+fn directories_that_lost_their_rights_get_them_back() {
+    let sandbox = Sandbox::new();
+    let repository = sandbox.open();
+    let base = repository.base(None).unwrap();
+    let out = TempDir::new().unwrap();
+    repository.export(&base, out.path()).unwrap();
+    let mode = |path: &str| fs::metadata(out.path().join(path)).unwrap().permissions().mode();
+    fs::create_dir_all(out.path().join("src/left/deep")).unwrap();
+    for path in ["src/left/deep", "src/left", "src/deep", "src", ""] {
+        fs::set_permissions(out.path().join(path), fs::Permissions::from_mode(0o000)).unwrap();
+    }
+    let done = repository.export(&base, out.path()).unwrap();
+    assert_eq!((done.written, done.removed), (0, 1));
+    assert_eq!(listing(out.path()), expected("fn a() {}\n"));
+    for path in ["", "src", "src/deep"] {
+        assert_eq!(mode(path) & 0o700, 0o700, "{path:?}");
+    }
+}
+
+#[test]
 fn only_what_differs_is_written_again() {
     let sandbox = Sandbox::new();
     let repository = sandbox.open();
