@@ -4,12 +4,18 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::experiment::StopLevel;
+
+/// How long the lock of a process that died may be kept by a child that it was starting.
+const LETTING_GO: Duration = Duration::from_secs(2);
+/// Time between two looks at such a lock.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// An advisory lock on a file that holds the owner's process id. Released when dropped or when the
 /// process ends; the descriptor is close-on-exec, so no child can keep it.
@@ -41,11 +47,24 @@ pub enum LockError {
 }
 
 impl FileLock {
-    /// Takes the lock without waiting.
+    /// Takes the lock. One whose owner has died is waited for: a child that it was just starting
+    /// keeps the descriptor until it becomes another program.
     ///
     /// # Errors
     /// Held by another process, or the file cannot be written.
     pub fn take(path: &Path) -> Result<Self, LockError> {
+        let deadline = Instant::now() + LETTING_GO;
+        loop {
+            match Self::try_take(path) {
+                Err(LockError::Held { .. }) if is_orphaned(path) && Instant::now() < deadline => {
+                    std::thread::sleep(LOOK);
+                }
+                taken => return taken,
+            }
+        }
+    }
+
+    fn try_take(path: &Path) -> Result<Self, LockError> {
         let failed = |source| LockError::Io { path: path.to_owned(), source };
         let file = OpenOptions::new()
             .create(true)
@@ -85,11 +104,21 @@ impl FileLock {
 
 /// The process id in a lock that some process holds now; `None` when nobody does.
 pub fn is_held(path: &Path) -> Option<i32> {
-    let file = File::open(path).ok()?;
-    match Flock::lock(file, FlockArg::LockSharedNonblock) {
-        Ok(_) => None,
-        Err(_) => owner(path),
+    let deadline = Instant::now() + LETTING_GO;
+    while Flock::lock(File::open(path).ok()?, FlockArg::LockSharedNonblock).is_err() {
+        if !is_orphaned(path) || Instant::now() > deadline {
+            return owner(path);
+        }
+        std::thread::sleep(LOOK);
     }
+    None
+}
+
+/// Whether the process that took a lock is dead, as far as can be seen from here.
+fn is_orphaned(path: &Path) -> bool {
+    let Some(pid) = owner(path) else { return false };
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_none_or(|(_, state)| state.starts_with(['Z', 'X']))
 }
 
 fn owner(path: &Path) -> Option<i32> {
@@ -110,4 +139,29 @@ pub fn signal(pid: i32, level: StopLevel) -> io::Result<()> {
         StopLevel::Now => Signal::SIGKILL,
     };
     kill(Pid::from_raw(pid), signal).map_err(io::Error::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_a_dead_process_left_to_its_child_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let lock = FileLock::take(&path).unwrap();
+        assert!(matches!(FileLock::take(&path), Err(LockError::Held { .. })));
+        assert_eq!(is_held(&path), Some(std::process::id().cast_signed()));
+        // No process has this number; who holds the lock now will let it go.
+        fs::write(&path, format!("{}\n", i32::MAX)).unwrap();
+        let child = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(50));
+            drop(lock);
+        });
+        let taken = FileLock::take(&path).unwrap();
+        assert!(taken.holds());
+        child.join().unwrap();
+        drop(taken);
+        assert_eq!(is_held(&path), None);
+    }
 }

@@ -1,6 +1,5 @@
 //! Whether the next thing may start: space on the disks, GPUs that are free and sound.
 
-use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +14,11 @@ use crate::disk;
 use crate::experiment::{Cause, Pause, RunOutcome};
 use crate::failure::{Failure, OrFailure as _};
 use crate::runner::Report;
+use crate::session::NewSession;
+use crate::settings::Settings;
 
+/// What a session writes down of whether it began with a GPU.
+pub(super) const GPU: &str = "gpu";
 /// Longest time for the canary, start-up included.
 const CANARY_S: u64 = 120;
 
@@ -29,12 +32,15 @@ pub(super) struct Gpus {
     owed: Option<Step>,
     /// As they were before the last run.
     before: Vec<Gpu>,
-    has_gpu: bool,
+    pub(super) has_gpu: bool,
 }
 
 impl Gpus {
-    /// Looks for the first time.
-    pub(super) async fn open(library: Option<OsString>, visible: Option<&str>) -> Self {
+    /// Looks for the first time. A session that began with a GPU does not go on without one: scores
+    /// of so many steps compare with none of fewer.
+    pub(super) async fn open(settings: &Settings, began: Option<&NewSession>) -> Self {
+        let (library, visible) = (settings.nvml.clone(), settings.visible_gpus.as_deref());
+        let began_with = began.is_some_and(|began| began.settings[GPU].as_bool() == Some(true));
         let visible = Visible::parse(visible);
         let opened = tokio::task::spawn_blocking(move || device::open(library, visible)).await;
         let opened = opened.expect("a look at the GPUs does not panic");
@@ -46,7 +52,7 @@ impl Gpus {
         for gpu in &gpus {
             info!(uuid = gpu.uuid, driver = gpu.driver, "device: {} {}", gpu.index, gpu.name);
         }
-        let has_gpu = !gpus.is_empty() || health != Health::Healthy;
+        let has_gpu = began_with || !gpus.is_empty() || health != Health::Healthy;
         if !has_gpu {
             warn!("device: no NVIDIA GPU; training runs on the CPU");
         }
@@ -62,6 +68,10 @@ impl Gpus {
     /// What keeps a run from starting now, if anything does.
     async fn obstacle(&mut self) -> Option<Event> {
         let gpus = match self.look().await {
+            Ok(gpus) if gpus.is_empty() && self.has_gpu => {
+                let why = "the GPU that the session began with is not there".to_owned();
+                return Some(Event::Fault(why));
+            }
             Ok(gpus) => gpus,
             Err(error) => return Some(Event::from(&error)),
         };

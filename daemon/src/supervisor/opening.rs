@@ -8,6 +8,7 @@ use anyhow::anyhow;
 use serde_json::Value;
 
 use super::checks::Found;
+use super::device::{GPU, Gpus};
 use crate::clock;
 use crate::experiment::History;
 use crate::failure::{Failure, Kind, OrFailure as _};
@@ -105,9 +106,10 @@ async fn session(ledger: &Path, tag: &str) -> Result<Option<Session>, Failure> {
 pub(super) async fn begin(
     settings: &Settings,
     found: &Found,
-    ledger: &Ledger,
+    (ledger, gpus): (&Ledger, &Gpus),
 ) -> Result<(i64, String, History), Failure> {
     let mut told = settings.told();
+    told[GPU] = gpus.has_gpu.into();
     told["budget_s"] = found.terms.budget_s.into();
     told["seed"] = found.terms.seed.into();
     told["task_text"] = Value::from(found.terms.task.text.clone());

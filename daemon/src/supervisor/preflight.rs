@@ -56,6 +56,7 @@ pub(super) async fn prepare(
     let left = leftovers::clear(&notebook, &found.repository, &found.tag).await?;
     left.told().iter().for_each(|told| warn!("{told}"));
     let ledger = Ledger::open(&ledger_path).await.or_outside()?;
+    let gpus = Gpus::open(&settings, known.as_ref().map(|session| &session.begun)).await;
     let mut earlier = None;
     let (id, base, history) = match known {
         Some(session) => {
@@ -68,7 +69,7 @@ pub(super) async fn prepare(
         }
         // The session before its branch: what a crash leaves in between, --resume goes on with.
         None => {
-            let begun = opening::begin(&settings, &found, &ledger).await?;
+            let begun = opening::begin(&settings, &found, (&ledger, &gpus)).await?;
             let branch = format!("autoresearch/{}", found.tag);
             found.repository.create_branch(&branch, &found.base, "session start").or_outside()?;
             begun
@@ -89,7 +90,6 @@ pub(super) async fn prepare(
         "session"
     );
     info!(tier = containment.tier().as_str(), "runs are contained");
-    let gpus = Gpus::open(settings.nvml.clone(), settings.visible_gpus.as_deref()).await;
     report_checkout(&found);
     let live = if std::io::stderr().is_terminal() { Live::Terminal } else { Live::Quiet };
     let rules = Rules {

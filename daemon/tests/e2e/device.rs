@@ -169,3 +169,17 @@ fn a_run_during_which_the_gpu_was_lost_is_repeated_when_it_is_back() {
     daemon.wait().code(0).says(&["cut short by the machine", "goes on after: GPU_DOWN"]);
     assert_eq!(environment.verdicts(), ["keep"]);
 }
+
+#[test]
+fn a_session_that_began_with_a_gpu_does_not_go_on_without() {
+    let (environment, driver) = machine();
+    let one = ["--max-experiments", "1"];
+    environment.run(&mut session(&environment, &driver, &one)).code(0);
+    let mut without = environment.session(&["--resume", "--max-experiments", "2"]);
+    let mut daemon = environment.start(without.env("DFR_NVML", "/nowhere/libnvidia-ml.so"));
+    waits(&mut daemon, "the GPU that the session began with is not there");
+    assert_eq!(environment.trainers().len(), 0);
+    daemon.signal(nix::sys::signal::Signal::SIGINT);
+    daemon.wait().code(0);
+    assert_eq!(environment.verdicts(), ["keep"]);
+}
