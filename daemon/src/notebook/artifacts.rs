@@ -112,7 +112,7 @@ impl Notebook {
     /// It cannot be made.
     pub fn begin(&self, experiment: u32) -> Result<(), NotebookError> {
         let directory = self.experiment(experiment);
-        self.remove_but(experiment, |_| false)?;
+        make_way(&directory).map_err(failed("make", &directory))?;
         fs::create_dir_all(&directory).map_err(failed("make", &directory))
     }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use tracing::{Instrument as _, debug, info, info_span};
+use tracing::{Instrument as _, debug, info, info_span, warn};
 
 use crate::clock;
 use crate::disk::Ballast;
@@ -172,8 +172,10 @@ impl Session {
                 Ok(Flow::GoOn) => is_taken_up = true,
                 Ok(Flow::Stop) => break,
                 Err(failure) if failure.kind == Kind::Outside => {
-                    // Whatever failed may have taken the build along.
+                    // Whatever failed may have taken the build along, or come from a reference that
+                    // holds nothing.
                     self.built = None;
+                    self.mend_references();
                     if self.wait_out(failure).await? == Flow::Stop {
                         break;
                     }
@@ -205,6 +207,13 @@ impl Session {
         }
         self.went_on().await?;
         Ok(Flow::GoOn)
+    }
+
+    fn mend_references(&self) {
+        let mended = self.repository.mend_own_refs(&self.tag);
+        for name in mended.into_iter().flatten() {
+            warn!(name, "a reference that held nothing is gone; it is made again");
+        }
     }
 
     /// With its state removed under it, everything that a daemon writes is lost: better to say so.

@@ -105,3 +105,19 @@ fn a_spent_budget_pauses_and_a_higher_one_goes_on() {
     environment.run(&mut environment.session(&more)).code(0);
     assert_eq!(environment.rows().len(), 2);
 }
+
+#[test]
+fn a_branch_that_holds_nothing_is_made_again() {
+    let environment = TestEnvironment::new();
+    let hang = reply("hang", &[("mode = ok", "mode = hang")]);
+    let script = environment.script(&[hang, reply("better", &[BETTER])]);
+    let three = ["--proposer", &script, "--budget-s", "1", "--max-experiments", "3"];
+    let mut daemon = environment.start(&mut environment.session(&three));
+    daemon.wait_for_training(1);
+    environment.write("repo/.git/refs/heads/autoresearch/t", "garbage\n");
+    daemon.wait().code(0).says(&["held nothing"]);
+    assert_eq!(environment.verdicts(), ["keep", "crash", "keep"]);
+    assert!(
+        environment.git(&["rev-parse", "autoresearch/t"]).starts_with(&environment.rows()[2][0])
+    );
+}
