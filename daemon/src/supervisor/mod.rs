@@ -217,12 +217,15 @@ impl Session {
     }
 
     /// With its state removed under it, everything that a daemon writes is lost: better to say so.
-    fn check_locks(&self) -> Result<(), Failure> {
-        let Some(gone) = [&self.lock, &self.slot.lock].into_iter().find(|lock| !lock.holds())
-        else {
+    fn check_locks(&mut self) -> Result<(), Failure> {
+        if self.slot.keep().or_outside()? {
+            warn!("the build slot was cleared; it is made again");
+            self.built = None;
+        }
+        if self.lock.holds() {
             return Ok(());
-        };
-        let gone = gone.path().display();
+        }
+        let gone = self.lock.path().display();
         let error = anyhow::anyhow!("{gone} is not the one that this daemon holds any more");
         Err(Failure::new(Kind::Configuration, error)
             .hint("somebody removed or replaced it, or the directory that it is in")

@@ -11,7 +11,7 @@ pub(super) struct Slot {
     /// Build products, kept between candidates.
     pub(super) target: PathBuf,
     root: PathBuf,
-    pub(super) lock: FileLock,
+    lock: FileLock,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -26,12 +26,25 @@ impl Slot {
     /// `<cache>/build/<project>/slot-0`, where `project` is the name of the repository's root
     /// commit, which all clones share.
     pub(super) fn claim(cache: &Path, project: &str) -> Result<Self, SlotError> {
-        let root = cache.join("build").join(project).join("slot-0");
+        Self::at(cache.join("build").join(project).join("slot-0"))
+    }
+
+    fn at(root: PathBuf) -> Result<Self, SlotError> {
         let target = root.join("target");
         std::fs::create_dir_all(&target)
             .map_err(|source| SlotError::Create { path: target.clone(), source })?;
         let lock = FileLock::take(&root.join("lock")).map_err(SlotError::Busy)?;
         Ok(Self { tree: root.join("tree"), target, root, lock })
+    }
+
+    /// Claims the slot anew when somebody has cleared the cache. Says whether what was built is gone
+    /// with it.
+    pub(super) fn keep(&mut self) -> Result<bool, SlotError> {
+        if self.lock.holds() {
+            return Ok(false);
+        }
+        *self = Self::at(self.root.clone())?;
+        Ok(true)
     }
 
     /// Makes sure that the slot's places are directories of its own. Candidates run in them, and a
