@@ -6,7 +6,7 @@ use super::history::Row;
 use super::{Entry, Phase, Purpose, RunOutcome, Stage, StopLevel, Verdict};
 
 /// How often something that the machine cuts short is begun.
-pub const ATTEMPTS: u32 = 3;
+pub(super) const ATTEMPTS: u32 = 3;
 
 /// The experiment in hand.
 #[derive(Clone, Debug, PartialEq)]
@@ -142,9 +142,10 @@ impl Candidate {
         }
     }
 
-    /// Whether the machine never let it end, however often it was begun.
-    pub(super) fn was_cut_short(&self) -> bool {
-        self.began.iter().any(|(phase, times)| *phase != Phase::Propose && *times >= ATTEMPTS)
+    /// What the machine never let end, however often it was begun.
+    pub(super) fn cut_short(&self) -> Option<Phase> {
+        let phases = [Phase::Build, Phase::Train, Phase::Predict];
+        phases.into_iter().find(|phase| self.attempts(*phase) >= ATTEMPTS)
     }
 
     /// The official objective, or why there is none.

@@ -230,7 +230,7 @@ impl History {
     /// Without a verdict: of a model that babbles, or a machine that never lets even what is known
     /// to run come to its end, there will be more.
     fn give_up(&mut self, candidate: &Candidate) {
-        if candidate.purpose != Purpose::Candidate && candidate.was_cut_short() {
+        if candidate.purpose != Purpose::Candidate && candidate.cut_short().is_some() {
             self.environment = Environment::Down;
         }
         if candidate.commit.is_none() && !candidate.refused.is_empty() {

@@ -15,7 +15,7 @@ mod spending;
 mod verdict;
 
 pub use branch::{BranchMove, align};
-pub use candidate::{ATTEMPTS, Answered, Candidate, Step, telling};
+pub use candidate::{Answered, Candidate, Step, telling};
 pub use deadline::{Limits, train_limits};
 pub use entry::{Entry, Notes, Pause, Purpose, Stage, Usage};
 pub use history::{Environment, History, IllegalEntry, Row};

@@ -3,7 +3,8 @@
 //! There is no second way for a restart. Whatever a life of the daemon did not write down is done
 //! again by the next one, so every effect must bear that.
 
-use super::{Candidate, Cap, Caps, Environment, History, Pause, Phase, Purpose, Spent, Step};
+use super::candidate::ATTEMPTS;
+use super::{Candidate, Cap, Caps, Environment, History, Pause, Purpose, Spent, Step};
 use super::{StopLevel, Verdict};
 
 /// One thing to do. Doing it ends in an entry, which decides the next one.
@@ -57,8 +58,6 @@ pub enum Effect {
 pub struct Rules {
     /// Answers that may follow a first one that failed.
     pub repair_turns: u32,
-    /// How often something that the machine cut short is begun before the experiment is given up.
-    pub attempts: u32,
     /// Crashes of candidates in a row after which the incumbent is measured again.
     pub crash_limit: u32,
     /// Rows after which the loop stops.
@@ -138,7 +137,7 @@ fn within(
     candidate: &Candidate,
     (rules, now): (&Rules, &Situation<'_>),
 ) -> Effect {
-    if let Some(reason) = hopeless(history, candidate, (rules, now)) {
+    if let Some(reason) = hopeless(history, candidate, now) {
         return Effect::Abandon { reason };
     }
     match candidate.step {
@@ -158,11 +157,7 @@ fn within(
 }
 
 /// Why an experiment is ended without a verdict.
-fn hopeless(
-    history: &History,
-    candidate: &Candidate,
-    (rules, now): (&Rules, &Situation<'_>),
-) -> Option<String> {
+fn hopeless(history: &History, candidate: &Candidate, now: &Situation<'_>) -> Option<String> {
     if candidate.step == Step::Decided {
         return None;
     }
@@ -178,11 +173,9 @@ fn hopeless(
     if is_withdrawn {
         return Some("the commit was taken off the branch again".to_owned());
     }
-    let again = |phase: &&Phase| candidate.attempts(**phase) >= rules.attempts;
-    let phases = [Phase::Build, Phase::Train, Phase::Predict];
     // What has just been begun for the last time may still end well; only a new try is refused.
-    let phase = phases.iter().find(again)?;
-    Some(format!("the machine cut {phase} short {} times", rules.attempts))
+    let phase = candidate.cut_short()?;
+    Some(format!("the machine cut {phase} short {ATTEMPTS} times"))
 }
 
 fn answer(candidate: &Candidate, rules: &Rules, now: &Situation<'_>) -> Effect {
@@ -191,8 +184,7 @@ fn answer(candidate: &Candidate, rules: &Rules, now: &Situation<'_>) -> Effect {
     match (is_asked, refused) {
         (false, 0) => Effect::Introduce,
         (true, refused) if refused <= rules.repair_turns => {
-            let calls = rules.caps.reached(now.spent).find(|cap| cap.is_of_calls());
-            calls.map_or(Effect::Ask, spent)
+            rules.caps.closed_to_calls(now.spent).map_or(Effect::Ask, spent)
         }
         _ if candidate.commit.is_some() => Effect::Decide,
         _ => Effect::Abandon { reason: candidate.failure().unwrap_or_default() },

@@ -1,11 +1,10 @@
 use super::*;
-use crate::experiment::{BranchMove, align};
+use crate::experiment::{BranchMove, Phase, align};
 use crate::experiment::{Entry, Notes, RunOutcome, Stage, Usage};
 use crate::sample::{self, object_id, tried};
 
 const RULES: Rules = Rules {
     repair_turns: 2,
-    attempts: 3,
     crash_limit: 3,
     max_experiments: None,
     caps: Caps {

@@ -21,7 +21,6 @@ const PATIENCE: u32 = 40_000;
 
 const RULES: Rules = Rules {
     repair_turns: 2,
-    attempts: 3,
     crash_limit: 4,
     max_experiments: Some(EXPERIMENTS),
     caps: Caps { usd: Some(40.0), tokens: None, device: None, lived: None, disk_bytes: None },

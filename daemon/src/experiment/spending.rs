@@ -61,11 +61,6 @@ impl Cap {
             Self::Disk => "--max-disk-gib",
         }
     }
-
-    /// Whether a call of a model spends it.
-    pub fn is_of_calls(self) -> bool {
-        matches!(self, Self::Usd | Self::Tokens)
-    }
 }
 
 impl fmt::Display for Cap {
@@ -95,6 +90,11 @@ impl Spent {
 }
 
 impl Caps {
+    /// The cap that keeps a model from being called, if one does.
+    pub fn closed_to_calls(self, spent: Spent) -> Option<Cap> {
+        self.reached(spent).find(|cap| matches!(cap, Cap::Usd | Cap::Tokens))
+    }
+
     /// The caps that are reached, so that nothing more of their kind may be spent.
     pub fn reached(self, spent: Spent) -> impl Iterator<Item = Cap> {
         [

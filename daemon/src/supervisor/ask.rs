@@ -38,11 +38,6 @@ impl Session {
     /// A commit that is there is measured as it is.
     pub(super) async fn introduce(&mut self) -> Result<(), Failure> {
         let (purpose, parent) = (self.candidate()?.purpose, &self.candidate()?.parent);
-        let is_wanted = self.history.diverged.as_ref() == Some(parent);
-        if purpose == Purpose::Adoption && !is_wanted && !self.repository.has(parent) {
-            let reason = format!("the repository has lost commit {parent}");
-            return self.abandon(reason).await;
-        }
         let (hypothesis, description) = match purpose {
             Purpose::Control => (
                 "the incumbent still runs, so the crashes were the ideas' fault".to_owned(),

@@ -10,7 +10,6 @@ use super::candidates::Candidates;
 use super::preflight::{REPAIR_TURNS, busy, refuse_second};
 use super::{leftovers, outlook};
 use crate::clock;
-use crate::experiment::ATTEMPTS;
 use crate::experiment::{BranchMove, Caps, Entry, History, Rules};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::{Ledger, LedgerError};
@@ -122,7 +121,6 @@ impl ByHand {
         }
         let rules = Rules {
             repair_turns: REPAIR_TURNS,
-            attempts: ATTEMPTS,
             // What a start is told may say more; the experiment in hand does not depend on it.
             crash_limit: u32::MAX,
             max_experiments: None,

@@ -51,8 +51,7 @@ impl Gate for CallGate<'_> {
     type Cap = Cap;
 
     fn may_call(&mut self) -> Result<(), Cap> {
-        let reached = self.caps.reached(self.spent).find(|cap| cap.is_of_calls());
-        reached.map_or(Ok(()), Err)
+        self.caps.closed_to_calls(self.spent).map_or(Ok(()), Err)
     }
 
     fn hear(&mut self, notice: &Notice<'_>) {

@@ -14,7 +14,7 @@ use super::slot::{Slot, SlotError};
 use super::{Session, StopLevel, leftovers, opening};
 use crate::clock;
 use crate::disk::{BALLAST_BYTES, Ballast};
-use crate::experiment::{ATTEMPTS, Phase, Rules};
+use crate::experiment::{Phase, Rules};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::Ledger;
 use crate::notebook::Notebook;
@@ -94,7 +94,6 @@ pub(super) async fn prepare(
     let live = if std::io::stderr().is_terminal() { Live::Terminal } else { Live::Quiet };
     let rules = Rules {
         repair_turns: REPAIR_TURNS,
-        attempts: ATTEMPTS,
         crash_limit: settings.crash_limit,
         max_experiments: settings.max_experiments,
         caps: settings.caps,

@@ -50,9 +50,7 @@ impl Session {
         }
         self.check_baseline()
     }
-}
 
-impl Session {
     /// A backup that cannot be made now is made after some more experiments.
     async fn back_up(&self) {
         match self.ledger.back_up(BACKUPS).await {

@@ -129,16 +129,3 @@ fn a_daemon_whose_state_is_taken_away_says_so_and_ends() {
     std::fs::remove_dir_all(environment.state()).unwrap();
     daemon.wait().code(3).says(&["state/t/lock", "any more", "hint: "]);
 }
-
-#[test]
-fn a_cache_that_is_cleared_is_built_again() {
-    let environment = TestEnvironment::new();
-    let hang = reply("hang", &[("mode = ok", "mode = hang")]);
-    let script = environment.script(&[hang, reply("better", &[BETTER])]);
-    let three = ["--proposer", &script, "--budget-s", "1", "--max-experiments", "3"];
-    let mut daemon = environment.start(&mut environment.session(&three));
-    daemon.wait_for_training(1);
-    std::fs::remove_dir_all(environment.path("cache/build")).unwrap();
-    daemon.wait().code(0).says(&["made again"]);
-    assert_eq!(environment.verdicts(), ["keep", "crash", "keep"]);
-}

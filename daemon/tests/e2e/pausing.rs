@@ -106,17 +106,36 @@ fn a_spent_budget_pauses_and_a_higher_one_goes_on() {
     assert_eq!(environment.rows().len(), 2);
 }
 
-#[test]
-fn a_branch_that_holds_nothing_is_made_again() {
+/// A session that is disturbed while its second row trains until its deadline: it says this, and
+/// goes on to the third.
+#[track_caller]
+fn goes_on_after(disturb: impl FnOnce(&TestEnvironment), says: &str) -> TestEnvironment {
     let environment = TestEnvironment::new();
     let hang = reply("hang", &[("mode = ok", "mode = hang")]);
     let script = environment.script(&[hang, reply("better", &[BETTER])]);
     let three = ["--proposer", &script, "--budget-s", "1", "--max-experiments", "3"];
     let mut daemon = environment.start(&mut environment.session(&three));
     daemon.wait_for_training(1);
-    environment.write("repo/.git/refs/heads/autoresearch/t", "garbage\n");
-    daemon.wait().code(0).says(&["held nothing"]);
+    disturb(&environment);
+    daemon.wait().code(0).says(&[says]);
     assert_eq!(environment.verdicts(), ["keep", "crash", "keep"]);
+    environment
+}
+
+#[test]
+fn a_cache_that_is_cleared_is_built_again() {
+    let clear = |environment: &TestEnvironment| {
+        std::fs::remove_dir_all(environment.path("cache/build")).unwrap();
+    };
+    goes_on_after(clear, "made again");
+}
+
+#[test]
+fn a_branch_that_holds_nothing_is_made_again() {
+    let spoil = |environment: &TestEnvironment| {
+        environment.write("repo/.git/refs/heads/autoresearch/t", "garbage\n");
+    };
+    let environment = goes_on_after(spoil, "held nothing");
     assert!(
         environment.git(&["rev-parse", "autoresearch/t"]).starts_with(&environment.rows()[2][0])
     );
