@@ -65,6 +65,8 @@ pub struct History {
     /// Waits of the session, oldest first: for what and for how many seconds.
     pub pauses: Vec<(Pause, f64)>,
     incumbent: Option<usize>,
+    /// The newest experiment is about a human's commit.
+    is_theirs: bool,
     crashes: u32,
     /// Experiments in a row without an answer that could be used.
     unusable: u32,
@@ -105,6 +107,11 @@ impl History {
     /// Every decided row, oldest first; the last one may not be settled yet.
     pub fn decided(&self) -> impl DoubleEndedIterator<Item = &Row> + Clone {
         self.rows.iter().chain(self.in_hand.as_ref().and_then(Candidate::decided))
+    }
+
+    /// Whether the newest experiment, in hand or not, is about a human's commit.
+    pub(super) fn is_theirs(&self) -> bool {
+        self.is_theirs
     }
 
     /// How long the baseline took from its start to its first step, once it is settled.
@@ -170,6 +177,7 @@ impl History {
             Entry::Opened { parent, proposer, purpose } => {
                 self.in_hand = Some(Candidate::open(experiment, parent, (proposer, *purpose)));
                 self.opened += 1;
+                self.is_theirs = *purpose == Purpose::Adoption;
             }
             Entry::Resumed { lived_s } => self.lived_s += lived_s,
             Entry::Diverged { tip } => {

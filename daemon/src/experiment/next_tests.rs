@@ -310,9 +310,16 @@ fn an_adoption_is_given_up_when_its_commit_is_taken_off_the_branch() {
         panic!("it was taken back");
     };
     let history = fold(&history, &[Entry::Diverged { tip }]);
+    // A daemon that dies right here finds the branch where they want it.
+    assert_eq!(align(&history, "base", Some(&incumbent), is_ours), BranchMove::Stay);
     assert!(matches!(next(&history, &RULES, &now(&history)), Effect::Abandon { .. }));
     let over = fold(&history, &[Entry::Abandoned { reason: "r".into() }]);
     assert_eq!(align(&over, "base", Some(&incumbent), is_ours), BranchMove::Stay);
+    // The commit is kept reachable like a candidate, and is theirs all the same.
+    for then in [history, over] {
+        let again = BranchMove::Diverged { tip: "theirs".to_owned() };
+        assert_eq!(align(&then, "base", Some("theirs"), |_| true), again);
+    }
 }
 
 #[test]
