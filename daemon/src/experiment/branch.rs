@@ -59,7 +59,9 @@ pub fn align(
     let standing = history.standing(base);
     let Some(tip) = tip else { return BranchMove::Create { at: standing } };
     let incumbent = history.incumbent().map_or(base, |row| &row.commit);
-    let is_step = tip == standing || tip == incumbent || (!history.is_theirs() && is_ours(tip));
+    let is_left = history.left_behind.as_deref() == Some(tip);
+    let is_known = is_left || (!history.is_theirs() && is_ours(tip));
+    let is_step = tip == standing || tip == incumbent || is_known;
     match &history.diverged {
         Some(known) if known == tip => BranchMove::Stay,
         // They took it back: it is where we had it, or a step of ours away.
