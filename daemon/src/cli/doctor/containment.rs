@@ -77,7 +77,7 @@ mod tests {
     /// With an init that fails at once nothing can be contained.
     #[test]
     fn what_the_runner_found_is_told() {
-        let mut machine = runner::capabilities_with(Path::new("/bin/false"));
+        let mut machine = runner::capabilities_with(Path::new("/bin/false"), None);
         let told = found(&machine, None);
         assert_eq!((told.tier, told.pid_namespace, told.subreaper), (Tier::None, false, false));
         (machine.subreaper, machine.proc_readable) = (true, true);

@@ -26,7 +26,7 @@ pub(super) struct Asked<'a> {
 /// The places themselves, or how runs are held, cannot be resolved.
 pub(super) fn checkup(asked: Asked) -> Result<Checkup, Failure> {
     let locations = Locations::resolve(asked.places, asked.environment).map_err(super::classify)?;
-    let capabilities = runner::capabilities();
+    let capabilities = runner::capabilities(None);
     let runs = Runs::resolve(asked.places, asked.flags, asked.environment);
     let forced = runs.map_err(super::classify)?.containment;
     let containment = containment::found(&capabilities, forced);
