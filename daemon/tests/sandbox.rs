@@ -191,11 +191,14 @@ struct Attempt {
 enum Control {
     Works,
     WorksForRoot,
+    /// For root, and for a program in the daemon's own user namespace.
+    WorksInSight,
+    /// Depends on the machine.
     Unknown,
 }
 
 fn intrusions(stage: &Stage) -> Vec<Attempt> {
-    use Control::{Unknown, Works, WorksForRoot};
+    use Control::{Unknown, Works, WorksForRoot, WorksInSight};
     let at = |name: &str| stage.place(name);
     let port = stage.listeners.tcp.local_addr().unwrap().port();
     let (vault, shared, work) = (at("vault/file"), at("shared/file"), at("work"));
@@ -210,11 +213,11 @@ fn intrusions(stage: &Stage) -> Vec<Attempt> {
         (Works, "read:/etc/hosts".to_owned()),
         (WorksForRoot, "read:/etc/shadow".to_owned()),
         (Unknown, format!("read:/proc/1/root{vault}")),
-        (Works, "read:/proc/{daemon}/environ".to_owned()),
+        (WorksInSight, "read:/proc/{daemon}/environ".to_owned()),
         (WorksForRoot, "read:/proc/{daemon}/maps".to_owned()),
         (Unknown, "read:/proc/{daemon}/mem".to_owned()),
-        (Works, "list:/proc/{daemon}/fd".to_owned()),
-        (Works, format!("read:/proc/{{daemon}}/root{vault}")),
+        (WorksInSight, "list:/proc/{daemon}/fd".to_owned()),
+        (WorksInSight, format!("read:/proc/{{daemon}}/root{vault}")),
         (Works, format!("hard-link:{shared}:{work}/hard")),
         (Works, format!("append:{shared}")),
         (Works, format!("write:{}", at("shared/new"))),
@@ -235,8 +238,9 @@ fn intrusions(stage: &Stage) -> Vec<Attempt> {
         (Unknown, "ptrace:{daemon}".to_owned()),
         (Unknown, "memory:{daemon}".to_owned()),
         (Works, "ring".to_owned()),
-        (Unknown, "unshare".to_owned()),
         (WorksForRoot, format!("mount:{work}")),
+        // The last one: it gives up what the others need where nothing refuses it.
+        (Unknown, "unshare".to_owned()),
     ];
     all.into_iter().map(|(control, text)| Attempt { text, control }).collect()
 }
@@ -267,6 +271,7 @@ fn nothing_outside_is_reached() {
             let must = match attempt.control {
                 Control::Works => true,
                 Control::WorksForRoot => who == Who::Root,
+                Control::WorksInSight => who == Who::Root || tier == Tier::Container,
                 Control::Unknown => continue,
             };
             let text = with_daemon(&control, &attempt.text);
@@ -279,16 +284,11 @@ fn nothing_outside_is_reached() {
     }
 }
 
-/// The text with the id that stands in the log.
+/// The text as it stands in the log.
 fn with_daemon(told: &Told, text: &str) -> String {
-    let Some((before, after)) = text.split_once("{daemon}") else { return text.to_owned() };
-    let fits = |line: &&str| line.starts_with(before) && line.contains(&format!("{after} = "));
-    let line = told
-        .log
-        .lines()
-        .find(fits)
-        .unwrap_or_else(|| panic!("{text}: {} {}", told.report, told.log));
-    line.split_once(" = ").unwrap().0.to_owned()
+    let daemon = told.report["daemon"].as_u64();
+    let daemon = daemon.unwrap_or_else(|| panic!("{}: {}", told.case, told.report));
+    text.replace("{daemon}", &daemon.to_string())
 }
 
 /// Names, modes, times and text of all that a run must leave alone.

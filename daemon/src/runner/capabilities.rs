@@ -46,8 +46,6 @@ pub struct Capabilities {
     pub rlimits: bool,
     /// Landlock's version; `None` where the kernel has it not, or not enabled.
     pub landlock_abi: Option<u32>,
-    /// bubblewrap is on the PATH and runs.
-    pub bubblewrap: bool,
     /// Whether the tier `full` makes sandboxes that hold.
     pub full_seal: Result<Seal, Unsealed>,
     /// Whether the tier `container` does.
@@ -94,7 +92,6 @@ pub fn capabilities_with(init: &Path, user: Option<RunUser>) -> Capabilities {
         pidfd: has_pidfd(),
         rlimits: adopted.is_some_and(|seen| seen.file_bytes == PROBE_FILE_BYTES),
         landlock_abi: landlock_abi(),
-        bubblewrap: has_bubblewrap(),
         root: geteuid().is_root(),
         in_container: in_container(),
         ..Capabilities::none(init)
@@ -139,7 +136,6 @@ impl Capabilities {
             pidfd: false,
             rlimits: false,
             landlock_abi: None,
-            bubblewrap: false,
             full_seal: Err(Unsealed::NoTier),
             container_seal: Err(Unsealed::NoTier),
             root: false,
@@ -210,12 +206,6 @@ fn wait(child: &mut std::process::Child) -> io::Result<ExitStatus> {
     child.kill()?;
     child.wait()?;
     Err(io::ErrorKind::TimedOut.into())
-}
-
-fn has_bubblewrap() -> bool {
-    let mut command = Command::new("bwrap");
-    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().and_then(|mut child| wait(&mut child)).is_ok_and(|status| status.success())
 }
 
 pub(super) fn landlock_abi() -> Option<u32> {

@@ -1,4 +1,4 @@
-//! The directories that a run may write: made for it, and watched.
+//! The directories that a run may write: made for it, watched, and removed.
 
 use std::fs::{self, DirBuilder, DirEntry};
 use std::io;
@@ -12,6 +12,8 @@ use super::{Containment, Execution};
 
 /// What one file takes at least, whatever it holds.
 const LEAST_BYTES: u64 = 4096;
+/// Bytes of a path below the one that is removed; what lies deeper is moved up first.
+const LONGEST_PATH: usize = 500;
 /// Directories below each other that are looked into; no honest tree has so many.
 const DEPTH: usize = 100;
 
@@ -62,6 +64,53 @@ pub fn prepare_writable(path: &Path, containment: &Containment) -> Result<(), Pr
         }
     }
     Ok(())
+}
+
+/// Removes a directory that runs have written, whatever they made of it: one that is nested too deep
+/// for a path, or that its owner may not look into. What is not there is removed already. Not to be
+/// called while a run may write in it.
+///
+/// # Errors
+/// The operating system refuses.
+pub fn remove_written(path: &Path) -> io::Result<()> {
+    let mut moved = 0;
+    loop {
+        match fs::symlink_metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+            Ok(found) if !found.is_dir() => return fs::remove_file(path),
+            Ok(_) => remove(path, path, &mut moved)?,
+        }
+    }
+}
+
+/// Removes what is below a directory of `top` and, when nothing was moved to `top` meanwhile, the
+/// directory.
+fn remove(directory: &Path, top: &Path, moved: &mut u32) -> io::Result<()> {
+    let before = *moved;
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o700))?;
+    for entry in entries(directory)? {
+        let path = entry.path();
+        if !entry.file_type()?.is_dir() {
+            fs::remove_file(path)?;
+        } else if path.as_os_str().len() > top.as_os_str().len() + LONGEST_PATH {
+            fs::rename(path, free(top, moved))?;
+        } else {
+            remove(&path, top, moved)?;
+        }
+    }
+    if directory != top || *moved == before { fs::remove_dir(directory) } else { Ok(()) }
+}
+
+/// A name that nothing has.
+fn free(top: &Path, moved: &mut u32) -> PathBuf {
+    loop {
+        *moved += 1;
+        let path = top.join(format!(".moved-{moved}"));
+        if fs::symlink_metadata(&path).is_err() {
+            return path;
+        }
+    }
 }
 
 fn entries(directory: &Path) -> io::Result<Vec<DirEntry>> {
@@ -136,6 +185,29 @@ mod tests {
 
     fn holds(directory: &Path, limit: u64) -> bool {
         !exceeds(&[directory.to_owned()], limit)
+    }
+
+    #[test]
+    fn what_no_path_reaches_is_removed() {
+        use nix::fcntl::{OFlag, open, openat};
+        use nix::sys::stat::{Mode, mkdirat};
+        let home = tempfile::TempDir::new().unwrap();
+        let top = home.path().join("top");
+        fs::create_dir(&top).unwrap();
+        let mut at = open(&top, OFlag::O_DIRECTORY, Mode::empty()).unwrap();
+        for _ in 0..3000 {
+            mkdirat(&at, "deep", Mode::S_IRWXU).unwrap();
+            at = openat(&at, "deep", OFlag::O_DIRECTORY, Mode::empty()).unwrap();
+        }
+        fs::write(top.join("file"), "").unwrap();
+        std::os::unix::fs::symlink(home.path(), top.join("link")).unwrap();
+        fs::create_dir_all(top.join(".moved-1/taken")).unwrap();
+        fs::create_dir(top.join("closed")).unwrap();
+        fs::set_permissions(top.join("closed"), fs::Permissions::from_mode(0o0)).unwrap();
+        assert!(exceeds(std::slice::from_ref(&top), u64::MAX));
+        remove_written(&top).unwrap();
+        remove_written(&top).unwrap();
+        assert_eq!(entries(home.path()).unwrap().len(), 0);
     }
 
     #[test]

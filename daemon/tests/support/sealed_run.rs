@@ -59,6 +59,7 @@ fn told(spec: Spec) -> Value {
             "tail": report.tail,
             "telltale": report.telltale,
             "killed": report.killed,
+            "daemon": std::process::id(),
             "uid": runs_as,
             "signals": signals,
         }),

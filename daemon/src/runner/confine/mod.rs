@@ -7,6 +7,7 @@
 use std::io;
 
 use nix::libc;
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::{set_dumpable, set_no_new_privs, set_pdeathsig};
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
@@ -37,7 +38,7 @@ pub(super) struct Confinement {
 /// Everything ready, for the program's process to close.
 pub(super) struct Doors {
     user: Option<RunUser>,
-    keeps_override: bool,
+    mounts: bool,
     fence: Option<Fence>,
     filters: Filters,
 }
@@ -55,13 +56,18 @@ impl Doors {
             set_dumpable(false).map_err(|errno| at(Step::Mounts)(errno.into()))?;
         }
         let fence = Fence::make(&places, mounts).map_err(at(Step::Landlock))?;
-        Ok(Self { user: *user, keeps_override: !mounts, fence, filters })
+        Ok(Self { user: *user, mounts, fence, filters })
     }
 
-    /// In the program's process, right before it is executed.
+    /// In the program's process, in its control groups, right before it is executed.
     pub(super) fn close(&mut self, reach: &dyn Fn(Step) -> io::Result<()>) -> io::Result<()> {
+        if self.mounts {
+            // From here on its own group is the first one.
+            reach(Step::Namespace)?;
+            unshare(CloneFlags::CLONE_NEWCGROUP)?;
+        }
         reach(Step::User)?;
-        user::give_up(self.user, self.keeps_override)?;
+        user::give_up(self.user, !self.mounts)?;
         set_no_new_privs()?;
         // The kernel forgets this when the user changes.
         set_pdeathsig(Signal::SIGKILL)?;

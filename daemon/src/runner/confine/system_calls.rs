@@ -85,8 +85,9 @@ const REFUSED_HERE: &[libc::c_long] =
 #[cfg(not(target_arch = "x86_64"))]
 const REFUSED_HERE: &[libc::c_long] = &[];
 
-/// Refused to a candidate: what changes files that it may only read, where they have its user.
-const ATTRIBUTES: &[libc::c_long] = &[
+/// Refused to a candidate, because Landlock does not know them: what changes files that it may only
+/// read, where they have its user, and watching what others do with files.
+const UNKNOWN_TO_LANDLOCK: &[libc::c_long] = &[
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
     libc::SYS_fchmodat2,
@@ -102,18 +103,21 @@ const ATTRIBUTES: &[libc::c_long] = &[
     SYS_SETXATTRAT,
     SYS_REMOVEXATTRAT,
     SYS_FILE_SETATTR,
+    libc::SYS_inotify_init1,
+    libc::SYS_inotify_add_watch,
 ];
 #[cfg(target_arch = "x86_64")]
-const ATTRIBUTES_HERE: &[libc::c_long] = &[
+const UNKNOWN_TO_LANDLOCK_HERE: &[libc::c_long] = &[
     libc::SYS_chmod,
     libc::SYS_chown,
     libc::SYS_lchown,
     libc::SYS_utime,
     libc::SYS_utimes,
     libc::SYS_futimesat,
+    libc::SYS_inotify_init,
 ];
 #[cfg(not(target_arch = "x86_64"))]
-const ATTRIBUTES_HERE: &[libc::c_long] = &[];
+const UNKNOWN_TO_LANDLOCK_HERE: &[libc::c_long] = &[];
 
 /// Since Linux 6.13 and 6.17, the same number everywhere.
 const SYS_SETXATTRAT: libc::c_long = 463;
@@ -173,7 +177,7 @@ fn compile(rules: Rules, errno: libc::c_int) -> io::Result<BpfProgram> {
 fn rules(code: Code) -> Result<Rules, BackendError> {
     let mut refused: Vec<_> = REFUSED.iter().chain(REFUSED_HERE).collect();
     if code == Code::Candidate {
-        refused.extend(ATTRIBUTES.iter().chain(ATTRIBUTES_HERE));
+        refused.extend(UNKNOWN_TO_LANDLOCK.iter().chain(UNKNOWN_TO_LANDLOCK_HERE));
     }
     let mut rules: Rules = refused.into_iter().map(|call| (*call, Vec::new())).collect();
     let namespace = |flag: &libc::c_int| {
@@ -239,7 +243,7 @@ mod tests {
     fn a_candidate_is_refused_more_than_a_compiler() {
         let (trusted, candidate) = (rules(Code::Trusted).unwrap(), rules(Code::Candidate).unwrap());
         let more: Vec<_> = candidate.keys().filter(|call| !trusted.contains_key(call)).collect();
-        assert_eq!(more.len(), ATTRIBUTES.len() + ATTRIBUTES_HERE.len());
+        assert_eq!(more.len(), UNKNOWN_TO_LANDLOCK.len() + UNKNOWN_TO_LANDLOCK_HERE.len());
         assert!(trusted.keys().all(|call| candidate.contains_key(call)));
         for call in [libc::SYS_execve, libc::SYS_openat, libc::SYS_write, libc::SYS_mmap] {
             assert!(!candidate.contains_key(&call), "{call}");
