@@ -467,7 +467,9 @@ fn what_cannot_be_sealed_is_not_started() {
             if told.is_there() {
                 let error = told.report["error"].as_str().unwrap_or_default();
                 assert!(
-                    error.ends_with("making a root of mounts: Invalid argument (os error 22)"),
+                    error.ends_with(
+                        "following the paths of its sandbox: Invalid argument (os error 22)"
+                    ),
                     "{}",
                     told.report
                 );

@@ -71,7 +71,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Execution {
     /// Program and arguments; never empty.
     pub argv: Vec<String>,
-    /// Working directory.
+    /// Working directory; of what a sandbox shows, if there is one.
     pub directory: PathBuf,
     /// The whole environment of the child. One entry should be a mark for [`end_leftovers`].
     pub environment: BTreeMap<String, String>,

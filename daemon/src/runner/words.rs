@@ -79,6 +79,8 @@ pub enum Step {
     Init,
     /// Making the namespaces.
     Namespace,
+    /// Following the paths of the sandbox.
+    Paths,
     /// Making a root of what may be seen.
     Mounts,
     /// Entering control groups and lowering limits.
@@ -94,9 +96,10 @@ pub enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Init,
         Self::Namespace,
+        Self::Paths,
         Self::Mounts,
         Self::Limits,
         Self::User,
@@ -115,6 +118,7 @@ impl fmt::Display for Step {
         f.write_str(match self {
             Self::Init => "being an init",
             Self::Namespace => "making namespaces",
+            Self::Paths => "following the paths of its sandbox",
             Self::Mounts => "making a root of mounts",
             Self::Limits => "setting limits",
             Self::User => "becoming the user of runs",

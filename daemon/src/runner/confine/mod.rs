@@ -48,7 +48,7 @@ impl Doors {
     pub(super) fn make(confinement: &Confinement, mounts: bool) -> Result<Self, NotContained> {
         let Confinement { sandbox, user } = confinement;
         let at = NotContained::at;
-        let places = Places::resolve(sandbox).map_err(at(Step::Mounts))?;
+        let places = Places::resolve(sandbox).map_err(at(Step::Paths))?;
         let filters = Filters::compile(sandbox.code).map_err(at(Step::SystemCalls))?;
         if mounts {
             mounts::enter(&places).map_err(at(Step::Mounts))?;
