@@ -17,6 +17,7 @@ pub mod proposer;
 pub mod report;
 pub mod repository;
 pub mod runner;
+pub mod sandbox;
 pub mod scorer;
 pub mod service;
 pub mod session;

@@ -38,6 +38,7 @@ const LIMITS: ResourceLimits = ResourceLimits {
     memory_bytes: Some(256 << 20),
     processes: Some(100),
     file_bytes: Some(64 << 20),
+    directory_bytes: None,
 };
 
 /// One way to get away, and what is to be said of it.
@@ -135,10 +136,12 @@ impl Stage {
             ]),
             log: self.log(),
             started_line: None,
+            telltale: None,
             deadline,
             grace,
             limits: LIMITS,
             containment: containment.clone(),
+            sandbox: None,
         };
         let (_sender, stop) = watch::channel(StopLevel::Continue);
         runner::run(&execution, Live::Quiet, stop).await.unwrap()
@@ -219,7 +222,7 @@ fn resident_mib() -> f64 {
 }
 
 fn machine() -> Capabilities {
-    runner::capabilities_with(Path::new(env!("CARGO_BIN_EXE_dfr-daemon")))
+    runner::capabilities_with(Path::new(env!("CARGO_BIN_EXE_dfr-daemon")), None)
 }
 
 fn asked_times() -> Option<usize> {

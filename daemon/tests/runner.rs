@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 
 fn machine() -> Capabilities {
-    capabilities_with(Path::new(env!("CARGO_BIN_EXE_dfr-daemon")))
+    capabilities_with(Path::new(env!("CARGO_BIN_EXE_dfr-daemon")), None)
 }
 
 fn shell(dir: &Path, script: &str) -> Execution {
@@ -27,10 +27,12 @@ fn shell(dir: &Path, script: &str) -> Execution {
         ]),
         log: dir.join("run.log"),
         started_line: Some("clock started"),
+        telltale: None,
         deadline: Duration::from_secs(60),
         grace: Duration::from_secs(20),
         limits: ResourceLimits::default(),
         containment: Containment::choose(None, &machine()).unwrap(),
+        sandbox: None,
     }
 }
 
@@ -196,6 +198,7 @@ async fn limits_hold_with_and_without_control_groups() {
         memory_bytes: Some(100 << 20),
         processes: Some(20),
         file_bytes: Some(8 << 20),
+        directory_bytes: None,
     };
     for containment in both() {
         for containment in [containment.clone(), containment.without_groups()] {

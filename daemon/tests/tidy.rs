@@ -18,7 +18,7 @@ const ARROWS: [(&str, &[&str]); 7] = [
 ];
 
 /// What only some rooms of the daemon may name.
-const OWNERS: [(&str, &[&str]); 17] = [
+const OWNERS: [(&str, &[&str]); 19] = [
     ("async_openai::", &["proposer/llm"]),
     ("clap::", &["arguments.rs"]),
     ("dotenvy::", &["settings/"]),
@@ -28,18 +28,20 @@ const OWNERS: [(&str, &[&str]); 17] = [
     ("handlebars::", &["prompt"]),
     ("http::", &["proposer/llm"]),
     ("jiff::", &["clock.rs"]),
+    ("landlock::{", &["runner/confine/landlock.rs"]),
     ("memchr::", &["runner/"]),
     ("nix::", &["disk", "runner/"]),
     ("nvml_wrapper::", &["device/nvml.rs"]),
     ("process::Command", &["runner/"]),
     ("reqwest::", &["proposer/llm"]),
+    ("seccompiler::", &["runner/confine/system_calls.rs"]),
     ("similar::", &["patch/"]),
     ("sqlx::", &["ledger/"]),
     ("tracing_subscriber::", &["telemetry.rs"]),
 ];
 
 /// Rooms, and corners of rooms, that compute and touch nothing.
-const PURE: [&str; 9] = [
+const PURE: [&str; 10] = [
     "device/gate",
     "device/health",
     "experiment",
@@ -49,6 +51,7 @@ const PURE: [&str; 9] = [
     "proposer/llm/refusal",
     "proposer/patience",
     "report",
+    "sandbox",
 ];
 const EFFECTS: [&str; 7] = [
     "std::fs",

@@ -50,6 +50,8 @@ pub enum Cause {
     TooManyProcesses,
     /// A file grew past its limit.
     FileTooLarge,
+    /// Its directories together grew past their limit.
+    TooMuchWritten,
     /// The loss became NaN or infinite.
     NotFinite,
     /// The device failed, not the candidate: it never counts against the idea.
@@ -63,6 +65,7 @@ impl Cause {
             Self::OutOfMemory => "out of memory",
             Self::TooManyProcesses => "too many processes",
             Self::FileTooLarge => "a file grew too large",
+            Self::TooMuchWritten => "too much was written",
             Self::NotFinite => "the loss became NaN or infinite",
             Self::DeviceFault => "the device failed",
         }

@@ -13,7 +13,9 @@ use nix::unistd::geteuid;
 
 use super::ResourceLimits;
 use super::cgroup::{self, Groups};
-use super::words::{CONTAIN, Order, Stage, THIS_PROGRAM};
+use super::confine::{Confinement, RunUser};
+use super::seal::{Seal, Unsealed, seal};
+use super::words::{CONTAIN, Order, Seen, Stage, THIS_PROGRAM, Word};
 use crate::tier::Tier;
 
 /// How long a probe may take before it counts as failed.
@@ -44,8 +46,10 @@ pub struct Capabilities {
     pub rlimits: bool,
     /// Landlock's version; `None` where the kernel has it not, or not enabled.
     pub landlock_abi: Option<u32>,
-    /// bubblewrap is on the PATH and runs.
-    pub bubblewrap: bool,
+    /// Whether the tier `full` makes sandboxes that hold.
+    pub full_seal: Result<Seal, Unsealed>,
+    /// Whether the tier `container` does.
+    pub container_seal: Result<Seal, Unsealed>,
     /// The daemon runs as root.
     pub root: bool,
     /// This looks like the inside of a container.
@@ -53,22 +57,34 @@ pub struct Capabilities {
     pub(super) init: PathBuf,
 }
 
-/// Probes this machine; takes a fraction of a second, so once per process is enough.
-pub fn capabilities() -> Capabilities {
-    capabilities_with(Path::new(THIS_PROGRAM))
+/// Probes this machine for runs of this user; takes a fraction of a second, so once per process is
+/// enough.
+pub fn capabilities(user: Option<RunUser>) -> Capabilities {
+    capabilities_with(Path::new(THIS_PROGRAM), user)
 }
 
 /// The same with another program as the init of runs, for programs whose `main` does not begin with
 /// [`contained`](super::contained).
-pub fn capabilities_with(init: &Path) -> Capabilities {
-    let direct = probe(init, Stage::Namespace { user: false });
-    let within = probe(init, Stage::Namespace { user: true });
-    let adopted = probe(init, Stage::Subreaper);
+pub fn capabilities_with(init: &Path, user: Option<RunUser>) -> Capabilities {
+    let see = |stage: &Stage| {
+        let nothing = Path::new("/dev/null");
+        probe(&Asked { init, program: init, stage, canary: nothing, confinement: None }).ok()
+    };
     // The program is the second process of its namespace.
-    let in_namespace = |seen: &Option<Seen>| seen.as_ref().is_some_and(|seen| seen.pid == 2);
+    let in_namespace = |stage: &Stage| see(stage).is_some_and(|seen| seen.pid == 2);
+    let namespace = |user: bool| Stage::Namespace { user };
+    let pid_namespace = in_namespace(&namespace(false));
+    let user_namespace = in_namespace(&namespace(true));
+    let adopted = see(&Stage::Subreaper);
+    let sealed = |is_there: bool, stage: &Stage| match is_there {
+        true => seal(init, stage, user),
+        false => Err(Unsealed::NoTier),
+    };
     Capabilities {
-        pid_namespace: in_namespace(&direct),
-        user_namespace: in_namespace(&within),
+        pid_namespace,
+        user_namespace,
+        full_seal: sealed(pid_namespace || user_namespace, &namespace(!pid_namespace)),
+        container_seal: sealed(adopted.is_some(), &Stage::Subreaper),
         cgroup_kill: cgroup::can_kill(),
         groups: Groups::probe(),
         subreaper: adopted.is_some(),
@@ -76,7 +92,6 @@ pub fn capabilities_with(init: &Path) -> Capabilities {
         pidfd: has_pidfd(),
         rlimits: adopted.is_some_and(|seen| seen.file_bytes == PROBE_FILE_BYTES),
         landlock_abi: landlock_abi(),
-        bubblewrap: has_bubblewrap(),
         root: geteuid().is_root(),
         in_container: in_container(),
         ..Capabilities::none(init)
@@ -84,10 +99,22 @@ pub fn capabilities_with(init: &Path) -> Capabilities {
 }
 
 impl Capabilities {
-    /// The best tier that follows; `None` where nothing can be contained.
+    /// The best tier that follows, one that seals before one that does not; `None` where nothing can
+    /// be contained.
     pub fn tier(&self) -> Option<Tier> {
-        let full = self.full().then_some(Tier::Full);
-        full.or(self.container().then_some(Tier::Container))
+        let there = [(self.full(), Tier::Full), (self.container(), Tier::Container)];
+        let there = there.into_iter().filter_map(|(is_there, tier)| is_there.then_some(tier));
+        let mut there: Vec<Tier> = there.collect();
+        there.sort_by_key(|tier| self.seal(*tier).is_err());
+        there.first().copied()
+    }
+
+    /// Whether a tier makes sandboxes that hold, and why not.
+    pub fn seal(&self, tier: Tier) -> &Result<Seal, Unsealed> {
+        match tier {
+            Tier::Full => &self.full_seal,
+            Tier::Container => &self.container_seal,
+        }
     }
 
     pub(super) fn full(&self) -> bool {
@@ -109,7 +136,8 @@ impl Capabilities {
             pidfd: false,
             rlimits: false,
             landlock_abi: None,
-            bubblewrap: false,
+            full_seal: Err(Unsealed::NoTier),
+            container_seal: Err(Unsealed::NoTier),
             root: false,
             in_container: false,
             init: init.to_owned(),
@@ -117,29 +145,54 @@ impl Capabilities {
     }
 }
 
-/// What a contained program saw.
-struct Seen {
-    pid: i32,
-    file_bytes: u64,
+/// One trial.
+pub(super) struct Asked<'a> {
+    pub init: &'a Path,
+    /// The same program, as the sandbox knows it.
+    pub program: &'a Path,
+    pub stage: &'a Stage,
+    /// What the program tries to read.
+    pub canary: &'a Path,
+    pub confinement: Option<Confinement>,
 }
 
 /// Runs the init itself within an init at this stage.
-fn probe(init: &Path, stage: Stage) -> Option<Seen> {
+pub(super) fn probe(asked: &Asked<'_>) -> Result<Seen, Unsealed> {
+    try_probe(asked).map_err(|error| Unsealed::Untried(error.to_string())).and_then(|told| {
+        let (seen, word) = told;
+        match Word::parse(&word) {
+            Some(Word::NotContained(why)) => Err(why.into()),
+            _ => serde_json::from_str(&seen).map_err(|_| {
+                Unsealed::Untried("a program that tells what it sees told nothing".to_owned())
+            }),
+        }
+    })
+}
+
+/// What the program printed, and the init's word.
+fn try_probe(asked: &Asked<'_>) -> io::Result<(String, Vec<u8>)> {
     let limits = ResourceLimits { file_bytes: Some(PROBE_FILE_BYTES), ..Default::default() };
-    let order = |stage| serde_json::to_string(&Order { stage, limits, groups: Vec::new() }).ok();
-    // Kept until the end: without its line an init ends everything.
-    let (_line, far) = UnixStream::pair().ok()?;
-    let mut command = Command::new(init);
-    command.arg(CONTAIN).arg(order(stage)?);
-    command.arg(init).arg(CONTAIN).arg(order(Stage::Probe)?);
+    let order = |stage, confinement| {
+        serde_json::to_string(&Order { stage, limits, groups: Vec::new(), confinement })
+    };
+    let (mut line, far) = UnixStream::pair()?;
+    let mut command = Command::new(asked.init);
+    command.arg(CONTAIN).arg(order(asked.stage.clone(), asked.confinement.clone())?);
+    let last = Stage::Probe { canary: asked.canary.to_owned() };
+    command.arg(asked.program).arg(CONTAIN).arg(order(last, None)?);
+    // A directory that is there in every sandbox.
+    command.current_dir("/");
     command.stdin(OwnedFd::from(far)).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().ok()?;
+    let mut child = command.spawn()?;
     drop(command);
-    wait(&mut child).ok()?;
-    let mut text = String::new();
-    child.stdout.take()?.read_to_string(&mut text).ok()?;
-    let (pid, file_bytes) = text.trim().split_once(' ')?;
-    Some(Seen { pid: pid.parse().ok()?, file_bytes: file_bytes.parse().ok()? })
+    wait(&mut child)?;
+    let (mut seen, mut word) = (String::new(), Vec::new());
+    if let Some(mut output) = child.stdout.take() {
+        output.read_to_string(&mut seen)?;
+    }
+    line.set_read_timeout(Some(PATIENCE))?;
+    line.read_to_end(&mut word)?;
+    Ok((seen, word))
 }
 
 fn wait(child: &mut std::process::Child) -> io::Result<ExitStatus> {
@@ -155,13 +208,7 @@ fn wait(child: &mut std::process::Child) -> io::Result<ExitStatus> {
     Err(io::ErrorKind::TimedOut.into())
 }
 
-fn has_bubblewrap() -> bool {
-    let mut command = Command::new("bwrap");
-    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().and_then(|mut child| wait(&mut child)).is_ok_and(|status| status.success())
-}
-
-fn landlock_abi() -> Option<u32> {
+pub(super) fn landlock_abi() -> Option<u32> {
     let (none, size) = (std::ptr::null::<libc::c_void>(), 0usize);
     // SAFETY: with this flag the kernel reads no memory and makes nothing; it answers a number.
     let abi = unsafe {

@@ -17,6 +17,8 @@ const HEAD_BYTES: u64 = 8 << 20;
 const TAIL_BYTES: usize = 1 << 20;
 /// Lines kept for error messages.
 const TAIL_LINES: usize = 50;
+/// A telltale line is cut to so many characters.
+const TELLTALE_CHARS: usize = 200;
 /// A longer line is cut in memory (never in the log).
 const LINE_CAP_BYTES: usize = 4096;
 
@@ -36,8 +38,20 @@ pub(super) struct Capture {
     tail: VecDeque<String>,
     started_line: Option<&'static str>,
     started_at: Option<Instant>,
+    is_telltale: Option<fn(&str) -> bool>,
+    telltale: Option<String>,
     at_end: bool,
     buffer: Box<[u8; 64 << 10]>,
+}
+
+/// What remains of output.
+pub(super) struct Captured {
+    /// Its last lines.
+    pub tail: String,
+    /// The first telltale line.
+    pub telltale: Option<String>,
+    /// Why the log is not whole, if it is not.
+    pub log_error: Option<io::Error>,
 }
 
 impl Capture {
@@ -49,6 +63,8 @@ impl Capture {
             tail: VecDeque::new(),
             started_line: execution.started_line,
             started_at: None,
+            is_telltale: execution.telltale,
+            telltale: None,
             at_end: false,
             buffer: Box::new([0; 64 << 10]),
         })
@@ -78,12 +94,16 @@ impl Capture {
         while !self.at_end && self.pump(pipe).await.is_ok() {}
     }
 
-    /// The last lines, and why the log is not whole if it is not.
-    pub(super) fn finish(mut self) -> (String, Option<io::Error>) {
+    /// What is left to know when all is read.
+    pub(super) fn finish(mut self) -> Captured {
         if !self.line.is_empty() {
             self.end_line();
         }
-        (Vec::from(self.tail).join("\n"), self.log.finish())
+        Captured {
+            tail: Vec::from(self.tail).join("\n"),
+            telltale: self.telltale,
+            log_error: self.log.finish(),
+        }
     }
 
     /// Splits what was read into lines.
@@ -107,6 +127,9 @@ impl Capture {
         self.line.clear();
         if self.started_at.is_none() && self.started_line == Some(line.as_str()) {
             self.started_at = Some(Instant::now());
+        }
+        if self.telltale.is_none() && self.is_telltale.is_some_and(|tells| tells(&line)) {
+            self.telltale = Some(line.chars().take(TELLTALE_CHARS).collect());
         }
         if self.tail.len() == TAIL_LINES {
             self.tail.pop_front();

@@ -304,7 +304,7 @@ mod tests {
         let limits = ResourceLimits {
             memory_bytes: groups.memory.is_some().then_some(1 << 30),
             processes: groups.pids.is_some().then_some(10),
-            file_bytes: None,
+            ..ResourceLimits::default()
         };
         let made = Group::make(&groups, &limits).unwrap();
         let files = made.entrances();

@@ -13,9 +13,11 @@ use tokio::net::unix::pipe;
 use tokio::process::Command;
 
 use super::cgroup::Group;
+use super::confine::Confinement;
 use super::processes::{self, Process};
 use super::words::{CONTAIN, KILL, Order, TERMINATE, Word};
 use super::{Execution, RunnerError};
+use crate::sandbox::Sandbox;
 
 /// How long the rest of a run is awaited when its init was killed before it could end its work.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -111,10 +113,13 @@ impl Child {
 }
 
 fn order(execution: &Execution, group: &Group) -> Order {
+    let user = execution.containment.run_user();
+    let confined = |sandbox: &Sandbox| Confinement { sandbox: sandbox.clone(), user };
     Order {
         stage: execution.containment.stage(),
         limits: execution.limits,
         groups: group.entrances(),
+        confinement: execution.sandbox.as_ref().map(confined),
     }
 }
 

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::capabilities::Capabilities;
 use super::cgroup::Groups;
+use super::confine::RunUser;
+use super::seal::{Seal, Unsealed};
 use super::words::Stage;
 use crate::tier::Tier;
 
@@ -14,6 +16,7 @@ pub struct Containment {
     user_namespace: bool,
     init: PathBuf,
     groups: Groups,
+    seal: Result<Seal, Unsealed>,
 }
 
 /// Why runs cannot be contained as asked.
@@ -56,12 +59,26 @@ impl Containment {
             user_namespace: !capabilities.pid_namespace,
             init: capabilities.init.clone(),
             groups: capabilities.groups.clone(),
+            seal: capabilities.seal(tier).clone(),
         })
     }
 
     /// The tier in force.
     pub fn tier(&self) -> Tier {
         self.tier
+    }
+
+    /// What a sandbox comes to in this tier here.
+    ///
+    /// # Errors
+    /// There is none that holds; a run that is to have one is not started.
+    pub fn seals(&self) -> Result<&Seal, &Unsealed> {
+        self.seal.as_ref()
+    }
+
+    /// The user that runs in a sandbox have; `None` where it is the daemon's.
+    pub fn run_user(&self) -> Option<RunUser> {
+        self.seal.as_ref().ok().and_then(|seal| seal.user)
     }
 
     /// The same without control groups: limits are then kept by looking at /proc.

@@ -7,25 +7,26 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::net::UnixStream;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Child, Command, ExitCode, ExitStatus};
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{ExitCode, ExitStatus};
 use std::thread::sleep;
 use std::time::Duration;
 
 use dfr_contract::exit;
 use nix::errno::Errno;
+use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::{set_child_subreaper, set_pdeathsig};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::unistd::{Pid, getegid, geteuid, getpid, setsid};
+use nix::unistd::{ForkResult, Pid, fork, getegid, geteuid, getpid};
 
-use super::limits::HEADROOM;
-use super::processes;
-use super::words::{CONTAIN, Order, Stage, TERMINATE, THIS_PROGRAM, Word};
+use super::words::{CONTAIN, NotContained, Order, Seen, Stage, Step, TERMINATE, Word};
+use super::{processes, start};
 
 /// The work of an init, when that is what this process was started for. To be called before
 /// anything else in `main`.
@@ -40,8 +41,8 @@ pub fn contained() -> Option<ExitCode> {
 }
 
 fn enter(order: &Order, argv: &[OsString]) -> ExitCode {
-    if order.stage == Stage::Probe {
-        return tell_what_is_seen();
+    if let Stage::Probe { canary } = &order.stage {
+        return tell_what_is_seen(canary);
     }
     // Nothing but KILL may end an init before its work is done: a service manager that stops the
     // daemon asks every process to end.
@@ -52,20 +53,25 @@ fn enter(order: &Order, argv: &[OsString]) -> ExitCode {
         Stage::Namespace { user } => make_namespace(user, order, argv, &line),
         _ => serve(order, argv, &line).map(Some),
     };
-    let word = word.unwrap_or_else(|error| {
-        Some(Word::NotContained { errno: error.raw_os_error().unwrap_or_default() })
-    });
-    if let Some(word) = word {
+    if let Some(word) = word.unwrap_or_else(|failed| Some(Word::NotContained(failed))) {
         let _ = (&line).write_all(word.print().as_bytes());
     }
     ExitCode::SUCCESS
 }
 
-/// What a probe reads: its process id, and the cap on files that it was given.
-fn tell_what_is_seen() -> ExitCode {
-    let file_bytes = getrlimit(Resource::RLIMIT_FSIZE).map_or(0, |(soft, _)| soft);
-    println!("{} {file_bytes}", getpid());
-    ExitCode::SUCCESS
+/// What a probe finds, as JSON.
+fn tell_what_is_seen(canary: &Path) -> ExitCode {
+    let seen = Seen {
+        pid: getpid().as_raw(),
+        file_bytes: getrlimit(Resource::RLIMIT_FSIZE).map_or(0, |(soft, _)| soft),
+        uid: geteuid().as_raw(),
+        canary: fs::read(canary).is_ok(),
+        socket: UnixDatagram::unbound().is_ok(),
+    };
+    serde_json::to_string(&seen).map_or(ExitCode::from(exit::BUG), |seen| {
+        println!("{seen}");
+        ExitCode::SUCCESS
+    })
 }
 
 /// Takes the line to the daemon away from standard input, so that the program cannot inherit it.
@@ -82,7 +88,23 @@ fn make_namespace(
     order: &Order,
     argv: &[OsString],
     line: &UnixStream,
-) -> io::Result<Option<Word>> {
+) -> Result<Option<Word>, NotContained> {
+    let failed = NotContained::at(Step::Namespace);
+    unshare_processes(user).map_err(&failed)?;
+    set_pdeathsig(Signal::SIGKILL).map_err(|errno| failed(errno.into()))?;
+    // SAFETY: this process has one thread, so the other one after it may do what it likes.
+    match unsafe { fork() }.map_err(|errno| failed(errno.into()))? {
+        ForkResult::Child => serve(order, argv, line).map(Some),
+        ForkResult::Parent { child } => {
+            let status = wait_for(child).map_err(failed)?;
+            // One that has told how the program ended ends well.
+            let told = ExitStatus::from_raw(status).success();
+            Ok((!told).then_some(Word::Ended { status, killed: 0 }))
+        }
+    }
+}
+
+fn unshare_processes(user: bool) -> io::Result<()> {
     let (uid, gid) = (geteuid(), getegid());
     if user {
         unshare(CloneFlags::CLONE_NEWUSER)?;
@@ -91,32 +113,20 @@ fn make_namespace(
         fs::write("/proc/self/uid_map", format!("{uid} {uid} 1"))?;
         fs::write("/proc/self/gid_map", format!("{gid} {gid} 1"))?;
     }
-    unshare(CloneFlags::CLONE_NEWPID)?;
-    set_pdeathsig(Signal::SIGKILL)?;
-    let order = Order { stage: Stage::First, ..order.clone() };
-    let order = serde_json::to_string(&order).map_err(io::Error::other)?;
-    let first = Command::new(THIS_PROGRAM)
-        .arg(CONTAIN)
-        .arg(order)
-        .args(argv)
-        .stdin(OwnedFd::from(line.try_clone()?))
-        .spawn()?
-        .wait()?;
-    // One that has told how the program ended ends well.
-    Ok((!first.success()).then(|| Word::Ended { status: first.into_raw(), killed: 0 }))
+    Ok(unshare(CloneFlags::CLONE_NEWPID)?)
 }
 
 /// Starts the program, passes requests on, reaps, and leaves nothing behind.
-fn serve(order: &Order, argv: &[OsString], line: &UnixStream) -> io::Result<Word> {
+fn serve(order: &Order, argv: &[OsString], line: &UnixStream) -> Result<Word, NotContained> {
+    let failed = NotContained::at(Step::Init);
     give_up_protection();
-    let family = Family::found(order.stage)?;
-    let ended = SignalFd::with_flags(&SigSet::from(Signal::SIGCHLD), SfdFlags::SFD_NONBLOCK)?;
-    let program = match start(order, argv) {
-        Ok(program) => i32::try_from(program.id()).map_err(io::Error::other)?,
-        Err(error) => {
-            let errno = error.raw_os_error().unwrap_or_default();
-            return Ok(Word::NotStarted { errno });
-        }
+    let family = Family::found(&order.stage).map_err(&failed)?;
+    let ended = SignalFd::with_flags(&SigSet::from(Signal::SIGCHLD), SfdFlags::SFD_NONBLOCK)
+        .map_err(|errno| failed(errno.into()))?;
+    let program = match start::start(order, argv) {
+        Ok(program) => i32::try_from(program.id()).map_err(|e| failed(io::Error::other(e)))?,
+        Err(NotContained { step: Step::Start, errno }) => return Ok(Word::NotStarted { errno }),
+        Err(not_contained) => return Err(not_contained),
     };
     let status = loop {
         if let Some(status) = family.reap().iter().find(|(pid, _)| *pid == program) {
@@ -171,8 +181,8 @@ enum Family {
 }
 
 impl Family {
-    fn found(stage: Stage) -> io::Result<Self> {
-        if stage == Stage::First {
+    fn found(stage: &Stage) -> io::Result<Self> {
+        if let Stage::Namespace { .. } = stage {
             // Signals to "everyone" are for the first process of a namespace alone.
             let first = getpid().as_raw() == 1;
             set_pdeathsig(Signal::SIGKILL)?;
@@ -225,55 +235,27 @@ impl Family {
 /// # Errors
 /// There is no child.
 fn wait_any() -> nix::Result<Option<(i32, i32)>> {
+    let (pid, status) = wait_raw(-1, libc::WNOHANG)?;
+    Ok(Some((pid, status)).filter(|(pid, _)| *pid != 0))
+}
+
+/// Waits until this child is dead.
+fn wait_for(child: Pid) -> io::Result<i32> {
+    loop {
+        match wait_raw(child.as_raw(), 0) {
+            Err(Errno::EINTR) => {}
+            ended => return Ok(ended?.1),
+        }
+    }
+}
+
+fn wait_raw(pid: i32, options: libc::c_int) -> nix::Result<(i32, i32)> {
     let mut status = 0;
     // SAFETY: waitpid writes to the status only; nix's own would lose the raw form of it.
-    let pid = unsafe { nix::libc::waitpid(-1, &raw mut status, nix::libc::WNOHANG) };
-    Ok(Some((Errno::result(pid)?, status)).filter(|(pid, _)| *pid != 0))
+    let pid = unsafe { libc::waitpid(pid, &raw mut status, options) };
+    Ok((Errno::result(pid)?, status))
 }
 
 fn was_killed(status: i32) -> bool {
     ExitStatus::from_raw(status).signal() == Some(Signal::SIGKILL as i32)
-}
-
-/// Starts the program in a session of its own, within its limits.
-fn start(order: &Order, argv: &[OsString]) -> io::Result<Child> {
-    let (program, arguments) = argv.split_first().ok_or(Errno::ENOENT)?;
-    let enter = |path| File::options().write(true).open(path);
-    let groups: Vec<File> = order.groups.iter().map(enter).collect::<io::Result<_>>()?;
-    let caps = caps(order);
-    let mut command = Command::new(program);
-    command.args(arguments);
-    // SAFETY: this process has one thread, so the child after fork may do what it likes.
-    unsafe {
-        command.pre_exec(move || {
-            setsid()?;
-            SigSet::all().thread_unblock()?;
-            set_pdeathsig(Signal::SIGKILL)?;
-            for mut group in &groups {
-                group.write_all(b"0")?;
-            }
-            for (resource, value) in &caps {
-                lower(*resource, *value)?;
-            }
-            Ok(())
-        });
-    }
-    command.spawn()
-}
-
-fn caps(order: &Order) -> Vec<(Resource, u64)> {
-    let mut caps = vec![(Resource::RLIMIT_CORE, 0)];
-    caps.extend(order.limits.file_bytes.map(|bytes| (Resource::RLIMIT_FSIZE, bytes)));
-    // The kernel does not count for root; outside a namespace it counts all of a user's programs.
-    if order.stage == Stage::First && !geteuid().is_root() {
-        let processes = order.limits.processes.map(|limit| limit + HEADROOM);
-        caps.extend(processes.map(|limit| (Resource::RLIMIT_NPROC, limit)));
-    }
-    caps
-}
-
-/// Lowers a limit for good; one that is lower already stays.
-fn lower(resource: Resource, value: u64) -> nix::Result<()> {
-    let (_, hard) = getrlimit(resource)?;
-    setrlimit(resource, value.min(hard), value.min(hard))
 }

@@ -24,6 +24,10 @@ pub struct ResourceLimits {
     pub processes: Option<u64>,
     /// Size of any one file that it writes, in bytes.
     pub file_bytes: Option<u64>,
+    /// What its directories may hold together, in bytes on disk; looked at while it runs and once
+    /// more when it has ended. Only a sandbox says which directories these are.
+    #[serde(default)]
+    pub directory_bytes: Option<u64>,
 }
 
 /// What a run uses at one moment.
@@ -47,7 +51,7 @@ impl Usage {
 impl ResourceLimits {
     /// Whether the daemon has to look: the kernel alone enforces the size of files.
     pub(super) fn are_watched(&self) -> bool {
-        self.memory_bytes.is_some() || self.processes.is_some()
+        self.memory_bytes.is_some() || self.processes.is_some() || self.directory_bytes.is_some()
     }
 
     /// The limit that is passed, if one is.
@@ -77,8 +81,11 @@ mod tests {
 
     #[test]
     fn a_limit_is_passed_only_beyond_it_and_only_where_it_is_set() {
-        let limits =
-            ResourceLimits { memory_bytes: Some(100), processes: Some(8), file_bytes: None };
+        let limits = ResourceLimits {
+            memory_bytes: Some(100),
+            processes: Some(8),
+            ..ResourceLimits::default()
+        };
         for (memory_bytes, processes, expected) in [
             (100, 8, None),
             (101, 8, Some(Cause::OutOfMemory)),

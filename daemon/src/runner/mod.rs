@@ -18,36 +18,46 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::experiment::{Cause, RunOutcome, StopLevel};
+use crate::sandbox::Sandbox;
 
 mod capabilities;
 mod capture;
 mod cause;
 mod cgroup;
 mod child;
+mod confine;
 mod containment;
 mod init;
 mod limits;
 mod lock;
 mod processes;
+mod seal;
+mod start;
 mod suspend;
 mod words;
+mod written;
 
 pub use capabilities::{Capabilities, capabilities, capabilities_with};
 pub use capture::Live;
 pub use cgroup::{Groups, Version};
+pub use confine::{RunUser, RunUserError, gpu_nodes};
 pub use containment::{Containment, ContainmentError};
 pub use init::contained;
 pub use limits::ResourceLimits;
 pub use lock::{FileLock, LockError, is_held, signal};
 pub use processes::end_leftovers;
+pub use seal::{Seal, Unsealed};
+pub use words::{NotContained, Step};
+pub use written::{PrepareError, prepare_writable, remove_written};
 
-use capture::Capture;
+use capture::{Capture, Captured};
 use cause::Evidence;
 use cgroup::Group;
 use child::{Child, Force};
 use limits::{Usage, WATCH_EVERY, machine_oom_kills};
 use suspend::Clocks;
 use words::Word;
+use written::Watch;
 
 /// How long output is awaited after everything has ended: only what the kernel itself holds in the
 /// middle of a call could keep the pipe open.
@@ -61,7 +71,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Execution {
     /// Program and arguments; never empty.
     pub argv: Vec<String>,
-    /// Working directory.
+    /// Working directory; of what a sandbox shows, if there is one.
     pub directory: PathBuf,
     /// The whole environment of the child. One entry should be a mark for [`end_leftovers`].
     pub environment: BTreeMap<String, String>,
@@ -69,6 +79,8 @@ pub struct Execution {
     pub log: PathBuf,
     /// A line that marks the end of start-up, when the program prints one.
     pub started_line: Option<&'static str>,
+    /// Says of a line of output whether it is one that must not be there.
+    pub telltale: Option<fn(&str) -> bool>,
     /// Time from start to TERM.
     pub deadline: Duration,
     /// Time from TERM to KILL.
@@ -77,6 +89,9 @@ pub struct Execution {
     pub limits: ResourceLimits,
     /// What keeps it together.
     pub containment: Containment,
+    /// What it may see and touch, as the containment's user of runs; absent, all that the daemon
+    /// may, as the daemon's user.
+    pub sandbox: Option<Sandbox>,
 }
 
 /// What came of it.
@@ -90,6 +105,9 @@ pub struct Report {
     pub startup: Option<Duration>,
     /// The last lines of its output.
     pub tail: String,
+    /// The first line that the execution calls a telltale, its first 200 characters; also one that
+    /// the log leaves out.
+    pub telltale: Option<String>,
     /// Processes that were still there when the program itself had ended, and were killed.
     pub killed: u32,
     /// The machine slept meanwhile: what was measured is worth nothing.
@@ -117,13 +135,29 @@ pub enum RunnerError {
         /// Why.
         source: std::io::Error,
     },
-    /// The run could not be contained as it was when the machine was probed.
+    /// Its control groups could not be made as they were when the machine was probed.
+    #[error("cannot limit {program}")]
+    Limit {
+        /// First element of the argument vector.
+        program: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It was not started, because it could not be contained as when the machine was probed.
     #[error("cannot contain {program}")]
     Contain {
         /// First element of the argument vector.
         program: String,
         /// Why.
-        source: std::io::Error,
+        source: NotContained,
+    },
+    /// It was not started, because the containment in force makes no sandbox.
+    #[error("cannot seal {program}")]
+    Unsealed {
+        /// First element of the argument vector.
+        program: String,
+        /// Why.
+        source: Unsealed,
     },
     /// The operating system failed us.
     #[error("cannot supervise {program}")]
@@ -145,15 +179,23 @@ pub async fn run(
     live: Live,
     stop: watch::Receiver<StopLevel>,
 ) -> Result<Report, RunnerError> {
+    if let (Some(_), Err(why)) = (&execution.sandbox, execution.containment.seals()) {
+        return Err(RunnerError::Unsealed {
+            program: execution.argv[0].clone(),
+            source: why.clone(),
+        });
+    }
     let capture = Capture::open(execution, live)
         .map_err(|source| RunnerError::Log { path: execution.log.clone(), source })?;
     let program = || execution.argv[0].clone();
     let group = Group::make(execution.containment.groups(), &execution.limits)
-        .map_err(|source| RunnerError::Contain { program: program(), source })?;
+        .map_err(|source| RunnerError::Limit { program: program(), source })?;
     let begun =
         Begun { at: Instant::now(), clocks: Clocks::read(), oom_kills: machine_oom_kills() };
     let (child, pipe) = Child::spawn(execution, &group)?;
-    let mut run = Run { execution, group, child, pipe, capture, ending: Ending::default() };
+    let written = Watch::of(execution);
+    let ending = Ending::default();
+    let mut run = Run { execution, group, child, pipe, capture, written, ending };
     let init = run.watch(begun.at, stop).await;
     let init = init.map_err(|source| RunnerError::Supervise { program: program(), source })?;
     run.finish(begun, init).await
@@ -173,6 +215,7 @@ struct Run<'a> {
     child: Child,
     pipe: pipe::Receiver,
     capture: Capture,
+    written: Watch,
     ending: Ending,
 }
 
@@ -220,12 +263,15 @@ impl Run<'_> {
 
     /// Leaves nothing behind, and tells how it ended.
     async fn finish(self, begun: Begun, init: Option<ExitStatus>) -> Result<Report, RunnerError> {
-        let Self { execution, group, child, mut pipe, mut capture, ending } = self;
+        let Self { execution, group, child, mut pipe, mut capture, written, mut ending } = self;
         let remains = child.bury(&group).await;
         let elapsed = begun.at.elapsed();
         let _ = tokio::time::timeout(DRAIN, capture.drain(&mut pipe)).await;
         let at = capture.started_at();
-        let (tail, log_error) = capture.finish();
+        let Captured { tail, telltale, log_error } = capture.finish();
+        if written.ended_in_excess().await {
+            ending.why.get_or_insert(Why::Limit(Cause::TooMuchWritten));
+        }
         let (status, killed) = status(execution, init, remains.word)?;
         let seen = Evidence {
             code: status.and_then(|status| status.code()),
@@ -243,17 +289,19 @@ impl Run<'_> {
             killed: killed + remains.killed,
             tainted: begun.clocks.slept_until(Clocks::read()),
             tail,
+            telltale,
             log_error,
         })
     }
 
     /// The limit that is passed, whether the kernel answered it already or not: it ends a single
     /// process, and the rest would wait for that one for ever.
-    fn breach(&self) -> Option<Cause> {
+    fn breach(&mut self) -> Option<Cause> {
         let usage = Usage::below(self.child.pid());
         let killed = (self.group.oom_kills() > 0).then_some(Cause::OutOfMemory);
         let refused = (self.group.refused_forks() > 0).then_some(Cause::TooManyProcesses);
-        killed.or(refused).or_else(|| self.execution.limits.breach(usage))
+        let known = killed.or(refused).or_else(|| self.execution.limits.breach(usage));
+        known.or_else(|| self.written.found_excess().then_some(Cause::TooMuchWritten))
     }
 }
 
@@ -273,8 +321,8 @@ fn status(
         Some(Word::NotStarted { errno }) => {
             Err(RunnerError::Start { program: program(), source: source(errno) })
         }
-        Some(Word::NotContained { errno }) => {
-            Err(RunnerError::Contain { program: program(), source: source(errno) })
+        Some(Word::NotContained(source)) => {
+            Err(RunnerError::Contain { program: program(), source })
         }
     }
 }

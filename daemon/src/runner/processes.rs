@@ -108,8 +108,8 @@ pub(super) async fn sweep_orphans(known: impl Fn(i32) -> bool, since: u64) -> u3
     end(orphans).await
 }
 
-/// Ends what an earlier life of the daemon left behind: every process of this user whose
-/// environment holds `mark` (`NAME=value`), this process apart. Waits until they are gone, at most
+/// Ends what an earlier life of the daemon left behind: every process of this user, or of anybody
+/// where it is root, whose environment holds `mark` (`NAME=value`), this process apart. Waits until they are gone, at most
 /// five seconds. Returns how many there were.
 pub async fn end_leftovers(mark: &str) -> usize {
     let marked = || {
@@ -120,9 +120,12 @@ pub async fn end_leftovers(mark: &str) -> usize {
     end(marked).await as usize
 }
 
-/// Whether a process of this user began with this line in its environment.
+/// Whether a process that is ours to end began with this line in its environment. What runs for
+/// root has a user of its own.
 fn carries(pid: i32, mark: &str) -> bool {
-    let own = fs::metadata(format!("/proc/{pid}")).is_ok_and(|m| m.uid() == geteuid().as_raw());
+    let user = geteuid();
+    let is_own = |uid: u32| user.is_root() || uid == user.as_raw();
+    let own = fs::metadata(format!("/proc/{pid}")).is_ok_and(|m| is_own(m.uid()));
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     own && !mark.is_empty() && environment.split(|byte| *byte == 0).any(|e| e == mark.as_bytes())
 }

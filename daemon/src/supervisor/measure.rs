@@ -139,10 +139,12 @@ impl Session {
             environment,
             log: log.to_owned(),
             started_line: Some(CLOCK_STARTED),
+            telltale: None,
             deadline: limits.deadline,
             grace: limits.grace,
             limits: self.resources,
             containment: self.containment.clone(),
+            sandbox: None,
         };
         tracing::debug!(argv = ?execution.argv, deadline_s = limits.deadline.as_secs(), "starts");
         let most = limits.deadline + limits.grace + SLACK;

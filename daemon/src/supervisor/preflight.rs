@@ -103,6 +103,7 @@ pub(super) async fn prepare(
         memory_bytes: settings.runs.memory_bytes,
         processes: settings.runs.processes,
         file_bytes: settings.runs.file_bytes,
+        directory_bytes: None,
     };
     Ok(Session {
         settings,
@@ -165,7 +166,7 @@ pub(super) fn busy(error: LockError, tag: &str) -> Failure {
 
 /// The tier that is asked for, or the best there is.
 fn contain(settings: &Settings) -> Result<Containment, Failure> {
-    let chosen = Containment::choose(settings.runs.containment, &runner::capabilities());
+    let chosen = Containment::choose(settings.runs.containment, &runner::capabilities(None));
     chosen.map_err(|error| {
         Failure::new(Kind::Configuration, error).hint("dfr-daemon doctor says what there is")
     })

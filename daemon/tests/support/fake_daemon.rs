@@ -28,11 +28,13 @@ fn main() -> ExitCode {
                 ("PATH".to_owned(), path),
             ]),
             started_line: None,
+            telltale: None,
             deadline: Duration::from_secs(3600),
             grace: Duration::from_secs(10),
             limits: ResourceLimits::default(),
-            containment: Containment::choose(Some(tier), &runner::capabilities())
+            containment: Containment::choose(Some(tier), &runner::capabilities(None))
                 .expect("a tier that was probed"),
+            sandbox: None,
         };
         let (_sender, stop) = watch::channel(StopLevel::Continue);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -1,7 +1,7 @@
 //! What keeps a run together here, found out by the runner.
 
 use crate::report::{Containment, Finding, Tier};
-use crate::runner::{self, Capabilities, Version};
+use crate::runner::{self, Capabilities, RunUser, Seal, Unsealed, Version};
 
 /// What the machine allows, and the tier that a loop would have: the one asked for, or the best.
 pub(super) fn found(capabilities: &Capabilities, forced: Option<crate::tier::Tier>) -> Containment {
@@ -42,31 +42,76 @@ fn named(version: Version) -> &'static str {
     }
 }
 
-/// What else the machine allows or is.
-pub(super) fn others(capabilities: &Capabilities) -> Vec<Finding> {
-    vec![user(capabilities.root), container(capabilities.in_container), sandbox(capabilities)]
+/// What else the machine allows or is, and what a sandbox is made of in each tier.
+pub(super) fn others(
+    capabilities: &Capabilities,
+    forced: Option<crate::tier::Tier>,
+) -> Vec<Finding> {
+    let chosen = runner::Containment::choose(forced, capabilities).ok();
+    let sandbox = |name, tier| {
+        let needed = chosen.as_ref().is_none_or(|chosen| chosen.tier() == tier);
+        sandbox(name, capabilities.seal(tier), (tier, needed))
+    };
+    vec![
+        user(capabilities.root, chosen.as_ref().and_then(runner::Containment::run_user)),
+        container(capabilities.in_container),
+        sandbox("sandbox full", crate::tier::Tier::Full),
+        sandbox("sandbox container", crate::tier::Tier::Container),
+    ]
 }
 
-fn user(root: bool) -> Finding {
-    if root {
-        let meaning = "a candidate runs as root too; a user of its own is better";
-        return Finding::warn("user", "root", meaning);
+fn user(root: bool, run_user: Option<RunUser>) -> Finding {
+    match (root, run_user) {
+        (false, _) => Finding::ok("user", "not root"),
+        (true, Some(user)) => {
+            Finding::ok("user", format!("root; sealed runs are user {}", user.uid))
+        }
+        (true, None) => Finding::warn(
+            "user",
+            "root, and so are runs",
+            "a sandbox takes their capabilities, but they own what root owns; start the daemon as \
+             a user of its own, or where root can become another one",
+        ),
     }
-    Finding::ok("user", "not root")
 }
 
 fn container(inside: bool) -> Finding {
     Finding::ok("container", if inside { "yes" } else { "no" })
 }
 
-fn sandbox(capabilities: &Capabilities) -> Finding {
-    let landlock = capabilities.landlock_abi.map(|abi| format!("Landlock ABI {abi}"));
-    let bubblewrap = capabilities.bubblewrap.then(|| "bubblewrap".to_owned());
-    let there: Vec<_> = landlock.into_iter().chain(bubblewrap).collect();
-    let there = if there.is_empty() { "nothing for one".to_owned() } else { there.join(", ") };
-    let meaning = "a candidate can read what the daemon's user can: keep secrets elsewhere";
-    Finding::warn("sandbox", format!("none; here is {there}"), meaning)
+/// What a sandbox is made of in a tier; one that is not needed may be absent.
+fn sandbox(
+    name: &'static str,
+    seal: &Result<Seal, Unsealed>,
+    (tier, needed): (crate::tier::Tier, bool),
+) -> Finding {
+    match seal {
+        Err(why) if needed => Finding::missing(name, "does not hold", format!("{why}; {UNSEALED}")),
+        Err(why) => Finding::ok(name, format!("not here, and not needed: {why}")),
+        Ok(seal) if seal.signals.is_none() => Finding::warn(name, made_of(seal, tier), SIGNALS),
+        Ok(seal) => Finding::ok(name, made_of(seal, tier)),
+    }
 }
+
+fn made_of(seal: &Seal, tier: crate::tier::Tier) -> String {
+    let mounts = (tier == crate::tier::Tier::Full).then(|| "mounts".to_owned());
+    let landlock = seal.landlock.map(|abi| format!("Landlock ABI {abi}"));
+    let user = match seal.user {
+        Some(user) => format!("runs are user {}", user.uid),
+        None => "runs are the daemon's user".to_owned(),
+    };
+    let signals = match seal.signals {
+        Some(what) => format!("signals stopped by {what}"),
+        None => "signals reach the daemon".to_owned(),
+    };
+    let parts = mounts.into_iter().chain(landlock).chain(["seccomp".to_owned(), user, signals]);
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+const UNSEALED: &str = "a candidate can read what the daemon's user can, its labels too; namespaces \
+    or a kernel with Landlock (5.19 and later, lsm=landlock) would do";
+const SIGNALS: &str = "a candidate may end its daemon, though not read it; Linux 6.12 or another \
+    user for runs would do better";
 
 #[cfg(test)]
 mod tests {
@@ -77,7 +122,7 @@ mod tests {
     /// With an init that fails at once nothing can be contained.
     #[test]
     fn what_the_runner_found_is_told() {
-        let mut machine = runner::capabilities_with(Path::new("/bin/false"));
+        let mut machine = runner::capabilities_with(Path::new("/bin/false"), None);
         let told = found(&machine, None);
         assert_eq!((told.tier, told.pid_namespace, told.subreaper), (Tier::None, false, false));
         (machine.subreaper, machine.proc_readable) = (true, true);
@@ -90,9 +135,41 @@ mod tests {
         assert_eq!(found(&machine, Some(crate::tier::Tier::Container)).tier, Tier::Container);
         assert_eq!(asked(&machine, Some(crate::tier::Tier::Container))[0].grade, Grade::Ok);
         assert_eq!(asked(&machine, None), []);
-        (machine.landlock_abi, machine.bubblewrap, machine.root) = (Some(7), true, true);
-        let others = others(&machine);
-        assert_eq!(others[0].found, "root");
-        assert_eq!(others[2].found, "none; here is Landlock ABI 7, bubblewrap");
+    }
+
+    fn graded(seal: &Result<Seal, Unsealed>, needed: bool) -> (Grade, String) {
+        let found = sandbox("sandbox full", seal, (crate::tier::Tier::Full, needed));
+        (found.grade, found.found)
+    }
+
+    #[test]
+    fn a_sandbox_is_told_and_must_hold_where_it_is_needed() {
+        let user = Some(RunUser { uid: 7, gid: 7 });
+        let seal = Seal { user, landlock: Some(7), signals: Some("a PID namespace") };
+        let told =
+            "mounts, Landlock ABI 7, seccomp, runs are user 7, signals stopped by a PID namespace";
+        assert_eq!(graded(&Ok(seal), true), (Grade::Ok, told.to_owned()));
+        let (grade, told) = graded(&Ok(Seal { user: None, landlock: None, signals: None }), true);
+        assert_eq!(grade, Grade::Warn);
+        assert_eq!(told, "mounts, seccomp, runs are the daemon's user, signals reach the daemon");
+        let (grade, _) = graded(&Err(Unsealed::NoTier), true);
+        assert_eq!(grade, Grade::Missing);
+        let (grade, told) = graded(&Err(Unsealed::Landlock(Some(2))), false);
+        assert_eq!(grade, Grade::Ok);
+        assert!(told.ends_with("3 or more is needed without mounts, and this kernel has ABI 2"));
+    }
+
+    #[test]
+    fn root_that_stays_root_is_a_drawback() {
+        let user = |root, user| super::user(root, user).grade;
+        assert_eq!((user(false, None), user(true, None)), (Grade::Ok, Grade::Warn));
+        assert_eq!(user(true, Some(RunUser { uid: 7, gid: 7 })), Grade::Ok);
+    }
+
+    #[test]
+    fn without_any_tier_both_sandboxes_are_missing() {
+        let machine = runner::capabilities_with(Path::new("/bin/false"), None);
+        let grades: Vec<_> = others(&machine, None).iter().map(|found| found.grade).collect();
+        assert_eq!(grades[2..], [Grade::Missing, Grade::Missing]);
     }
 }

@@ -3,7 +3,7 @@
 use crate::arguments::{Places, RunFlags};
 use crate::failure::Failure;
 use crate::report::{Checkup, Finding};
-use crate::runner;
+use crate::runner::{self, RunUser};
 use crate::settings::{Environment, Locations, Runs};
 
 mod containment;
@@ -26,14 +26,15 @@ pub(super) struct Asked<'a> {
 /// The places themselves, or how runs are held, cannot be resolved.
 pub(super) fn checkup(asked: Asked) -> Result<Checkup, Failure> {
     let locations = Locations::resolve(asked.places, asked.environment).map_err(super::classify)?;
-    let capabilities = runner::capabilities();
+    let user = RunUser::choose(None).unwrap_or_default();
+    let capabilities = runner::capabilities(user);
     let runs = Runs::resolve(asked.places, asked.flags, asked.environment);
     let forced = runs.map_err(super::classify)?.containment;
     let containment = containment::found(&capabilities, forced);
     let findings: [Vec<Finding>; 7] = [
         containment::asked(&capabilities, forced),
         containment.findings(),
-        containment::others(&capabilities),
+        containment::others(&capabilities, forced),
         machine::findings(asked.environment),
         gpu::findings(asked.environment),
         places::findings(&locations),

@@ -1,0 +1,253 @@
+//! The filter of system calls: what no trainer and no compiler needs is refused. The first of two
+//! guards for what the mounts and Landlock keep, the only one for sockets and namespaces.
+
+use std::collections::BTreeMap;
+use std::env::consts::ARCH;
+use std::io;
+
+use nix::libc;
+use seccompiler::{
+    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
+    SeccompFilter, SeccompRule, TargetArch, apply_filter, sock_filter,
+};
+
+use super::os_error;
+use crate::sandbox::Code;
+
+/// Refused with EPERM whatever the arguments.
+const REFUSED: &[libc::c_long] = &[
+    // Other machines and other programs.
+    libc::SYS_socket,
+    libc::SYS_connect,
+    libc::SYS_bind,
+    libc::SYS_mq_open,
+    libc::SYS_msgget,
+    libc::SYS_semget,
+    libc::SYS_shmget,
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_process_madvise,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_kcmp,
+    // Ways around this filter.
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    // Large parts of the kernel that nobody here needs.
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_fanotify_init,
+    libc::SYS_add_key,
+    libc::SYS_keyctl,
+    libc::SYS_request_key,
+    // What is mounted, and files by handles.
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_chroot,
+    libc::SYS_move_mount,
+    libc::SYS_open_tree,
+    libc::SYS_fsopen,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fspick,
+    libc::SYS_mount_setattr,
+    libc::SYS_name_to_handle_at,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_unshare,
+    libc::SYS_setns,
+    // The machine.
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_kexec_load,
+    libc::SYS_reboot,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_settimeofday,
+    libc::SYS_clock_settime,
+    libc::SYS_clock_adjtime,
+    libc::SYS_adjtimex,
+    libc::SYS_sethostname,
+    libc::SYS_setdomainname,
+    libc::SYS_quotactl,
+    libc::SYS_quotactl_fd,
+    libc::SYS_acct,
+    libc::SYS_syslog,
+    libc::SYS_vhangup,
+];
+/// Those of old that only this architecture has.
+#[cfg(target_arch = "x86_64")]
+const REFUSED_HERE: &[libc::c_long] =
+    &[libc::SYS_iopl, libc::SYS_ioperm, libc::SYS_modify_ldt, libc::SYS_kexec_file_load];
+#[cfg(not(target_arch = "x86_64"))]
+const REFUSED_HERE: &[libc::c_long] = &[];
+
+/// Refused to a candidate, because Landlock does not know them: what changes files that it may only
+/// read, where they have its user, and watching what others do with files.
+const UNKNOWN_TO_LANDLOCK: &[libc::c_long] = &[
+    libc::SYS_fchmod,
+    libc::SYS_fchmodat,
+    libc::SYS_fchmodat2,
+    libc::SYS_fchown,
+    libc::SYS_fchownat,
+    libc::SYS_utimensat,
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_fsetxattr,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+    libc::SYS_fremovexattr,
+    SYS_SETXATTRAT,
+    SYS_REMOVEXATTRAT,
+    SYS_FILE_SETATTR,
+    libc::SYS_inotify_init1,
+    libc::SYS_inotify_add_watch,
+];
+#[cfg(target_arch = "x86_64")]
+const UNKNOWN_TO_LANDLOCK_HERE: &[libc::c_long] = &[
+    libc::SYS_chmod,
+    libc::SYS_chown,
+    libc::SYS_lchown,
+    libc::SYS_utime,
+    libc::SYS_utimes,
+    libc::SYS_futimesat,
+    libc::SYS_inotify_init,
+];
+#[cfg(not(target_arch = "x86_64"))]
+const UNKNOWN_TO_LANDLOCK_HERE: &[libc::c_long] = &[];
+
+/// Since Linux 6.13 and 6.17, the same number everywhere.
+const SYS_SETXATTRAT: libc::c_long = 463;
+const SYS_REMOVEXATTRAT: libc::c_long = 466;
+const SYS_FILE_SETATTR: libc::c_long = 469;
+
+/// Namespaces that `clone` can make.
+const NAMESPACES: [libc::c_int; 7] = [
+    libc::CLONE_NEWNS,
+    libc::CLONE_NEWCGROUP,
+    libc::CLONE_NEWUTS,
+    libc::CLONE_NEWIPC,
+    libc::CLONE_NEWUSER,
+    libc::CLONE_NEWPID,
+    libc::CLONE_NEWNET,
+];
+/// Requests that put input into a terminal, or change the attributes of files.
+const TERMINAL: [u64; 2] = [libc::TIOCSTI, libc::TIOCLINUX];
+const FS_IOC_SETFLAGS: u64 = 0x4008_6602;
+const FS_IOC_FSSETXATTR: u64 = 0x401c_5820;
+/// Of a socket's kind: without what is said of blocking and of descriptors.
+const KIND: u64 = 0xf;
+/// Marks the numbers of another set of system calls on x86_64, which is refused as a whole.
+const X32: u32 = 0x4000_0000;
+
+/// Compiled filters, all of which hold.
+pub(super) struct Filters(Vec<BpfProgram>);
+
+impl Filters {
+    pub(super) fn compile(code: Code) -> io::Result<Self> {
+        let refused = compile(rules(code).map_err(|error| os_error(&error))?, libc::EPERM)?;
+        // Its flags lie in memory that a filter cannot read; libraries then take the older call.
+        let unknown = compile(BTreeMap::from([(libc::SYS_clone3, Vec::new())]), libc::ENOSYS)?;
+        let mut filters = vec![unknown, refused];
+        if cfg!(target_arch = "x86_64") {
+            filters.insert(0, without_x32());
+        }
+        Ok(Self(filters))
+    }
+
+    /// Puts them in force for this process and all that come of it.
+    pub(super) fn apply(&self) -> io::Result<()> {
+        self.0.iter().try_for_each(|filter| apply_filter(filter).map_err(|error| os_error(&error)))
+    }
+}
+
+type Rules = BTreeMap<libc::c_long, Vec<SeccompRule>>;
+
+fn compile(rules: Rules, errno: libc::c_int) -> io::Result<BpfProgram> {
+    let arch: TargetArch = ARCH.try_into().map_err(|error| os_error(&error))?;
+    let refuse = SeccompAction::Errno(errno.cast_unsigned());
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch)
+        .map_err(|error| os_error(&error))?;
+    filter.try_into().map_err(|error| os_error(&error))
+}
+
+fn rules(code: Code) -> Result<Rules, BackendError> {
+    let mut refused: Vec<_> = REFUSED.iter().chain(REFUSED_HERE).collect();
+    if code == Code::Candidate {
+        refused.extend(UNKNOWN_TO_LANDLOCK.iter().chain(UNKNOWN_TO_LANDLOCK_HERE));
+    }
+    let mut rules: Rules = refused.into_iter().map(|call| (*call, Vec::new())).collect();
+    let namespace = |flag: &libc::c_int| {
+        let flag = u64::from(flag.cast_unsigned());
+        rule(&[(0, SeccompCmpOp::MaskedEq(flag), flag)])
+    };
+    rules.insert(libc::SYS_clone, NAMESPACES.iter().map(namespace).collect::<Result<_, _>>()?);
+    rules.insert(libc::SYS_socketpair, pairs()?);
+    rules.insert(libc::SYS_ioctl, requests(code)?);
+    // Limits of others.
+    rules.insert(libc::SYS_prlimit64, vec![rule(&[(0, SeccompCmpOp::Ne, 0)])?]);
+    Ok(rules)
+}
+
+/// Only streams between relatives: a datagram can be sent to any socket that has a name.
+fn pairs() -> Result<Vec<SeccompRule>, BackendError> {
+    let local = libc::AF_UNIX.cast_unsigned().into();
+    let kind =
+        |kind: libc::c_int| rule(&[(1, SeccompCmpOp::MaskedEq(KIND), kind.cast_unsigned().into())]);
+    let other = rule(&[(0, SeccompCmpOp::Ne, local)])?;
+    Ok(vec![other, kind(libc::SOCK_DGRAM)?, kind(libc::SOCK_RAW)?])
+}
+
+fn requests(code: Code) -> Result<Vec<SeccompRule>, BackendError> {
+    let mut requests = TERMINAL.to_vec();
+    if code == Code::Candidate {
+        requests.extend([FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR]);
+    }
+    requests.into_iter().map(|request| rule(&[(1, SeccompCmpOp::Eq, request)])).collect()
+}
+
+/// Holds when all of (argument, comparison, value) hold; the kernel looks at the lower half of each
+/// of these arguments only.
+fn rule(conditions: &[(u8, SeccompCmpOp, u64)]) -> Result<SeccompRule, BackendError> {
+    let condition = |(argument, operator, value): &(u8, SeccompCmpOp, u64)| {
+        SeccompCondition::new(*argument, SeccompCmpArgLen::Dword, operator.clone(), *value)
+    };
+    SeccompRule::new(conditions.iter().map(condition).collect::<Result<_, _>>()?)
+}
+
+/// `if (number >= X32) return EPERM; return ALLOW`, in the kernel's instructions.
+fn without_x32() -> BpfProgram {
+    let refuse = libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned();
+    let (load, jump, end) = (
+        libc::BPF_LD | libc::BPF_W | libc::BPF_ABS,
+        libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K,
+        libc::BPF_RET | libc::BPF_K,
+    );
+    let step = |code: u32, jf, k| sock_filter { code: code as u16, jt: 0, jf, k };
+    vec![
+        step(load, 0, 0),
+        step(jump, 1, X32),
+        step(end, 0, refuse),
+        step(end, 0, libc::SECCOMP_RET_ALLOW),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_candidate_is_refused_more_than_a_compiler() {
+        let (trusted, candidate) = (rules(Code::Trusted).unwrap(), rules(Code::Candidate).unwrap());
+        let more: Vec<_> = candidate.keys().filter(|call| !trusted.contains_key(call)).collect();
+        assert_eq!(more.len(), UNKNOWN_TO_LANDLOCK.len() + UNKNOWN_TO_LANDLOCK_HERE.len());
+        assert!(trusted.keys().all(|call| candidate.contains_key(call)));
+        for call in [libc::SYS_execve, libc::SYS_openat, libc::SYS_write, libc::SYS_mmap] {
+            assert!(!candidate.contains_key(&call), "{call}");
+        }
+        assert!(Filters::compile(Code::Candidate).is_ok());
+    }
+}

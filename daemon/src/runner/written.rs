@@ -1,0 +1,230 @@
+//! The directories that a run may write: made for it, watched, and removed.
+
+use std::fs::{self, DirBuilder, DirEntry};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, lchown};
+use std::path::{Path, PathBuf};
+
+use futures::FutureExt;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::{Containment, Execution};
+
+/// What one file takes at least, whatever it holds.
+const LEAST_BYTES: u64 = 4096;
+/// Bytes of a path below the one that is removed; what lies deeper is moved up first.
+const LONGEST_PATH: usize = 500;
+/// Directories below each other that are looked into; no honest tree has so many.
+const DEPTH: usize = 100;
+
+/// Why a directory cannot be handed to runs.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// Something else is there, a link perhaps.
+    #[error("{} is no directory", .0.display())]
+    NoDirectory(PathBuf),
+    /// The operating system refused.
+    #[error("cannot hand {} to runs", path.display())]
+    Io {
+        /// The directory, or what is in it.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Makes a directory one that runs may write: there, with mode 0700, and with all that is in it
+/// the property of the user of runs. Not to be called while a run may write in it.
+///
+/// # Errors
+/// A link or something else is in its place, or the operating system refuses.
+pub fn prepare_writable(path: &Path, containment: &Containment) -> Result<(), PrepareError> {
+    let failed = |source| PrepareError::Io { path: path.to_owned(), source };
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
+        _ => {}
+    }
+    if !fs::symlink_metadata(path).map_err(failed)?.is_dir() {
+        return Err(PrepareError::NoDirectory(path.to_owned()));
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed)?;
+    let Some(user) = containment.run_user() else { return Ok(()) };
+    let hand_over = |path: &Path| {
+        let given = lchown(path, Some(user.uid), Some(user.gid));
+        given.map_err(|source| PrepareError::Io { path: path.to_owned(), source })
+    };
+    hand_over(path)?;
+    let mut open = vec![path.to_owned()];
+    while let Some(directory) = open.pop() {
+        for entry in entries(&directory).map_err(failed)? {
+            hand_over(&entry.path())?;
+            if entry.file_type().map_err(failed)?.is_dir() {
+                open.push(entry.path());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes a directory that runs have written, whatever they made of it: one that is nested too deep
+/// for a path, or that its owner may not look into. What is not there is removed already. Not to be
+/// called while a run may write in it.
+///
+/// # Errors
+/// The operating system refuses.
+pub fn remove_written(path: &Path) -> io::Result<()> {
+    let mut moved = 0;
+    loop {
+        match fs::symlink_metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+            Ok(found) if !found.is_dir() => return fs::remove_file(path),
+            Ok(_) => remove(path, path, &mut moved)?,
+        }
+    }
+}
+
+/// Removes what is below a directory of `top` and, when nothing was moved to `top` meanwhile, the
+/// directory.
+fn remove(directory: &Path, top: &Path, moved: &mut u32) -> io::Result<()> {
+    let before = *moved;
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o700))?;
+    for entry in entries(directory)? {
+        let path = entry.path();
+        if !entry.file_type()?.is_dir() {
+            fs::remove_file(path)?;
+        } else if path.as_os_str().len() > top.as_os_str().len() + LONGEST_PATH {
+            fs::rename(path, free(top, moved))?;
+        } else {
+            remove(&path, top, moved)?;
+        }
+    }
+    if directory != top || *moved == before { fs::remove_dir(directory) } else { Ok(()) }
+}
+
+/// A name that nothing has.
+fn free(top: &Path, moved: &mut u32) -> PathBuf {
+    loop {
+        *moved += 1;
+        let path = top.join(format!(".moved-{moved}"));
+        if fs::symlink_metadata(&path).is_err() {
+            return path;
+        }
+    }
+}
+
+fn entries(directory: &Path) -> io::Result<Vec<DirEntry>> {
+    fs::read_dir(directory)?.collect()
+}
+
+/// Looks, beside everything else, at how much a run has written; a look begins when the last one
+/// has ended.
+pub(super) struct Watch {
+    directories: Vec<PathBuf>,
+    limit: Option<u64>,
+    look: Option<JoinHandle<bool>>,
+}
+
+impl Watch {
+    pub(super) fn of(execution: &Execution) -> Self {
+        let writable = execution.sandbox.iter().flat_map(|sandbox| sandbox.writable.clone());
+        let limit = execution.limits.directory_bytes;
+        Self { directories: writable.collect(), limit, look: None }
+    }
+
+    /// Whether the last look found too much.
+    pub(super) fn found_excess(&mut self) -> bool {
+        let Some(limit) = self.limit else { return false };
+        let found = self.look.as_mut().and_then(FutureExt::now_or_never);
+        if self.look.is_none() || found.is_some() {
+            let directories = self.directories.clone();
+            self.look = Some(spawn_blocking(move || exceeds(&directories, limit)));
+        }
+        found.is_some_and(|found| found.unwrap_or(true))
+    }
+
+    /// One last look, when nothing is written any more.
+    pub(super) async fn ended_in_excess(self) -> bool {
+        let Self { directories, limit: Some(limit), .. } = self else { return false };
+        spawn_blocking(move || exceeds(&directories, limit)).await.unwrap_or(true)
+    }
+}
+
+/// Whether there is more than that in these directories; also when they cannot be looked through.
+fn exceeds(directories: &[PathBuf], limit: u64) -> bool {
+    let mut sum = 0;
+    directories.iter().any(|directory| !add(directory, DEPTH, limit, &mut sum))
+}
+
+/// Adds up what is below a directory; false once it is too much. What vanishes meanwhile is nothing.
+fn add(directory: &Path, depth: usize, limit: u64, sum: &mut u64) -> bool {
+    let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) if depth > 0 => entries,
+        Err(error) if is_gone(&error) => return true,
+        _ => return false,
+    };
+    for entry in entries {
+        let metadata = match entry.and_then(|entry| Ok((entry.path(), entry.metadata()?))) {
+            Ok(found) => found,
+            Err(error) if is_gone(&error) => continue,
+            Err(_) => return false,
+        };
+        let (path, metadata) = metadata;
+        *sum += (metadata.blocks() * 512).max(LEAST_BYTES);
+        if *sum > limit || metadata.is_dir() && !add(&path, depth - 1, limit, sum) {
+            return false;
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(directory: &Path, limit: u64) -> bool {
+        !exceeds(&[directory.to_owned()], limit)
+    }
+
+    #[test]
+    fn what_no_path_reaches_is_removed() {
+        use nix::fcntl::{OFlag, open, openat};
+        use nix::sys::stat::{Mode, mkdirat};
+        let home = tempfile::TempDir::new().unwrap();
+        let top = home.path().join("top");
+        fs::create_dir(&top).unwrap();
+        let mut at = open(&top, OFlag::O_DIRECTORY, Mode::empty()).unwrap();
+        for _ in 0..3000 {
+            mkdirat(&at, "deep", Mode::S_IRWXU).unwrap();
+            at = openat(&at, "deep", OFlag::O_DIRECTORY, Mode::empty()).unwrap();
+        }
+        fs::write(top.join("file"), "").unwrap();
+        std::os::unix::fs::symlink(home.path(), top.join("link")).unwrap();
+        fs::create_dir_all(top.join(".moved-1/taken")).unwrap();
+        fs::create_dir(top.join("closed")).unwrap();
+        fs::set_permissions(top.join("closed"), fs::Permissions::from_mode(0o0)).unwrap();
+        assert!(exceeds(std::slice::from_ref(&top), u64::MAX));
+        remove_written(&top).unwrap();
+        remove_written(&top).unwrap();
+        assert_eq!(entries(home.path()).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn bytes_files_and_depth_all_count() {
+        let home = tempfile::TempDir::new().unwrap();
+        let at = |name: &str| home.path().join(name);
+        assert!(holds(home.path(), 0) && holds(&at("gone"), 0));
+        fs::create_dir(at("below")).unwrap();
+        fs::write(at("below/large"), vec![1; 64 << 10]).unwrap();
+        assert!(holds(home.path(), 68 << 10) && !holds(home.path(), (68 << 10) - 1));
+        for n in 0..10 {
+            fs::write(at(&format!("{n}")), "").unwrap();
+        }
+        assert!(holds(home.path(), 108 << 10) && !holds(home.path(), (108 << 10) - 1));
+        std::os::unix::fs::symlink("/", at("link")).unwrap();
+        assert!(holds(home.path(), 112 << 10));
+        fs::create_dir_all(at(&"d/".repeat(DEPTH + 1))).unwrap();
+        assert!(!holds(home.path(), 1 << 30));
+    }
+}

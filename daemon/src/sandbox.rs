@@ -1,0 +1,161 @@
+//! What a run may see and touch. Data only: the runner makes it so, in each tier by other means.
+//!
+//! Rights add up. What lies below a readable or writable path has at least its rights; nothing can
+//! be taken away below it, because one of the means (Landlock) knows no such thing.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// What every program needs: programs, libraries, and what the C library looks up.
+const SYSTEM: [&str; 17] = [
+    "/bin",
+    "/etc/alternatives",
+    "/etc/group",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/localtime",
+    "/etc/nsswitch.conf",
+    "/etc/passwd",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/nix/store",
+    "/sbin",
+    "/sys/devices/system/cpu",
+    "/sys/devices/system/node",
+    "/usr",
+];
+/// What libraries ask of the machine as a whole. Of processes nothing: a run finds its own first
+/// process only, and where it has a /proc of its own, all that are in it.
+const MACHINE: [&str; 17] = [
+    "/proc/cpuinfo",
+    "/proc/devices",
+    "/proc/filesystems",
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/proc/sys/kernel/cap_last_cap",
+    "/proc/sys/kernel/ngroups_max",
+    "/proc/sys/kernel/osrelease",
+    "/proc/sys/kernel/pid_max",
+    "/proc/sys/kernel/threads-max",
+    "/proc/sys/vm/max_map_count",
+    "/proc/sys/vm/mmap_min_addr",
+    "/proc/sys/vm/overcommit_memory",
+    "/proc/uptime",
+    "/proc/version",
+    "/proc/vmstat",
+];
+/// What the libraries of a GPU read besides its device nodes.
+const GPU: [&str; 2] = ["/proc/driver/nvidia", "/sys"];
+
+/// What one run may see and touch; everything else is not there or refused, the network wholly.
+/// Paths are the same inside and outside. Links on the way are followed when the run begins, so no
+/// path may lead through a directory that a candidate could write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sandbox {
+    /// Files and directories to read and execute; those that are not there are left out.
+    pub readable: BTreeSet<PathBuf>,
+    /// Directories to write, which must be there and belong to the run's user.
+    pub writable: BTreeSet<PathBuf>,
+    /// Device nodes besides `/dev/null` and its like.
+    pub devices: BTreeSet<PathBuf>,
+    /// Whose code runs in it.
+    pub code: Code,
+}
+
+/// Whose code runs in a sandbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// A compiler at work on a candidate's sources.
+    Trusted,
+    /// The candidate itself: owners, modes, times and attributes of files stay as they are made,
+    /// because Landlock does not keep these from being changed outside.
+    Candidate,
+}
+
+impl Sandbox {
+    /// What every program needs and nothing else.
+    pub fn system(code: Code) -> Self {
+        let readable = SYSTEM.iter().chain(&MACHINE).map(PathBuf::from).collect();
+        Self { readable, writable: BTreeSet::new(), devices: BTreeSet::new(), code }
+    }
+
+    /// With another file or directory to read and execute.
+    #[must_use]
+    pub fn reads(mut self, path: impl Into<PathBuf>) -> Self {
+        self.readable.insert(path.into());
+        self
+    }
+
+    /// With another directory to write.
+    #[must_use]
+    pub fn writes(mut self, path: impl Into<PathBuf>) -> Self {
+        self.writable.insert(path.into());
+        self
+    }
+
+    /// With these device nodes of GPUs and what their libraries read; unchanged when there are none.
+    #[must_use]
+    pub fn computes_on(mut self, nodes: BTreeSet<PathBuf>) -> Self {
+        if !nodes.is_empty() {
+            self.readable.extend(GPU.map(PathBuf::from));
+            self.devices.extend(nodes);
+        }
+        self
+    }
+}
+
+/// Without those that lie below another one of them.
+pub fn outermost(paths: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+    let mut kept = BTreeSet::new();
+    // In this order an ancestor comes before all that lies below it.
+    for path in paths {
+        if !covers(&kept, &path) {
+            kept.insert(path);
+        }
+    }
+    kept
+}
+
+/// Whether one of them is the path or an ancestor of it.
+pub fn covers(paths: &BTreeSet<PathBuf>, path: &Path) -> bool {
+    path.ancestors().any(|ancestor| paths.contains(ancestor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(paths: &[&str]) -> BTreeSet<PathBuf> {
+        paths.iter().map(PathBuf::from).collect()
+    }
+
+    #[test]
+    fn only_what_lies_below_another_is_left_out() {
+        let all = paths(&["/a/b", "/a", "/a-b", "/a/b/c", "/b/c", "/b/cd"]);
+        assert_eq!(outermost(all), paths(&["/a", "/a-b", "/b/c", "/b/cd"]));
+        assert!(
+            covers(&paths(&["/"]), Path::new("/a")) && !covers(&paths(&["/a/b"]), "/a".as_ref())
+        );
+    }
+
+    #[test]
+    fn a_sandbox_begins_with_no_secret_and_grows_by_what_is_named() {
+        let plain = Sandbox::system(Code::Candidate);
+        for place in ["/root", "/home", "/etc/shadow", "/tmp", "/proc/1", "/proc/self", "/sys", "/"]
+        {
+            assert!(!covers(&plain.readable, Path::new(place)), "{place}");
+        }
+        assert_eq!(plain.clone().computes_on(BTreeSet::new()), plain);
+        let grown = plain.reads("/x").writes("/y").computes_on(paths(&["/dev/nvidia0"]));
+        assert!(
+            grown.readable.contains(Path::new("/sys")) && covers(&grown.readable, "/x/z".as_ref())
+        );
+        assert_eq!((grown.writable, grown.devices), (paths(&["/y"]), paths(&["/dev/nvidia0"])));
+    }
+}
