@@ -16,7 +16,7 @@ use dfr_contract::modality::Modality;
 use dfr_contract::pack::{Part, PartHeader};
 use dfr_media::catalogue::{self, CatalogueError};
 use dfr_media::decode::{Decoder, LIMIT};
-use dfr_media::ffmpeg::FfmpegError;
+use dfr_media::ffmpeg::{Ffmpeg, FfmpegError, SearchPlaces};
 use dfr_media::pack::plan::{Item, Plan};
 use dfr_media::pack::read::{labels_path, packs_dir, read_complete};
 use dfr_media::pack::write::{Pack, PackError, write};
@@ -94,36 +94,97 @@ fn part_header(pack: &Path, part: Part) -> PartHeader {
     serde_json::from_slice(&fs::read(pack.join(part.as_str()).join("part.json")).unwrap()).unwrap()
 }
 
-#[test]
-fn records_labels_and_ids_belong_together_and_no_part_shares_a_recording() {
-    let root = sample();
-    let pack = pack(root.path(), &input()).unwrap();
-    let ids = fs::read_to_string(pack.dir.join("vault/ids.tsv")).unwrap();
-    let ids: Vec<Vec<&str>> = ids.lines().skip(1).map(|line| line.split('\t').collect()).collect();
-    assert_eq!(ids.len(), 24);
+type Id = Vec<String>;
+
+/// Part, record, data set, file, recording and hash of every record.
+fn ids(pack: &Path) -> Vec<Id> {
+    let text = fs::read_to_string(pack.join("vault/ids.tsv")).unwrap();
+    text.lines().skip(1).map(|line| line.split('\t').map(str::to_owned).collect()).collect()
+}
+
+/// Every record is what its file decodes to, and has its file's label.
+fn check_records(root: &Path, pack: &Path) {
+    let ids = ids(pack);
     let decoder = Decoder { ffmpeg: &ffmpeg(), input: &input(), limit: LIMIT };
     for part in Part::ALL {
-        let header = part_header(&pack.dir, part);
-        let records = fs::read(pack.dir.join(part.as_str()).join("records.u8")).unwrap();
-        let labels = fs::read(labels_path(&pack.dir, part)).unwrap();
+        let header = part_header(pack, part);
+        let records = fs::read(pack.join(part.as_str()).join("records.u8")).unwrap();
+        let labels = fs::read(labels_path(pack, part)).unwrap();
         let of_part: Vec<_> = ids.iter().filter(|id| id[0] == part.as_str()).collect();
         assert_eq!((labels.len(), of_part.len()), (header.records as usize, labels.len()));
+        assert_eq!(records.len() as u64, header.records * header.record_bytes());
         for (index, id) in of_part.iter().enumerate() {
             assert_eq!(id[1], index.to_string());
             assert_eq!(labels[index], u8::from(id[2].ends_with("-synthetic")));
-            let file = catalogue::dataset_dir(root.path(), Modality::Video, id[2]).join(id[3]);
+            let file = catalogue::dataset_dir(root, Modality::Video, &id[2]).join(&id[3]);
             let stride = header.record_bytes() as usize;
             assert!(records[index * stride..][..stride] == decoder.decode(&file).unwrap());
         }
     }
+}
+
+#[test]
+fn records_labels_and_ids_belong_together_and_no_part_shares_a_recording() {
+    let root = sample();
+    let pack = pack(root.path(), &input()).unwrap();
+    check_records(root.path(), &pack.dir);
+    let ids = ids(&pack.dir);
+    assert_eq!(ids.len(), 24);
     let parts = |recording: &str| -> Vec<&str> {
         let of_recording = ids.iter().filter(|id| id[4] == recording);
-        of_recording.map(|id| id[0]).collect()
+        of_recording.map(|id| id[0].as_str()).collect()
     };
     for kind in Kind::ALL {
         let parts = parts(&recording(kind, 0));
         assert!(parts.len() == 2 && parts[0] == parts[1], "{kind:?} {parts:?}");
     }
+}
+
+/// The same clip in another encoding, as a file that no manifest knows.
+fn encode_again(from: &Path, to: &Path) {
+    let name = |path: &Path| format!("file:{}", path.display());
+    let arguments = ["-y", "-i", &name(from), "-c:v", "libx264", "-crf", "28", &name(to)];
+    ffmpeg().run(arguments, &[], LIMIT).unwrap();
+}
+
+fn duplicates(pack: &Pack) -> Vec<(&str, &str)> {
+    let left_out = pack.header.left_out.iter();
+    left_out.map(|l| (l.file.as_str(), l.duplicate_of.as_deref().unwrap_or("none"))).collect()
+}
+
+#[test]
+fn what_shows_the_same_as_something_earlier_is_left_out_and_stays_so_when_data_is_added() {
+    let root = sample();
+    let first = pack(root.path(), &input()).unwrap();
+    assert_eq!(duplicates(&first), [], "no two recordings of the sample set are alike");
+    let original = clip(root.path(), "sample-waves-real");
+    // A name that would come first, had it not come later.
+    let copy = clip(root.path(), "sample-fields-synthetic").with_file_name("-copy.mp4");
+    encode_again(&original, &copy);
+    let second = pack(root.path(), &input()).unwrap();
+    let [(left_out, twin)] = duplicates(&second)[..] else {
+        panic!("{:?}", second.header.left_out)
+    };
+    assert_eq!(left_out, "sample-fields-synthetic/-copy.mp4");
+    // Either twin: they show the same.
+    assert!(twin.starts_with("sample-waves-") && twin.ends_with("/000000.mp4"), "{twin}");
+    let reason = &second.header.left_out[0].reason;
+    assert_eq!(reason.ends_with("of the other class"), twin.contains("real"), "{reason}");
+    check_records(root.path(), &second.dir);
+    assert_eq!(ids(&second.dir), ids(&first.dir), "the others stay where they were");
+    fs::copy(&original, copy.with_file_name("-same.mp4")).unwrap();
+    let third = pack(root.path(), &input()).unwrap();
+    let same = "sample-fields-synthetic/-same.mp4";
+    let mut both = duplicates(&third);
+    both.sort_unstable();
+    assert_eq!(both, [(left_out, twin), (same, twin)]);
+    assert!(pack(root.path(), &input()).unwrap().reused);
+    // What is gone cannot be repeated: the first of the copies takes its place.
+    for twin in ["sample-waves-real", "sample-waves-synthetic"] {
+        fs::remove_file(clip(root.path(), twin)).unwrap();
+    }
+    let fourth = pack(root.path(), &input()).unwrap();
+    assert_eq!(duplicates(&fourth), [(same, left_out)]);
 }
 
 #[test]
@@ -140,6 +201,96 @@ fn labels_outside_train_and_names_are_in_the_vault_only() {
     }
     let current = fs::read_link(pack.dir.with_file_name("current")).unwrap();
     assert_eq!(current, Path::new(&pack.header.content));
+}
+
+#[test]
+fn vaults_are_for_their_owner_and_what_a_trainer_gets_has_one_time_and_mode() {
+    let root = sample();
+    let pack = pack(root.path(), &input()).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    let mut vaults = vec![root.path().join("vault"), pack.dir.join("vault")];
+    while let Some(dir) = vaults.pop() {
+        assert_eq!(mode(&dir), 0o700, "{}", dir.display());
+        for path in fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                vaults.push(path);
+            } else {
+                assert_eq!(mode(&path), 0o600, "{}", path.display());
+            }
+        }
+    }
+    assert!(root.path().join("vault/fingerprints/video-2x24x24-original.tsv").is_file());
+    for part in Part::ALL {
+        let dir = pack.dir.join(part.as_str());
+        let files = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path());
+        for path in files.chain([dir.clone()]) {
+            let modified = fs::metadata(&path).unwrap().modified().unwrap();
+            assert_eq!(modified, std::time::UNIX_EPOCH, "{}", path.display());
+            assert_eq!(mode(&path), if path.is_dir() { 0o755 } else { 0o644 });
+        }
+    }
+}
+
+#[test]
+fn two_roots_with_the_same_data_have_the_same_parts_in_another_order() {
+    let [one, other] = [(); 2].map(|()| {
+        let root = sample();
+        pack(root.path(), &input()).map(|pack| (pack.header.content, ids(&pack.dir))).unwrap()
+    });
+    assert_ne!(one.0, other.0);
+    assert_ne!(one.1, other.1);
+    let parts = |ids: &[Id]| -> BTreeSet<[String; 3]> {
+        ids.iter().map(|id| [0, 2, 3].map(|column| id[column].clone())).collect()
+    };
+    assert_eq!(parts(&one.1), parts(&other.1));
+}
+
+/// A data set whose names were chosen, with the key in hand, so that real files stand first.
+fn ordered_by_class(root: &Path) -> InputSpec {
+    let secret = Vault::open(root).unwrap().secret().unwrap();
+    let entry = |name: &str, media_type: &str| {
+        let entry = serde_json::json!({"name": name, "path": "p", "media_type": media_type});
+        serde_json::from_value(entry).unwrap()
+    };
+    let classes = [("a", "real", false), ("b", "synthetic", true)];
+    for (name, _, late) in classes {
+        let folder = catalogue::dataset_dir(root, Modality::Video, name);
+        fs::create_dir_all(&folder).unwrap();
+        let files = (0..).map(|n| format!("{n:06}.mp4"));
+        let chosen =
+            files.filter(|file| (secret.order(&format!("{name}/{file}"))[0] >= 128) == late);
+        for file in chosen.take(250) {
+            fs::write(folder.join(&file), format!("{name}/{file}")).unwrap();
+        }
+    }
+    let entries = classes.map(|(name, media_type, _)| entry(name, media_type));
+    catalogue::write_entries(root, Modality::Video, &entries).unwrap();
+    let splits = SplitShares { train: 8, validation: 92, holdout: 0 };
+    InputSpec { frames: 1, height: 1, width: 1, splits, ..input() }
+}
+
+#[test]
+fn a_pack_whose_order_tells_the_class_is_refused_and_leaves_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let input = ordered_by_class(root.path());
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/quick_ffmpeg");
+    let ffmpeg = Ffmpeg::find(&SearchPlaces { named: Some(program), ..SearchPlaces::default() });
+    let decoder = Decoder { ffmpeg: &ffmpeg.unwrap(), input: &input, limit: LIMIT };
+    let attempt = || {
+        let vault = Vault::open(root.path()).unwrap();
+        write(&vault, &plan_of(&vault, &input), &decoder, &|| ())
+    };
+    let error = attempt().unwrap_err();
+    assert!(matches!(error, PackError::Tells { .. }), "{error}");
+    let error = error.to_string();
+    assert!(error.contains("audit of validation") && error.contains("FAILED"), "{error}");
+    assert!(error.contains("vault/shuffle.key"), "{error}");
+    let packs = packs_dir(root.path(), Modality::Video, &input.name());
+    assert_eq!(fs::read_dir(packs).unwrap().count(), 0);
+    // The way out that the message names: with another key the names tell nothing.
+    fs::remove_file(root.path().join("vault/shuffle.key")).unwrap();
+    let pack = attempt().unwrap();
+    assert!(pack.audit.findings[0].auc.is_some() && pack.audit.passes());
 }
 
 #[test]
