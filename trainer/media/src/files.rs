@@ -37,6 +37,8 @@ const PRIVATE: (u32, u32) = (0o700, 0o600);
 /// Names the directory.
 pub fn create_private_dir(path: &Path) -> Result<(), FileError> {
     let create = || {
+        // Parents are made as usual: they hold what others may read too.
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
         DirBuilder::new().recursive(true).mode(PRIVATE.0).create(path)?;
         fs::set_permissions(path, Permissions::from_mode(PRIVATE.0))
     };
@@ -276,6 +278,9 @@ mod tests {
         }
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&vault), mode(&vault.join("key"))), (0o700, 0o600));
+        let usual = dir.path().join("usual");
+        create_dir(&usual).unwrap();
+        assert_eq!(mode(&dir.path().join("a")), mode(&usual), "parents are for all");
         assert_eq!(fs::read(vault.join("key")).unwrap(), b"two");
         create_private_dir(&part).unwrap();
         write_private(&part.join("records"), b"x").unwrap();

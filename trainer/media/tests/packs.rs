@@ -259,13 +259,13 @@ fn ordered_by_class(root: &Path) -> InputSpec {
         let files = (0..).map(|n| format!("{n:06}.mp4"));
         let chosen =
             files.filter(|file| (secret.order(&format!("{name}/{file}"))[0] >= 128) == late);
-        for file in chosen.take(250) {
+        for file in chosen.take(225) {
             fs::write(folder.join(&file), format!("{name}/{file}")).unwrap();
         }
     }
     let entries = classes.map(|(name, media_type, _)| entry(name, media_type));
     catalogue::write_entries(root, Modality::Video, &entries).unwrap();
-    let splits = SplitShares { train: 8, validation: 92, holdout: 0 };
+    let splits = SplitShares { train: 4, validation: 96, holdout: 0 };
     InputSpec { frames: 1, height: 1, width: 1, splits, ..input() }
 }
 

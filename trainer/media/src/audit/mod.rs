@@ -46,7 +46,7 @@ pub struct Finding {
     pub records: &'static str,
     /// Real and synthetic ones.
     pub counts: [usize; 2],
-    /// Area under the ROC curve, cross-validated; none with too few records to tell.
+    /// Area under the ROC curve on records that were not learnt from; none with too few records to tell.
     pub auc: Option<f64>,
 }
 
@@ -61,9 +61,10 @@ pub struct Report {
 
 impl Finding {
     /// Largest distance of the AUC from 0.5 that an honest order may have: 0.02 or three standard
-    /// errors of the rank statistic for this many records, whichever is more.
+    /// errors of the rank statistic for as many records as were judged, whichever is more.
     pub fn bound(&self) -> f64 {
-        let [real, synthetic] = self.counts.map(|n| n as f64);
+        let judged = (classify::FOLDS - 1) as f64 / classify::FOLDS as f64;
+        let [real, synthetic] = self.counts.map(|n| judged * n as f64);
         let variance = (real + synthetic + 1.0) / (12.0 * real * synthetic);
         LEAST_BOUND.max(STANDARD_ERRORS * variance.sqrt())
     }

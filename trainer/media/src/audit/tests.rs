@@ -52,17 +52,18 @@ fn a_weak_lean_is_found_where_there_are_many_records() {
     assert!(!finding(&labels).passes());
 }
 
+/// `AUDIT_SEEDS=300` looks harder.
 #[test]
 fn honest_orders_pass_as_often_as_the_bound_says() {
-    let mut failed = Vec::new();
-    for seed in 0..60 {
-        let finding = finding(&honest([300, 500, 1000][seed as usize % 3], seed));
-        if !finding.passes() {
-            failed.push(finding.to_string());
-        }
-    }
-    // Three standard errors are left by one in 370: two of 60 would be one chance in 90.
-    assert!(failed.len() < 2, "{failed:?}");
+    let seeds = std::env::var("AUDIT_SEEDS").map_or(21, |seeds| seeds.parse().unwrap());
+    let findings = (0..seeds).map(|seed: usize| {
+        let each = [300, 500, 1000][seed % 3];
+        finding(&honest(each, seed as u64))
+    });
+    let failed: Vec<String> =
+        findings.filter(|finding| !finding.passes()).map(|finding| finding.to_string()).collect();
+    // Three standard errors are left by one in 370.
+    assert!(failed.len() <= seeds / 100, "{failed:?}");
 }
 
 #[test]
@@ -76,6 +77,7 @@ fn few_records_give_no_verdict_and_pass() {
 #[test]
 fn the_bound_is_three_standard_errors_and_never_less_than_two_hundredths() {
     let bound = |each| Finding { records: "both", counts: [each; 2], auc: Some(0.5) }.bound();
-    assert!((bound(300) - 3.0 * (601.0_f64 / (12.0 * 300.0 * 300.0)).sqrt()).abs() < 1e-12);
+    // Of 300 of each class 270 are judged.
+    assert!((bound(300) - 3.0 * (541.0_f64 / (12.0 * 270.0 * 270.0)).sqrt()).abs() < 1e-12);
     assert_eq!(bound(100_000), 0.02);
 }
