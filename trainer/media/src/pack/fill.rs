@@ -41,7 +41,7 @@ impl Fill<'_> {
         let repeated = duplicates::find(record, &all);
         record.write()?;
         left_out.extend(repeated.iter().cloned());
-        let kept = self.close_up(dir, stored, &repeated)?;
+        let kept = self.close_up(dir, &stored, &repeated)?;
         require_records(self.plan, &kept, &left_out)?;
         self.describe(dir, &kept, left_out)
     }
@@ -61,14 +61,14 @@ impl Fill<'_> {
     fn close_up<'s>(
         &self,
         dir: &Path,
-        stored: Vec<Vec<Stored<'s>>>,
+        stored: &[Vec<Stored<'s>>],
         repeated: &[LeftOut],
     ) -> Result<Vec<Vec<&'s Item>>, FileError> {
         let dropped: HashSet<&str> = repeated.iter().map(|l| l.file.as_str()).collect();
         let bytes = self.plan.input.record_shape().iter().product::<u64>();
         let bytes = usize::try_from(bytes).expect("a record was in memory");
         let parts = Part::ALL.into_iter().zip(stored);
-        let close_up = |(part, stored): (Part, Vec<Stored<'s>>)| {
+        let close_up = |(part, stored): (Part, &Vec<Stored<'s>>)| {
             records::close_up(&dir.join(part.as_str()), stored, &dropped, bytes)
         };
         parts.map(close_up).collect()

@@ -73,7 +73,7 @@ pub fn write<'a>(
 /// The disk.
 pub fn close_up<'a>(
     dir: &Path,
-    stored: Vec<Stored<'a>>,
+    stored: &[Stored<'a>],
     dropped: &HashSet<&str>,
     record_bytes: usize,
 ) -> Result<Vec<&'a Item>, FileError> {
