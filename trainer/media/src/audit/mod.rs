@@ -44,8 +44,8 @@ pub enum AuditError {
 pub struct Finding {
     /// Which records.
     pub records: &'static str,
-    /// Real and synthetic ones.
-    pub counts: [usize; 2],
+    /// Real and synthetic ones, by part; parts that hardly have both classes are not looked at.
+    pub counts: Vec<[usize; 2]>,
     /// Area under the ROC curve on records that were not learnt from; none with too few records to tell.
     pub auc: Option<f64>,
 }
@@ -64,9 +64,18 @@ impl Finding {
     /// errors of the rank statistic for as many records as were judged, whichever is more.
     pub fn bound(&self) -> f64 {
         let judged = (classify::FOLDS - 1) as f64 / classify::FOLDS as f64;
-        let [real, synthetic] = self.counts.map(|n| judged * n as f64);
-        let variance = (real + synthetic + 1.0) / (12.0 * real * synthetic);
-        LEAST_BOUND.max(STANDARD_ERRORS * variance.sqrt())
+        let (mut variance, mut pairs) = (0.0, 0.0);
+        for counts in &self.counts {
+            let [real, synthetic] = counts.map(|n| judged * n as f64);
+            variance += real * synthetic * (real + synthetic + 1.0) / 12.0;
+            pairs += real * synthetic;
+        }
+        LEAST_BOUND.max(STANDARD_ERRORS * variance.sqrt() / pairs)
+    }
+
+    /// Real and synthetic records in all parts.
+    fn total(&self) -> [usize; 2] {
+        [0, 1].map(|class| self.counts.iter().map(|counts| counts[class]).sum())
     }
 
     /// Whether nothing is held against the records; also when there is no verdict.
@@ -84,7 +93,7 @@ impl Report {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [real, synthetic] = self.counts;
+        let [real, synthetic] = self.total();
         write!(f, "audit of {:<12} {real:>6} real {synthetic:>6} synthetic  ", self.records)?;
         match self.auc {
             None => write!(f, "no verdict: fewer than {ENOUGH} of a class"),
@@ -125,10 +134,14 @@ pub fn pack(dir: &Path) -> Result<Report, AuditError> {
 }
 
 fn judge(records: &'static str, parts: &[&[u8]]) -> Finding {
-    let of = |class| parts.iter().flat_map(|part| *part).filter(|label| **label == class).count();
-    let counts = [REAL, SYNTHETIC].map(of);
-    let enough = counts.iter().all(|count| *count >= ENOUGH);
-    Finding { records, counts, auc: enough.then(|| classify::auc(parts, SEED)) }
+    let count =
+        |part: &[u8]| [REAL, SYNTHETIC].map(|class| part.iter().filter(|l| **l == class).count());
+    let both = |part: &&[u8]| count(part).iter().all(|count| *count >= classify::FOLDS);
+    let parts: Vec<&[u8]> = parts.iter().copied().filter(both).collect();
+    let counts = parts.iter().map(|part| count(part)).collect();
+    let finding = Finding { records, counts, auc: None };
+    let enough = finding.total().iter().all(|count| *count >= ENOUGH);
+    Finding { auc: enough.then(|| classify::auc(&parts, SEED)), ..finding }
 }
 
 fn read_labels(path: &Path, records: u64) -> Result<Vec<u8>, AuditError> {

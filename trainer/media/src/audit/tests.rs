@@ -48,7 +48,7 @@ fn an_order_that_tells_the_class_is_found() {
 fn a_weak_lean_is_found_where_there_are_many_records() {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     let labels: Vec<u8> =
-        (0..6000).map(|at| u8::from(rng.random_bool(0.4 + 0.2 * f64::from(at) / 6000.0))).collect();
+        (0..6000).map(|at| u8::from(rng.random_bool(0.3 + 0.4 * f64::from(at) / 6000.0))).collect();
     assert!(!finding(&labels).passes());
 }
 
@@ -66,6 +66,18 @@ fn honest_orders_pass_as_often_as_the_bound_says() {
     assert!(failed.len() <= seeds / 100, "{failed:?}");
 }
 
+/// With a source left out, holdout has more of one class: that is no tell.
+#[test]
+fn parts_with_other_shares_of_the_classes_pass_and_a_tell_within_one_is_found() {
+    let (even, mut uneven) = (honest(300, 1), honest(300, 2));
+    uneven.extend([1; 400]);
+    uneven.shuffle(&mut ChaCha8Rng::seed_from_u64(3));
+    let finding = judge("both", &[&even, &uneven]);
+    assert!(finding.auc.is_some() && finding.passes(), "{finding}");
+    uneven.sort_unstable();
+    assert!(!judge("both", &[&even, &uneven]).passes());
+}
+
 #[test]
 fn few_records_give_no_verdict_and_pass() {
     let few = finding(&[vec![0; 199], vec![1; 500]].concat());
@@ -76,8 +88,14 @@ fn few_records_give_no_verdict_and_pass() {
 
 #[test]
 fn the_bound_is_three_standard_errors_and_never_less_than_two_hundredths() {
-    let bound = |each| Finding { records: "both", counts: [each; 2], auc: Some(0.5) }.bound();
+    let of = |counts: &[[usize; 2]]| {
+        Finding { records: "both", counts: counts.to_vec(), auc: Some(0.5) }.bound()
+    };
+    let bound = |each| of(&[[each; 2]]);
     // Of 300 of each class 270 are judged.
     assert!((bound(300) - 3.0 * (541.0_f64 / (12.0 * 270.0 * 270.0)).sqrt()).abs() < 1e-12);
     assert_eq!(bound(100_000), 0.02);
+    // Two parts of one kind vary less than one of them, and not less than all of it in one part.
+    let halves = of(&[[300; 2], [300; 2]]);
+    assert!((halves - bound(300) / 2.0_f64.sqrt()).abs() < 1e-12 && halves > bound(600));
 }
