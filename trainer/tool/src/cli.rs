@@ -53,10 +53,15 @@ pub struct Prepare {
     pub workers: Option<NonZeroUsize>,
 }
 
-/// Seals data sets in the layout that dfresearch downloads to: DIR/datasets/<modality>/<name>/. Needs
-/// no network. The pack and its vault go to the cache: DFRESEARCH_CACHE, by default
-/// ~/.cache/dfresearch. Files that cannot be decoded are named and left out (exit code 5).
+/// Seals data sets that are there already; needs no network.
 #[derive(Args, Debug)]
+#[command(
+    after_help = "DIR holds what dfresearch downloads: DIR/datasets/<modality>/<name>/. None of \
+    it is changed. The pack and its vault go to the cache: DFRESEARCH_CACHE, by default \
+    ~/.cache/dfresearch.\n\
+    Exit codes: 0 done; 3 no data, or nothing says what it is; 5 done, but files that cannot be \
+    decoded were named and left out; 9 the pack did not pass its audit and was removed."
+)]
 pub struct Seal {
     /// Kind of media: image, video or audio
     #[arg(long)]
@@ -79,9 +84,14 @@ pub struct Seal {
     pub workers: Option<NonZeroUsize>,
 }
 
-/// Trains a simple classifier on everything about validation and holdout but the content, and says
-/// how well it tells the classes apart. Exit code 9 when that is better than chance allows.
+/// Audits the newest pack of a task.
 #[derive(Args, Debug)]
+#[command(
+    after_help = "A simple classifier is trained on everything about the records of validation \
+    and holdout but their content, and must not tell the classes apart better than chance allows. \
+    Fewer than 200 of a class give no verdict.\n\
+    Exit codes: 0 passed, or no verdict; 3 no pack; 9 it tells the classes apart."
+)]
 pub struct Audit {
     /// Kind of media: image, video or audio
     #[arg(long)]

@@ -111,7 +111,7 @@ mod tests {
     /// Four seconds of notes that come and go, with overtones.
     fn melody(seed: u64) -> Vec<f32> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let notes: Vec<(f64, f64, f64)> = (0..24)
+        let notes: Vec<(f64, f64, f64)> = (0..60)
             .map(|_| {
                 (
                     rng.random_range(0.0..4.0),
@@ -122,12 +122,13 @@ mod tests {
             .collect();
         let sample = |at: u32| {
             let t = f64::from(at) / f64::from(RATE);
+            let heard = |(start, _, length): &&(f64, f64, f64)| (t - start).abs() < 4.0 * length;
             let tone = |(start, hertz, length): &(f64, f64, f64)| {
                 let rise = (-((t - start) / length).powi(2)).exp();
                 let overtone = |n: f64| (std::f64::consts::TAU * hertz * n * t).sin() / n;
-                rise * (1..=3).map(|n| overtone(f64::from(n))).sum::<f64>()
+                rise * (1..=4).map(|n| overtone(f64::from(n))).sum::<f64>()
             };
-            (0.1 * notes.iter().map(tone).sum::<f64>()) as f32
+            (0.05 * notes.iter().filter(heard).map(tone).sum::<f64>()) as f32
         };
         (0..4 * RATE).map(sample).collect()
     }
