@@ -137,25 +137,23 @@ mod tests {
         (samples.iter().map(|s| s * s).sum::<f32>() / samples.len() as f32).sqrt()
     }
 
-    fn between(one: &[f32], other: &[f32]) -> f64 {
-        distance(&words(one, RATE), &words(other, RATE)).unwrap()
-    }
-
     #[test]
     fn a_louder_a_noisy_and_a_shifted_copy_are_the_same_sound() {
-        for seed in 0..3 {
+        for seed in 0..2 {
             let original = melody(seed);
+            let known = words(&original, RATE);
+            let to = |copy: &[f32]| distance(&known, &words(copy, RATE)).unwrap();
             let quieter: Vec<f32> = original.iter().map(|s| s * 0.2).collect();
-            assert!(between(&original, &quieter) < 0.001, "seed {seed}");
+            assert!(to(&quieter) < 0.001, "seed {seed}");
             let mut rng = ChaCha8Rng::seed_from_u64(seed + 100);
             // 20 dB below the sound; uniform noise of amplitude a has a root mean square of a / √3.
             let amplitude = 3.0_f32.sqrt() * rms(&original) / 10.0;
             let noisy: Vec<f32> =
                 original.iter().map(|s| s + rng.random_range(-amplitude..amplitude)).collect();
-            let noise = between(&original, &noisy);
+            let noise = to(&noisy);
             assert!(noise < SAME, "seed {seed}: {noise}");
-            for cut in [40, 1234, 5000] {
-                let shift = between(&original, &original[cut..]);
+            for cut in [40, 3210] {
+                let shift = to(&original[cut..]);
                 assert!(shift < SAME, "seed {seed}, {cut} samples: {shift}");
             }
         }
@@ -163,7 +161,7 @@ mod tests {
 
     #[test]
     fn other_sounds_differ_in_about_half_of_the_bits() {
-        let sounds: Vec<Words> = (0..8).map(|seed| words(&melody(seed), RATE)).collect();
+        let sounds: Vec<Words> = (0..5).map(|seed| words(&melody(seed), RATE)).collect();
         for (i, one) in sounds.iter().enumerate() {
             for other in &sounds[..i] {
                 let distance = distance(one, other).unwrap();
