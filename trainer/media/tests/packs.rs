@@ -376,6 +376,10 @@ fn a_pack_is_reused_while_whole_made_again_when_damaged_and_anew_for_other_bytes
     let again = pack(root.path(), &input()).unwrap();
     assert!(!again.reused && again.dir == first.dir);
     assert!(fs::read(&records).unwrap() == whole, "the same input gives the same bytes");
+    // The same bytes with a time of their own are made again too.
+    let header = first.dir.join("validation/part.json");
+    fs::write(&header, fs::read(&header).unwrap()).unwrap();
+    assert!(!pack(root.path(), &input()).unwrap().reused);
     let (from, to) = ("sample-fields-real", "sample-shapes-real");
     fs::copy(clip(root.path(), from), clip(root.path(), to)).unwrap();
     let other = pack(root.path(), &input()).unwrap();
