@@ -61,6 +61,7 @@ fn the_table_of_exit_codes_is_the_contracts() {
         exit::NOT_FINITE,
         exit::CANARY,
         exit::RECIPE,
+        exit::TELLS,
         exit::BUG,
         exit::INTERRUPTED,
     ];

@@ -17,6 +17,8 @@ pub const NOT_FINITE: u8 = 6;
 pub const CANARY: u8 = 7;
 /// `dfr-train`: the candidate's own code failed (a shape, a kind, a panic that libtorch reported).
 pub const RECIPE: u8 = 8;
+/// `dfr`: something other than the content tells the classes of a pack apart; it is not used.
+pub const TELLS: u8 = 9;
 /// Our bug. Please report it.
 pub const BUG: u8 = 70;
 /// Stopped at once by a human, without finishing anything.

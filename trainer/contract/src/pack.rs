@@ -12,9 +12,11 @@
 //!     vault/validation.labels.u8   what only the daemon reads
 //!     vault/holdout.labels.u8
 //!     vault/ids.tsv                part, record, data set, file, recording, sha256
+//! <root>/vault/                    what all packs of a root share; for their owner only
 //! ```
 //! `<root>` is the cache root for downloaded data and `<cache>/sample` for the sample set. Records
-//! carry no names and stand in a seeded shuffle: only the vault knows which file a record was.
+//! carry no names and stand in an order drawn with a secret: only the vault knows which file a record
+//! was. What a trainer is given has one time and one mode for all; a vault has modes 0700 and 0600.
 
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +37,7 @@ pub mod file {
     pub const VAULT: &str = "vault";
     /// Which file each record came from, inside the vault.
     pub const IDS: &str = "ids.tsv";
-    /// Symbolic link to the newest pack of an input.
+    /// Symbolic link to the newest pack of an input that passed its audit.
     pub const CURRENT: &str = "current";
 }
 
@@ -45,7 +47,7 @@ pub const REAL: u8 = 0;
 pub const SYNTHETIC: u8 = 1;
 
 /// Version of the layout above; a reader refuses any other.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The three parts of a pack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -118,11 +120,11 @@ pub struct PackHeader {
     pub modality: Modality,
     /// What the records hold.
     pub input: InputSpec,
-    /// Hash over inputs and preprocessing; the directory's name.
+    /// Keyed hash over inputs and preprocessing; the directory's name. Tells nothing of the order.
     pub content: String,
     /// Counts by data set.
     pub sources: Vec<SourceCount>,
-    /// Files that could not be decoded, with the reason.
+    /// Files that could not be decoded, and near-duplicates, with the reason.
     pub left_out: Vec<LeftOut>,
 }
 
@@ -133,4 +135,7 @@ pub struct LeftOut {
     pub file: String,
     /// Why.
     pub reason: String,
+    /// The file that it shows again, if that is why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate_of: Option<String>,
 }

@@ -21,7 +21,7 @@ use crate::files::{self, FileError, at};
 /// The empty file that marks a finished download.
 pub const COMPLETE: &str = ".download_complete";
 /// The class words, as they are written.
-const MEDIA_TYPES: [&str; 3] = ["real", "synthetic", "semisynthetic"];
+pub const MEDIA_TYPES: [&str; 3] = ["real", "synthetic", "semisynthetic"];
 /// What is known about a data set's files.
 const MANIFEST: &str = "manifest.jsonl";
 
@@ -294,7 +294,8 @@ pub fn media_files(
 ) -> Result<Vec<MediaFile>, CatalogueError> {
     let folder = dataset_dir(root, modality, &entry.name);
     let names = media_names(&folder, modality)?.unwrap_or_default();
-    let mut recordings = read_manifest(&folder)?;
+    let known = read_manifest(&folder)?.into_iter().map(|line| (line.file, line.recording));
+    let mut recordings: HashMap<String, String> = known.collect();
     let files = names.into_iter().map(|name| {
         let file = name.to_string_lossy().into_owned();
         let unknown = || format!("{}/{file}", entry.name);
@@ -314,16 +315,18 @@ pub fn write_manifest(folder: &Path, lines: &[ManifestLine]) -> Result<(), FileE
     files::write_whole(&folder.join(MANIFEST), text.as_bytes())
 }
 
-fn read_manifest(folder: &Path) -> Result<HashMap<String, String>, CatalogueError> {
+/// What is known about a data set's files; nothing where there is no manifest.
+///
+/// # Errors
+/// A manifest that cannot be read.
+pub fn read_manifest(folder: &Path) -> Result<Vec<ManifestLine>, CatalogueError> {
     let path = folder.join(MANIFEST);
     let text = files::read_optional(&path)?.unwrap_or_default();
-    let read =
-        |(index, line): (usize, &str)| {
-            let parsed: Result<ManifestLine, _> = serde_json::from_str(line);
-            parsed.map(|line| (line.file, line.recording)).map_err(|source| {
-                CatalogueError::Manifest { path: path.clone(), line: index + 1, source }
-            })
-        };
+    let read = |(index, line): (usize, &str)| {
+        let wrong =
+            |source| CatalogueError::Manifest { path: path.clone(), line: index + 1, source };
+        serde_json::from_str(line).map_err(wrong)
+    };
     text.lines().enumerate().map(read).collect()
 }
 

@@ -1,9 +1,10 @@
 //! Disk effects that never leave half a file behind, and errors that name the path.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File, FileTimes, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use sha2::{Digest as _, Sha256};
 
@@ -22,6 +23,77 @@ pub struct FileError {
 /// Turns an [`io::Error`] into one that names the action and the path.
 pub fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
     move |source| FileError { action, path: path.to_owned(), source }
+}
+
+/// Mode of what everybody may read.
+const PUBLIC: (u32, u32) = (0o755, 0o644);
+/// Mode of what its owner alone may read.
+const PRIVATE: (u32, u32) = (0o700, 0o600);
+
+/// Creates a directory and its parents; the directory itself is for its owner only, also when it was
+/// there before.
+///
+/// # Errors
+/// Names the directory.
+pub fn create_private_dir(path: &Path) -> Result<(), FileError> {
+    let create = || {
+        // Parents are made as usual: they hold what others may read too.
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        DirBuilder::new().recursive(true).mode(PRIVATE.0).create(path)?;
+        fs::set_permissions(path, Permissions::from_mode(PRIVATE.0))
+    };
+    create().map_err(at("create", path))
+}
+
+/// Writes a file whole that only its owner may read: to a hidden sibling, synced, then renamed, and
+/// the directory synced.
+///
+/// # Errors
+/// Names the file.
+pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let partial = partial(path);
+    let write = || {
+        remove_if_there(&partial)?;
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).mode(PRIVATE.1).open(&partial)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&partial, path)
+    };
+    write().map_err(at("write", path))?;
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Gives a directory and the files in it the modes that everybody may read and one time for all, so
+/// that neither tells anything.
+///
+/// # Errors
+/// Names the directory.
+pub fn make_uniform(dir: &Path) -> Result<(), FileError> {
+    let uniform = || {
+        for entry in fs::read_dir(dir)? {
+            stamp(&entry?.path(), PUBLIC.1)?;
+        }
+        stamp(dir, PUBLIC.0)
+    };
+    uniform().map_err(at("set modes and times in", dir))
+}
+
+/// Whether [`make_uniform`] was the last to touch it.
+///
+/// # Errors
+/// Names the path.
+pub fn is_uniform(path: &Path) -> Result<bool, FileError> {
+    let meta = fs::symlink_metadata(path).map_err(at("look at", path))?;
+    let mode = if meta.is_dir() { PUBLIC.0 } else { PUBLIC.1 };
+    let same_time = meta.modified().is_ok_and(|time| time == UNIX_EPOCH);
+    Ok(!meta.is_symlink() && same_time && meta.permissions().mode() & 0o7777 == mode)
+}
+
+fn stamp(path: &Path, mode: u32) -> io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(mode))?;
+    let times = FileTimes::new().set_accessed(UNIX_EPOCH).set_modified(UNIX_EPOCH);
+    File::open(path)?.set_times(times)
 }
 
 /// Creates a directory and its parents.
@@ -143,7 +215,12 @@ pub fn lock(dir: &Path) -> Result<File, FileError> {
     create_dir(dir)?;
     let path = dir.join(".lock");
     let lock = || {
-        let file = File::create(&path)?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(PRIVATE.1)
+            .open(&path)?;
         file.lock()?;
         Ok(file)
     };
@@ -189,6 +266,29 @@ mod tests {
             sha256(&path).unwrap(),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
+    }
+
+    #[test]
+    fn what_is_private_is_for_its_owner_and_what_is_uniform_has_one_time_and_mode() {
+        let dir = tempfile::tempdir().unwrap();
+        let (vault, part) = (dir.path().join("a/vault"), dir.path().join("part"));
+        create_private_dir(&vault).unwrap();
+        for bytes in [b"one", b"two"] {
+            write_private(&vault.join("key"), bytes).unwrap();
+        }
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&vault), mode(&vault.join("key"))), (0o700, 0o600));
+        let usual = dir.path().join("usual");
+        create_dir(&usual).unwrap();
+        assert_eq!(mode(&dir.path().join("a")), mode(&usual), "parents are for all");
+        assert_eq!(fs::read(vault.join("key")).unwrap(), b"two");
+        create_private_dir(&part).unwrap();
+        write_private(&part.join("records"), b"x").unwrap();
+        assert!(!is_uniform(&part).unwrap() && !is_uniform(&part.join("records")).unwrap());
+        make_uniform(&part).unwrap();
+        assert!(is_uniform(&part).unwrap() && is_uniform(&part.join("records")).unwrap());
+        fs::write(part.join("records"), b"y").unwrap();
+        assert!(!is_uniform(&part.join("records")).unwrap(), "its time has changed");
     }
 
     #[test]

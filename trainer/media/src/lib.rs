@@ -1,19 +1,25 @@
 //! Media on disk: the sample set, decoding, splits and packs. Used by `dfr`, never by `dfr-train`.
 //!
-//! Pure: [`split`], [`frames`], [`resize`], [`sample::scene`], [`sample::artefact`], [`pack::plan`].
-//! Effects: [`child`], [`ffmpeg`], [`files`], [`decode`], [`catalogue`], [`sample::write`],
-//! [`pack::write`]. Nothing here reads the environment: settings come in as arguments.
+//! Pure: [`split`], [`secret`], [`frames`], [`resize`], [`fingerprint`], [`sample::scene`],
+//! [`sample::artefact`], [`pack::plan`]. Effects: [`child`], [`ffmpeg`], [`files`], [`vault`],
+//! [`decode`], [`catalogue`], [`folders`], [`sample::write`], [`pack::write`](mod@pack::write),
+//! [`audit`]. Nothing here reads the environment: settings come in as arguments.
 
+pub mod audit;
 pub mod catalogue;
 pub mod child;
 pub mod decode;
 pub mod ffmpeg;
 pub mod files;
+pub mod fingerprint;
+pub mod folders;
 pub mod frames;
 pub mod pack;
 pub mod resize;
 pub mod sample;
+pub mod secret;
 pub mod split;
+pub mod vault;
 pub mod verify;
 
 /// Called once per file that is done, from any thread.

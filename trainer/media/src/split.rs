@@ -1,15 +1,17 @@
-//! Which part of a pack a recording belongs to, and where a record stands in it. Pure.
+//! Which part of a pack a recording belongs to, and which files of train a cut leaves. Pure.
 //!
 //! Both are keyed hashes of names, so a recording's part depends on nothing but its name: data that
-//! is added, removed or downloaded in another order never moves a file from one part to another.
+//! is added, removed or downloaded in another order never moves a file from one part to another. The
+//! keys are public, so that two machines agree; where a record stands is the
+//! [secret's](crate::secret) to say.
 
 use dfr_contract::input::SplitShares;
 use dfr_contract::pack::Part;
 
 /// Fixed for ever: another key would move validation recordings into train.
 const PART_KEY: &[u8; 32] = b"dfr: part of a source recording.";
-/// Separate from [`PART_KEY`], so that the order within a part tells nothing about the part.
-const ORDER_KEY: &[u8; 32] = b"dfr: order of records in a part.";
+/// Separate from [`PART_KEY`], so that what is cut has nothing to do with the part.
+const CUT_KEY: &[u8; 32] = b"dfr: which files of train stay. ";
 
 /// The part of a recording. All files made from one recording share it.
 pub fn part_of(recording: &str, shares: &SplitShares) -> Part {
@@ -23,9 +25,10 @@ pub fn part_of(recording: &str, shares: &SplitShares) -> Part {
     }
 }
 
-/// Sorting by this puts files into a seeded shuffle in which added files move no others.
-pub fn shuffle_key(file: &str) -> u64 {
-    keyed(ORDER_KEY, file)
+/// Sorting by this ranks files: a cut keeps the first, so a file that is added takes the place of one
+/// other at most.
+pub fn rank(file: &str) -> u64 {
+    keyed(CUT_KEY, file)
 }
 
 fn keyed(key: &[u8; 32], name: &str) -> u64 {

@@ -16,7 +16,16 @@ use support::ffmpeg;
 
 fn input(frames: u32, height: u32, width: u32, preprocessing: Preprocessing) -> InputSpec {
     let splits = SplitShares { train: 50, validation: 25, holdout: 25 };
-    InputSpec { frames, height, width, preprocessing, source: Source::Sample, splits }
+    InputSpec {
+        frames,
+        height,
+        width,
+        preprocessing,
+        source: Source::Sample,
+        splits,
+        leave_out: std::collections::BTreeSet::new(),
+        max_per_class: None,
+    }
 }
 
 fn decode(file: &Path, input: &InputSpec) -> Result<Vec<u8>, DecodeError> {

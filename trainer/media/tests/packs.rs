@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,12 +16,14 @@ use dfr_contract::modality::Modality;
 use dfr_contract::pack::{Part, PartHeader};
 use dfr_media::catalogue::{self, CatalogueError};
 use dfr_media::decode::{Decoder, LIMIT};
-use dfr_media::ffmpeg::FfmpegError;
-use dfr_media::pack::plan::Plan;
-use dfr_media::pack::write::{Pack, PackError, labels_path, read_complete, write};
+use dfr_media::ffmpeg::{Ffmpeg, FfmpegError, SearchPlaces};
+use dfr_media::pack::plan::{Item, Plan};
+use dfr_media::pack::read::{labels_path, packs_dir, read_complete};
+use dfr_media::pack::write::{Pack, PackError, write};
 use dfr_media::pack::{gather, plan};
 use dfr_media::sample::write::{Made, make};
 use dfr_media::sample::{SampleSet, recording, scene::Kind};
+use dfr_media::vault::Vault;
 
 use rand::{Rng as _, SeedableRng as _};
 use support::ffmpeg;
@@ -30,17 +33,32 @@ const SET: SampleSet = SampleSet { recordings: 2 };
 fn input() -> InputSpec {
     let splits = SplitShares { train: 50, validation: 25, holdout: 25 };
     let preprocessing = Preprocessing::Original;
-    InputSpec { frames: 2, height: 24, width: 24, preprocessing, source: Source::Sample, splits }
+    InputSpec {
+        frames: 2,
+        height: 24,
+        width: 24,
+        preprocessing,
+        source: Source::Sample,
+        splits,
+        leave_out: BTreeSet::new(),
+        max_per_class: None,
+    }
 }
 
-fn plan_of(root: &Path, input: &InputSpec) -> Plan {
-    let entries = catalogue::read_entries(root, Modality::Video, None).unwrap();
-    Plan::new(Modality::Video, input, gather(root, Modality::Video, &entries).unwrap())
+fn plan_of(vault: &Vault, input: &InputSpec) -> Plan {
+    let entries = catalogue::read_entries(vault.root(), Modality::Video, None).unwrap();
+    let gathered = gather(vault.root(), Modality::Video, &entries).unwrap();
+    Plan::new(Modality::Video, input, gathered, &vault.secret().unwrap()).unwrap()
+}
+
+fn items(root: &Path) -> Vec<Item> {
+    plan_of(&Vault::open(root).unwrap(), &input()).items
 }
 
 fn pack(root: &Path, input: &InputSpec) -> Result<Pack, PackError> {
+    let vault = Vault::open(root).unwrap();
     let decoder = Decoder { ffmpeg: &ffmpeg(), input, limit: LIMIT };
-    write(root, &plan_of(root, input), &decoder, &|| ())
+    write(&vault, &plan_of(&vault, input), &decoder, &|| ())
 }
 
 /// A copy of a sample set that is made once.
@@ -76,36 +94,96 @@ fn part_header(pack: &Path, part: Part) -> PartHeader {
     serde_json::from_slice(&fs::read(pack.join(part.as_str()).join("part.json")).unwrap()).unwrap()
 }
 
-#[test]
-fn records_labels_and_ids_belong_together_and_no_part_shares_a_recording() {
-    let root = sample();
-    let pack = pack(root.path(), &input()).unwrap();
-    let ids = fs::read_to_string(pack.dir.join("vault/ids.tsv")).unwrap();
-    let ids: Vec<Vec<&str>> = ids.lines().skip(1).map(|line| line.split('\t').collect()).collect();
-    assert_eq!(ids.len(), 24);
+type Id = Vec<String>;
+
+/// Part, record, data set, file, recording and hash of every record.
+fn ids(pack: &Path) -> Vec<Id> {
+    let text = fs::read_to_string(pack.join("vault/ids.tsv")).unwrap();
+    text.lines().skip(1).map(|line| line.split('\t').map(str::to_owned).collect()).collect()
+}
+
+/// Every record is what its file decodes to, and has its file's label.
+fn check_records(root: &Path, pack: &Path) {
+    let ids = ids(pack);
     let decoder = Decoder { ffmpeg: &ffmpeg(), input: &input(), limit: LIMIT };
     for part in Part::ALL {
-        let header = part_header(&pack.dir, part);
-        let records = fs::read(pack.dir.join(part.as_str()).join("records.u8")).unwrap();
-        let labels = fs::read(labels_path(&pack.dir, part)).unwrap();
+        let header = part_header(pack, part);
+        let records = fs::read(pack.join(part.as_str()).join("records.u8")).unwrap();
+        let labels = fs::read(labels_path(pack, part)).unwrap();
         let of_part: Vec<_> = ids.iter().filter(|id| id[0] == part.as_str()).collect();
         assert_eq!((labels.len(), of_part.len()), (header.records as usize, labels.len()));
+        assert_eq!(records.len() as u64, header.records * header.record_bytes());
         for (index, id) in of_part.iter().enumerate() {
             assert_eq!(id[1], index.to_string());
             assert_eq!(labels[index], u8::from(id[2].ends_with("-synthetic")));
-            let file = catalogue::dataset_dir(root.path(), Modality::Video, id[2]).join(id[3]);
+            let file = catalogue::dataset_dir(root, Modality::Video, &id[2]).join(&id[3]);
             let stride = header.record_bytes() as usize;
             assert!(records[index * stride..][..stride] == decoder.decode(&file).unwrap());
         }
     }
+}
+
+#[test]
+fn records_labels_and_ids_belong_together_and_no_part_shares_a_recording() {
+    let root = sample();
+    let pack = pack(root.path(), &input()).unwrap();
+    check_records(root.path(), &pack.dir);
+    let ids = ids(&pack.dir);
+    assert_eq!(ids.len(), 24);
     let parts = |recording: &str| -> Vec<&str> {
         let of_recording = ids.iter().filter(|id| id[4] == recording);
-        of_recording.map(|id| id[0]).collect()
+        of_recording.map(|id| id[0].as_str()).collect()
     };
     for kind in Kind::ALL {
         let parts = parts(&recording(kind, 0));
         assert!(parts.len() == 2 && parts[0] == parts[1], "{kind:?} {parts:?}");
     }
+}
+
+/// The same clip in another encoding, as a file that no manifest knows.
+fn encode_again(from: &Path, to: &Path) {
+    let name = |path: &Path| format!("file:{}", path.display());
+    let arguments = ["-y", "-i", &name(from), "-c:v", "libx264", "-crf", "20", &name(to)];
+    ffmpeg().run(arguments, &[], LIMIT).unwrap();
+}
+
+fn duplicates(pack: &Pack) -> Vec<(&str, &str)> {
+    let left_out = pack.header.left_out.iter();
+    left_out.map(|l| (l.file.as_str(), l.duplicate_of.as_deref().unwrap_or("none"))).collect()
+}
+
+#[test]
+fn what_shows_the_same_as_something_earlier_is_left_out_and_stays_so_when_data_is_added() {
+    let root = sample();
+    let first = pack(root.path(), &input()).unwrap();
+    assert_eq!(duplicates(&first), [], "no two recordings of the sample set are alike");
+    let original = clip(root.path(), "sample-shapes-real");
+    // A name that would come first, had it not come later.
+    let copy = clip(root.path(), "sample-fields-synthetic").with_file_name("-copy.mp4");
+    encode_again(&original, &copy);
+    let second = pack(root.path(), &input()).unwrap();
+    let [(left_out, twin)] = duplicates(&second)[..] else {
+        panic!("{:?}", second.header.left_out)
+    };
+    assert_eq!(left_out, "sample-fields-synthetic/-copy.mp4");
+    // Either twin: they show the same.
+    assert!(twin.starts_with("sample-shapes-") && twin.ends_with("/000000.mp4"), "{twin}");
+    let reason = &second.header.left_out[0].reason;
+    assert_eq!(reason.ends_with("of the other class"), twin.contains("real"), "{reason}");
+    check_records(root.path(), &second.dir);
+    assert_eq!(ids(&second.dir), ids(&first.dir), "the others stay where they were");
+    fs::copy(&original, copy.with_file_name("-same.mp4")).unwrap();
+    let third = pack(root.path(), &input()).unwrap();
+    let same = "sample-fields-synthetic/-same.mp4";
+    let both: BTreeSet<&str> = duplicates(&third).into_iter().map(|(file, _)| file).collect();
+    assert_eq!(both, BTreeSet::from([left_out, same]));
+    assert!(pack(root.path(), &input()).unwrap().reused);
+    // What is gone cannot be repeated: the first of the copies takes its place.
+    for twin in ["sample-shapes-real", "sample-shapes-synthetic"] {
+        fs::remove_file(clip(root.path(), twin)).unwrap();
+    }
+    let fourth = pack(root.path(), &input()).unwrap();
+    assert_eq!(duplicates(&fourth), [(same, left_out)]);
 }
 
 #[test]
@@ -122,6 +200,96 @@ fn labels_outside_train_and_names_are_in_the_vault_only() {
     }
     let current = fs::read_link(pack.dir.with_file_name("current")).unwrap();
     assert_eq!(current, Path::new(&pack.header.content));
+}
+
+#[test]
+fn vaults_are_for_their_owner_and_what_a_trainer_gets_has_one_time_and_mode() {
+    let root = sample();
+    let pack = pack(root.path(), &input()).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    let mut vaults = vec![root.path().join("vault"), pack.dir.join("vault")];
+    while let Some(dir) = vaults.pop() {
+        assert_eq!(mode(&dir), 0o700, "{}", dir.display());
+        for path in fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                vaults.push(path);
+            } else {
+                assert_eq!(mode(&path), 0o600, "{}", path.display());
+            }
+        }
+    }
+    assert!(root.path().join("vault/fingerprints/video-2x24x24-original.tsv").is_file());
+    for part in Part::ALL {
+        let dir = pack.dir.join(part.as_str());
+        let files = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path());
+        for path in files.chain([dir.clone()]) {
+            let modified = fs::metadata(&path).unwrap().modified().unwrap();
+            assert_eq!(modified, std::time::UNIX_EPOCH, "{}", path.display());
+            assert_eq!(mode(&path), if path.is_dir() { 0o755 } else { 0o644 });
+        }
+    }
+}
+
+#[test]
+fn two_roots_with_the_same_data_have_the_same_parts_in_another_order() {
+    let [one, other] = [(); 2].map(|()| {
+        let root = sample();
+        pack(root.path(), &input()).map(|pack| (pack.header.content, ids(&pack.dir))).unwrap()
+    });
+    assert_ne!(one.0, other.0);
+    assert_ne!(one.1, other.1);
+    let parts = |ids: &[Id]| -> BTreeSet<[String; 3]> {
+        ids.iter().map(|id| [0, 2, 3].map(|column| id[column].clone())).collect()
+    };
+    assert_eq!(parts(&one.1), parts(&other.1));
+}
+
+/// A data set whose names were chosen, with the key in hand, so that real files stand first.
+fn ordered_by_class(root: &Path) -> InputSpec {
+    let secret = Vault::open(root).unwrap().secret().unwrap();
+    let entry = |name: &str, media_type: &str| {
+        let entry = serde_json::json!({"name": name, "path": "p", "media_type": media_type});
+        serde_json::from_value(entry).unwrap()
+    };
+    let classes = [("a", "real", false), ("b", "synthetic", true)];
+    for (name, _, late) in classes {
+        let folder = catalogue::dataset_dir(root, Modality::Video, name);
+        fs::create_dir_all(&folder).unwrap();
+        let files = (0..).map(|n| format!("{n:06}.mp4"));
+        let chosen =
+            files.filter(|file| (secret.order(&format!("{name}/{file}"))[0] >= 128) == late);
+        for file in chosen.take(225) {
+            fs::write(folder.join(&file), format!("{name}/{file}")).unwrap();
+        }
+    }
+    let entries = classes.map(|(name, media_type, _)| entry(name, media_type));
+    catalogue::write_entries(root, Modality::Video, &entries).unwrap();
+    let splits = SplitShares { train: 4, validation: 96, holdout: 0 };
+    InputSpec { frames: 1, height: 1, width: 1, splits, ..input() }
+}
+
+#[test]
+fn a_pack_whose_order_tells_the_class_is_refused_and_leaves_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let input = ordered_by_class(root.path());
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/quick_ffmpeg");
+    let ffmpeg = Ffmpeg::find(&SearchPlaces { named: Some(program), ..SearchPlaces::default() });
+    let decoder = Decoder { ffmpeg: &ffmpeg.unwrap(), input: &input, limit: LIMIT };
+    let attempt = || {
+        let vault = Vault::open(root.path()).unwrap();
+        write(&vault, &plan_of(&vault, &input), &decoder, &|| ())
+    };
+    let error = attempt().unwrap_err();
+    assert!(matches!(error, PackError::Tells { .. }), "{error}");
+    let error = error.to_string();
+    assert!(error.contains("audit of validation") && error.contains("FAILED"), "{error}");
+    assert!(error.contains("vault/shuffle.key"), "{error}");
+    let packs = packs_dir(root.path(), Modality::Video, &input.name());
+    assert_eq!(fs::read_dir(packs).unwrap().count(), 0);
+    // The way out that the message names: with another key the names tell nothing.
+    fs::remove_file(root.path().join("vault/shuffle.key")).unwrap();
+    let pack = attempt().unwrap();
+    assert!(pack.audit.findings[0].auc.is_some() && pack.audit.passes());
 }
 
 #[test]
@@ -208,6 +376,10 @@ fn a_pack_is_reused_while_whole_made_again_when_damaged_and_anew_for_other_bytes
     let again = pack(root.path(), &input()).unwrap();
     assert!(!again.reused && again.dir == first.dir);
     assert!(fs::read(&records).unwrap() == whole, "the same input gives the same bytes");
+    // The same bytes with a time of their own are made again too.
+    let header = first.dir.join("validation/part.json");
+    fs::write(&header, fs::read(&header).unwrap()).unwrap();
+    assert!(!pack(root.path(), &input()).unwrap().reused);
     let (from, to) = ("sample-fields-real", "sample-shapes-real");
     fs::copy(clip(root.path(), from), clip(root.path(), to)).unwrap();
     let other = pack(root.path(), &input()).unwrap();
@@ -225,10 +397,10 @@ fn too_little_data_and_none_are_refused_and_leave_nothing() {
     let input = InputSpec { splits: all_train, ..input() };
     let error = pack(root.path(), &input).unwrap_err().to_string();
     assert!(error.starts_with("validation would be empty: 12 recordings"), "{error}");
-    let packs = dfr_media::pack::write::packs_dir(root.path(), Modality::Video, &input.name());
+    let packs = packs_dir(root.path(), Modality::Video, &input.name());
     let left: Vec<_> =
         fs::read_dir(packs).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left, [".lock"]);
+    assert!(left.is_empty(), "{left:?}");
     let nothing = gather(root.path(), Modality::Video, &[]);
     assert!(matches!(nothing, Err(CatalogueError::NoData { .. })));
 }
@@ -243,7 +415,7 @@ fn a_part_of_one_class_is_refused_with_its_counts() {
     let PackError::OneClass { part: Part::Train, counts: [_, 0] } = error else {
         panic!("{error}")
     };
-    let packs = dfr_media::pack::write::packs_dir(root.path(), Modality::Video, &input().name());
+    let packs = packs_dir(root.path(), Modality::Video, &input().name());
     assert!(!packs.join("current").exists());
 }
 
@@ -251,15 +423,15 @@ fn a_part_of_one_class_is_refused_with_its_counts() {
 fn the_sample_set_is_complete_goes_on_where_it_stopped_and_has_the_same_bytes() {
     let root = sample();
     assert_eq!(make(root.path(), SET, &ffmpeg(), &|| ()).unwrap(), Made::Already);
-    let before = plan_of(root.path(), &input());
+    let before = items(root.path());
     let lost = clip(root.path(), "sample-walkers-synthetic");
     fs::remove_file(&lost).unwrap();
     fs::remove_file(lost.with_file_name(".download_complete")).unwrap();
     assert_eq!(make(root.path(), SET, &ffmpeg(), &|| ()).unwrap(), Made::Now);
-    assert_eq!(plan_of(root.path(), &input()).items, before.items);
+    assert_eq!(items(root.path()), before);
     let smaller = SampleSet { recordings: 1 };
     assert_eq!(make(root.path(), smaller, &ffmpeg(), &|| ()).unwrap(), Made::Now);
-    let plan: Plan = plan_of(root.path(), &input());
-    assert_eq!(plan.items.len(), 12, "clips of another set are replaced");
-    assert_eq!(plan::count_sources(plan.items.iter()).len(), 12);
+    let items = items(root.path());
+    assert_eq!(items.len(), 12, "clips of another set are replaced");
+    assert_eq!(plan::count_sources(items.iter()).len(), 12);
 }

@@ -30,6 +30,8 @@ fn whole_clip() -> InputSpec {
         preprocessing: Preprocessing::Original,
         source: Source::Sample,
         splits: SplitShares { train: 50, validation: 25, holdout: 25 },
+        leave_out: std::collections::BTreeSet::new(),
+        max_per_class: None,
     }
 }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, value_parser};
 use dfr_contract::modality::Modality;
+use dfr_media::catalogue::MEDIA_TYPES;
+use dfr_media::folders::Said;
 
 /// Prepares data for deepfake detectors and trains them by hand.
 #[derive(Debug, Parser)]
@@ -19,6 +21,10 @@ pub struct Cli {
 pub enum Command {
     /// Turn media in the cache into a pack, or make a small sample set first
     Prepare(Prepare),
+    /// Turn an existing data set into a pack, wherever it is; changes nothing of it
+    Seal(Seal),
+    /// Look for what tells the classes of a pack apart besides its content
+    Audit(Audit),
     /// Train, predict and score once, by hand
     Train(Train),
 }
@@ -45,6 +51,55 @@ pub struct Prepare {
     /// Files encoded or decoded at a time [default: one per core]
     #[arg(long, value_name = "N")]
     pub workers: Option<NonZeroUsize>,
+}
+
+/// Seals data sets that are there already; needs no network.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "DIR holds what dfresearch downloads: DIR/datasets/<modality>/<name>/. None of \
+    it is changed. The pack and its vault go to the cache: DFRESEARCH_CACHE, by default \
+    ~/.cache/dfresearch.\n\
+    Exit codes: 0 done; 3 no data, or nothing says what it is; 5 done, but files that cannot be \
+    decoded were named and left out; 9 the pack did not pass its audit and was removed."
+)]
+pub struct Seal {
+    /// Kind of media: image, video or audio
+    #[arg(long)]
+    pub modality: Modality,
+
+    /// Folder that holds datasets/ and, where there is one, gasbench_configs/ [default: the cache]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+
+    /// What a data set is: real, synthetic or semisynthetic; once for each that no configuration names
+    #[arg(long, value_name = "NAME=WORD", value_parser = media_type)]
+    pub media_type: Vec<Said>,
+
+    /// Task whose input the pack is made for [default: the modality's]
+    #[arg(long, value_name = "NAME")]
+    pub task: Option<String>,
+
+    /// Files decoded at a time [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub workers: Option<NonZeroUsize>,
+}
+
+/// Audits the newest pack of a task.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "A simple classifier is trained on everything about the records of validation \
+    and holdout but their content, and must not tell the classes apart better than chance allows. \
+    Fewer than 200 of a class give no verdict.\n\
+    Exit codes: 0 passed, or no verdict; 3 no pack; 9 it tells the classes apart."
+)]
+pub struct Audit {
+    /// Kind of media: image, video or audio
+    #[arg(long)]
+    pub modality: Modality,
+
+    /// Task whose pack is audited: video, or video-sample for the sample set [default: the modality's]
+    #[arg(long, value_name = "NAME")]
+    pub task: Option<String>,
 }
 
 /// Runs `dfr-train` on a pack that `dfr prepare` made.
@@ -77,4 +132,11 @@ pub struct Train {
     /// Where weights, predictions and run.log go [default: results/checkpoints/<modality>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+fn media_type(text: &str) -> Result<Said, String> {
+    let said = text.rsplit_once('=').filter(|(_, word)| MEDIA_TYPES.contains(word));
+    said.map(|(name, word)| Said { name: name.to_owned(), media_type: word.to_owned() }).ok_or_else(
+        || format!("expected NAME=WORD with one of {} for WORD", MEDIA_TYPES.join(", ")),
+    )
 }

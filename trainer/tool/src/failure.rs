@@ -1,11 +1,15 @@
 //! Whatever stops `dfr`, and its exit code.
 
 use dfr_contract::exit;
+use dfr_media::audit::AuditError;
 use dfr_media::catalogue::CatalogueError;
 use dfr_media::ffmpeg::FfmpegError;
 use dfr_media::files::FileError;
+use dfr_media::folders::FoldersError;
+use dfr_media::pack::plan::PlanError;
 use dfr_media::pack::write::PackError;
 use dfr_media::sample::write::SampleError;
+use dfr_media::vault::VaultError;
 
 use crate::task::TaskError;
 use crate::train::TrainError;
@@ -22,7 +26,15 @@ pub enum Failure {
     #[error(transparent)]
     Sample(#[from] SampleError),
     #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error(transparent)]
     Pack(#[from] PackError),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    #[error(transparent)]
+    Folders(FoldersError),
     #[error("{source}{}", catalogue_hint(.source))]
     Catalogue {
         #[from]
@@ -32,6 +44,17 @@ pub enum Failure {
     Train(#[from] TrainError),
     #[error("cannot start {0} workers: {1}")]
     Workers(usize, rayon::ThreadPoolBuildError),
+}
+
+/// One way out for each mistake, whichever command met it.
+impl From<FoldersError> for Failure {
+    fn from(error: FoldersError) -> Self {
+        match error {
+            FoldersError::Catalogue(source) => Self::Catalogue { source },
+            FoldersError::File(error) => Self::File(error),
+            other => Self::Folders(other),
+        }
+    }
 }
 
 fn catalogue_hint(error: &CatalogueError) -> &'static str {
@@ -55,14 +78,19 @@ impl Failure {
                 exit::CONFIGURATION
             }
             Self::Catalogue { source: CatalogueError::File(_) } => exit::OUTSIDE,
+            Self::Pack(PackError::Tells { .. }) => exit::TELLS,
             Self::Catalogue { .. }
+            | Self::Folders(_)
+            | Self::Plan(_)
             | Self::Pack(PackError::Empty { .. } | PackError::OneClass { .. }) => {
                 exit::CONFIGURATION
             }
             Self::Ffmpeg(_)
             | Self::File(_)
             | Self::Sample(_)
+            | Self::Vault(_)
             | Self::Pack(_)
+            | Self::Audit(_)
             | Self::Workers(..) => exit::OUTSIDE,
         }
     }

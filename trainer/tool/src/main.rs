@@ -1,10 +1,13 @@
 //! `dfr`: data, and training by hand.
 
+mod audit;
 mod cli;
 mod failure;
+mod pack;
 mod phase;
 mod prepare;
 mod progress;
+mod seal;
 mod settings;
 mod task;
 mod train;
@@ -20,6 +23,8 @@ fn main() -> ExitCode {
     let settings = settings::Settings::from_environment();
     let done = match cli.command {
         Command::Prepare(request) => prepare::run(&request, &settings),
+        Command::Seal(request) => seal::run(&request, &settings),
+        Command::Audit(request) => audit::run(&request, &settings),
         Command::Train(request) => train::run(&request, &settings),
     };
     match done {

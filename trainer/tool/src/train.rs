@@ -12,7 +12,7 @@ use dfr_contract::input::Source;
 use dfr_contract::pack::{Part, file};
 use dfr_contract::{exit, metrics, predictions};
 use dfr_media::files::{self, FileError, at};
-use dfr_media::pack::write::{labels_path, packs_dir, read_complete};
+use dfr_media::pack::read::{labels_path, packs_dir, read_complete};
 
 use crate::cli::Train;
 use crate::failure::Failure;
@@ -182,7 +182,11 @@ fn find_trainer(named: Option<&Path>, settings: &Settings) -> Result<PathBuf, Tr
     candidates.into_iter().find(|path| path.is_file()).ok_or(TrainError::NoTrainer)
 }
 
-fn find_pack(task: &Task, settings: &Settings) -> Result<PathBuf, TrainError> {
+/// The newest pack of a task's input.
+///
+/// # Errors
+/// There is none that is whole.
+pub fn find_pack(task: &Task, settings: &Settings) -> Result<PathBuf, TrainError> {
     let root = settings.data_root(task.input.source);
     let dir = packs_dir(&root, task.modality, &task.input.name()).join(file::CURRENT);
     // The link may be moved while we run: what it names now is what we use throughout.

@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::SystemTime;
 
 use dfr_contract::exit;
 use dfr_contract::footer::Footer;
@@ -28,8 +30,12 @@ impl Home {
 
     /// A home whose downloaded data is a small set of real clips.
     fn with_clips() -> Self {
+        Self::with_clips_in("cache")
+    }
+
+    fn with_clips_in(root: &str) -> Self {
         let home = Self::new();
-        make(&home.path("cache"), SampleSet { recordings: 2 }, &ffmpeg().0, &|| ()).unwrap();
+        make(&home.path(root), SampleSet { recordings: 2 }, &ffmpeg().0, &|| ()).unwrap();
         home
     }
 
@@ -85,6 +91,10 @@ fn bad_input_is_refused_with_the_way_out_and_creates_nothing() {
     refused("prepare --sample --modality image", exit::CONFIGURATION, &["image is not there yet"]);
     refused("prepare --modality video --task x", exit::USAGE, &["video, video-sample"]);
     refused("prepare --sample --modality video --task video", exit::USAGE, &["--sample"]);
+    refused("seal --modality video --data /no/such", exit::CONFIGURATION, &["/no/such/datasets"]);
+    refused("seal --modality video --task video-sample", exit::USAGE, &["video-sample"]);
+    refused("seal --modality video --media-type a=fake", exit::USAGE, &["semisynthetic"]);
+    refused("audit --modality video", exit::CONFIGURATION, &["dfr prepare"]);
     refused("prepare --modality video --workers 0", exit::USAGE, &["workers"]);
     for budget in ["0", "1000001", "18446744073709551615"] {
         let arguments = format!("train --modality video --time-budget {budget}");
@@ -110,10 +120,76 @@ fn a_corrupt_file_of_a_download_is_named_and_the_rest_is_packed() {
     let stdout = text(&output.stdout);
     assert_eq!(output.status.code(), Some(i32::from(exit::PARTIAL)), "{stdout}");
     assert!(stdout.contains("left out sample-waves-real/000001.mp4: cannot decode"), "{stdout}");
-    assert!(stdout.contains("1 files were left out"), "{stdout}");
+    assert!(stdout.contains("1 files were left out: they could not be used"), "{stdout}");
     let again = home.dfr("prepare --modality video");
     assert_eq!(again.status.code(), Some(i32::from(exit::PARTIAL)));
     assert!(text(&again.stdout).contains("is complete"));
+}
+
+/// Bytes and time of every file and folder below one.
+fn tree(root: &Path) -> BTreeMap<PathBuf, (Vec<u8>, SystemTime)> {
+    let (mut found, mut open) = (BTreeMap::new(), vec![root.to_owned()]);
+    while let Some(path) = open.pop() {
+        let meta = fs::metadata(&path).unwrap();
+        let bytes = if meta.is_dir() {
+            open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            Vec::new()
+        } else {
+            fs::read(&path).unwrap()
+        };
+        found.insert(path, (bytes, meta.modified().unwrap()));
+    }
+    found
+}
+
+#[test]
+fn sealing_changes_nothing_of_the_original_names_what_is_corrupt_and_says_how_to_go_on() {
+    let home = Home::with_clips_in("data");
+    let bad = home.path("data/datasets/video/sample-waves-real/000001.mp4");
+    fs::write(&bad, "no video").unwrap();
+    // Without a configuration: each folder's manifest says what it is.
+    fs::remove_dir_all(home.path("data/gasbench_configs")).unwrap();
+    let before = tree(&home.path("data"));
+    let seal = format!("seal --modality video --data {}", home.path("data").display());
+    let output = home.dfr(&seal);
+    let stdout = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(i32::from(exit::PARTIAL)), "{}", text(&output.stderr));
+    assert!(stdout.contains("left out sample-waves-real/000001.mp4: cannot decode"), "{stdout}");
+    assert!(stdout.contains("1 files were left out: they could not be used"), "{stdout}");
+    assert!(stdout.contains("dfr-daemon --task video --tag TAG"), "{stdout}");
+    assert!(stdout.contains("no verdict: fewer than 200 of a class"), "{stdout}");
+    let packs = home.path("cache/packs/video/16x224x224-original-80-10-10");
+    assert!(stdout.contains(&format!("in {}/", packs.display())), "{stdout}");
+    let audit = home.dfr("audit --modality video");
+    assert_eq!(audit.status.code(), Some(0), "{}", text(&audit.stderr));
+    assert!(text(&audit.stdout).contains("audit of validation"));
+    assert!(tree(&home.path("data")) == before, "something of the original was touched");
+    assert!(home.path("cache/vault/shuffle.key").is_file());
+    // A part that was touched since has a time of its own.
+    fs::write(packs.join("current/holdout/notes"), "x").unwrap();
+    let audit = home.dfr("audit --modality video");
+    assert_eq!(audit.status.code(), Some(i32::from(exit::TELLS)));
+    assert!(text(&audit.stdout).contains("holdout/notes does not belong there"));
+}
+
+#[test]
+fn a_data_set_that_nothing_describes_is_asked_about_and_sealed_in_the_cache_itself() {
+    let home = Home::with_clips();
+    fs::remove_dir_all(home.path("cache/gasbench_configs")).unwrap();
+    // A manifest that says both says nothing.
+    let manifest = home.path("cache/datasets/video/sample-waves-real/manifest.jsonl");
+    let lines = fs::read_to_string(&manifest).unwrap();
+    fs::write(&manifest, lines.replacen("\"real\"", "\"synthetic\"", 1)).unwrap();
+    let output = home.dfr("seal --modality video");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(i32::from(exit::CONFIGURATION)), "{stderr}");
+    assert!(stderr.contains("--media-type sample-waves-real=WORD"), "{stderr}");
+    assert!(stderr.contains("datasets/video.yaml"), "{stderr}");
+    let output = home.dfr("seal --modality video --media-type sample-waves-real=real");
+    let stdout = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{stdout}{}", text(&output.stderr));
+    let row = stdout.lines().find(|line| line.contains("sample-waves-real")).unwrap();
+    assert_eq!(row.split_whitespace().nth(1), Some("real"), "{stdout}");
 }
 
 #[test]

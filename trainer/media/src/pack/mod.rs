@@ -1,6 +1,11 @@
-//! Packs: decoded records, made once. [`plan`] decides, [`write`] does. The layout is the contract's.
+//! Packs: decoded records, made once. [`plan`] decides, [`write`](mod@write) does. The layout is the
+//! contract's.
 
+pub mod duplicates;
+pub mod fill;
 pub mod plan;
+pub mod read;
+pub mod records;
 pub mod write;
 
 use std::path::Path;
@@ -35,7 +40,7 @@ pub fn gather(
     let (files, left_out) =
         found.into_par_iter().partition_map(|(entry, file)| match hash(&file.path) {
             Ok(sha256) => Either::Left((entry.clone(), file, sha256)),
-            Err(reason) => Either::Right(LeftOut { file: file.id(), reason }),
+            Err(reason) => Either::Right(LeftOut { file: file.id(), reason, duplicate_of: None }),
         });
     Ok(Gathered { files, left_out })
 }

@@ -1,16 +1,27 @@
 //! What goes where in a pack, before anything is decoded. Pure.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use dfr_contract::input::InputSpec;
 use dfr_contract::modality::Modality;
-use dfr_contract::pack::{LeftOut, Part, SourceCount, VERSION};
+use dfr_contract::pack::{LeftOut, Part, REAL, SYNTHETIC, SourceCount, VERSION};
 
 use crate::catalogue::{Entry, MediaFile};
+use crate::secret::Secret;
 use crate::split;
 
-/// Hex digits of the content hash in a pack's name: enough that two never meet.
-const NAME_DIGITS: usize = 32;
+/// Why nothing can be planned.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A data set that is not there cannot be left out: a misspelt one would stay in train.
+    #[error("the task leaves out {name:?}, but there is no such data set; there are {}", .known.join(", "))]
+    NoSuchDataSet {
+        /// What the task says.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+}
 
 /// One file on its way into a pack.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,10 +45,13 @@ pub struct Plan {
     pub modality: Modality,
     /// What a record holds.
     pub input: InputSpec,
-    /// Shuffled within each part by a keyed hash of the file's name.
+    /// Shuffled within each part by the secret.
     pub items: Vec<Item>,
     /// What will not even be tried.
     pub left_out: Vec<LeftOut>,
+    /// Files of train beyond `max_per_class`.
+    pub cut: usize,
+    secret: Secret,
 }
 
 /// What was found in the cache.
@@ -51,17 +65,25 @@ pub struct Gathered {
 
 impl Plan {
     /// Plans a pack from files and their hashes (in the same order) of configured data sets.
-    pub fn new(modality: Modality, input: &InputSpec, gathered: Gathered) -> Self {
-        let item = |(entry, file, sha256): (Entry, MediaFile, String)| Item {
-            part: split::part_of(&file.recording, &input.splits),
-            label: entry.label(),
-            media_type: entry.media_type().to_owned(),
-            sha256,
-            file,
-        };
-        let mut items: Vec<Item> = gathered.files.into_iter().map(item).collect();
-        items.sort_by_cached_key(|item| (item.part, split::shuffle_key(&item.file.id())));
-        Self { modality, input: input.clone(), items, left_out: gathered.left_out }
+    ///
+    /// # Errors
+    /// A data set that is to be left out is not there.
+    pub fn new(
+        modality: Modality,
+        input: &InputSpec,
+        gathered: Gathered,
+        secret: &Secret,
+    ) -> Result<Self, PlanError> {
+        require_known(&input.leave_out, &gathered)?;
+        let mut items = assign(input, gathered.files);
+        let found = items.len();
+        if let Some(most) = input.max_per_class {
+            cut_train(&mut items, most.get() as usize);
+        }
+        items.sort_by_cached_key(|item| (item.part, secret.order(&item.file.id())));
+        let cut = found - items.len();
+        let (left_out, secret) = (gathered.left_out, secret.clone());
+        Ok(Self { modality, input: input.clone(), items, left_out, cut, secret })
     }
 
     /// Bytes of the records if every file can be decoded.
@@ -75,8 +97,56 @@ impl Plan {
     }
 }
 
+fn require_known(leave_out: &BTreeSet<String>, gathered: &Gathered) -> Result<(), PlanError> {
+    let known: BTreeSet<&String> = gathered.files.iter().map(|(entry, ..)| &entry.name).collect();
+    match leave_out.iter().find(|name| !known.contains(name)) {
+        None => Ok(()),
+        Some(name) => Err(PlanError::NoSuchDataSet {
+            name: name.clone(),
+            known: known.into_iter().cloned().collect(),
+        }),
+    }
+}
+
+/// Every file to the part of its recording. What was made from the same recording as a file of a
+/// data set that is left out goes with it: a recording never lies in two parts.
+fn assign(input: &InputSpec, files: Vec<(Entry, MediaFile, String)>) -> Vec<Item> {
+    let apart: HashSet<String> = files
+        .iter()
+        .filter(|(entry, ..)| input.leave_out.contains(&entry.name))
+        .map(|(_, file, _)| file.recording.clone())
+        .collect();
+    let part = |recording: &str| {
+        if apart.contains(recording) {
+            Part::Holdout
+        } else {
+            split::part_of(recording, &input.splits)
+        }
+    };
+    let item = |(entry, file, sha256): (Entry, MediaFile, String)| Item {
+        part: part(&file.recording),
+        label: entry.label(),
+        media_type: entry.media_type().to_owned(),
+        sha256,
+        file,
+    };
+    files.into_iter().map(item).collect()
+}
+
+/// Keeps the first `most` files of each class in train, by their public rank.
+fn cut_train(items: &mut Vec<Item>, most: usize) {
+    items.sort_by_cached_key(|item| split::rank(&item.file.id()));
+    let mut seen = [0; 2];
+    items.retain(|item| {
+        let count = &mut seen[usize::from(item.label)];
+        *count += usize::from(item.part == Part::Train);
+        item.part != Part::Train || *count <= most
+    });
+}
+
 /// Hash over all that decides a pack's bytes; its name. Depends on every file's bytes, recording and
-/// label, on which of them are left out, on the input and on the layout, and on the order of nothing.
+/// label, on which of them are left out, on the input, the layout and the secret, and on the order of
+/// nothing.
 pub fn content_hash(plan: &Plan, left_out: &[LeftOut]) -> String {
     let lost: HashSet<&str> = left_out.iter().map(|l| l.file.as_str()).collect();
     let line = |i: &Item| {
@@ -87,10 +157,9 @@ pub fn content_hash(plan: &Plan, left_out: &[LeftOut]) -> String {
     let untried = plan.left_out.iter().map(|l| format!("untried\t{}", l.file));
     let mut lines: Vec<String> = plan.items.iter().map(line).chain(untried).collect();
     lines.sort();
-    let head = format!("version {VERSION}\n{}\n{:?}\n", plan.modality, plan.input);
-    let mut hash = blake3::hash((head + &lines.join("\n")).as_bytes()).to_hex().to_string();
-    hash.truncate(NAME_DIGITS);
-    hash
+    let input = serde_json::to_string(&plan.input).expect("an input is plain data");
+    let head = format!("version {VERSION}\n{}\n{input}\n", plan.modality);
+    plan.secret.name(&(head + &lines.join("\n")))
 }
 
 /// Records by data set and part, data sets sorted by name.
@@ -110,6 +179,12 @@ pub fn count_sources<'a>(items: impl Iterator<Item = &'a Item>) -> Vec<SourceCou
     }
     sources.sort_by(|a, b| a.dataset.cmp(&b.dataset));
     sources
+}
+
+/// Records of each class, real first, in one part.
+pub fn count_classes<'a>(items: impl Iterator<Item = &'a Item>) -> [usize; 2] {
+    let labels: Vec<u8> = items.map(|item| item.label).collect();
+    [REAL, SYNTHETIC].map(|class| labels.iter().filter(|label| **label == class).count())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 use super::*;
 use dfr_contract::input::{Preprocessing, Source, SplitShares};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 fn input() -> InputSpec {
@@ -10,6 +11,8 @@ fn input() -> InputSpec {
         preprocessing: Preprocessing::Original,
         source: Source::Sample,
         splits: SplitShares { train: 50, validation: 25, holdout: 25 },
+        leave_out: BTreeSet::new(),
+        max_per_class: None,
     }
 }
 
@@ -45,7 +48,16 @@ fn plan(files: Vec<(Entry, MediaFile, String)>) -> Plan {
 }
 
 fn planned(input: &InputSpec, files: Vec<(Entry, MediaFile, String)>) -> Plan {
-    Plan::new(Modality::Video, input, Gathered { files, left_out: Vec::new() })
+    with_secret(input, files, &[1; 32]).unwrap()
+}
+
+fn with_secret(
+    input: &InputSpec,
+    files: Vec<(Entry, MediaFile, String)>,
+    secret: &[u8; 32],
+) -> Result<Plan, PlanError> {
+    let gathered = Gathered { files, left_out: Vec::new() };
+    Plan::new(Modality::Video, input, gathered, &Secret::new(secret))
 }
 
 fn content(plan: &Plan) -> String {
@@ -87,7 +99,8 @@ fn the_content_hash_depends_on_bytes_labels_recordings_and_input_but_not_on_orde
     assert_ne!(changed(|(entry, _, _)| entry.media_type = Some("real".into())), base);
     let other = InputSpec { frames: 3, ..input() };
     assert_ne!(content(&planned(&other, files(10))), base);
-    let left_out = LeftOut { file: "a-real/000003.mp4".into(), reason: "x".into() };
+    let left_out =
+        LeftOut { file: "a-real/000003.mp4".into(), reason: "x".into(), duplicate_of: None };
     assert_ne!(content_hash(&plan(files(10)), &[left_out]), base);
 }
 
@@ -112,4 +125,53 @@ fn sources_are_counted_by_part() {
     assert_eq!(sources[0].records.iter().sum::<u64>(), 50);
     assert_eq!(sources[0].records, sources[1].records);
     assert_eq!(plan.record_bytes(), 100 * 2 * 3 * 16);
+}
+
+#[test]
+fn another_secret_gives_another_order_and_name_and_the_same_parts() {
+    let [one, other] = [[1; 32], [2; 32]].map(|s| with_secret(&input(), files(100), &s).unwrap());
+    assert_ne!(one.items, other.items);
+    assert_ne!(content(&one), content(&other));
+    let parts = |plan: &Plan| {
+        let mut parts: Vec<_> = plan.items.iter().map(|i| (i.file.id(), i.part)).collect();
+        parts.sort();
+        parts
+    };
+    assert_eq!(parts(&one), parts(&other));
+}
+
+#[test]
+fn a_source_that_is_left_out_is_in_holdout_only_and_takes_its_recordings_along() {
+    let mut files = files(100);
+    // A real recording that the synthetic data set knows nothing of.
+    files[0].1.recording = "alone".to_owned();
+    let input = InputSpec { leave_out: BTreeSet::from(["b-fake".to_owned()]), ..input() };
+    let plan = planned(&input, files);
+    for item in &plan.items {
+        let alone = item.file.recording == "alone";
+        let expected = if alone { split::part_of("alone", &input.splits) } else { Part::Holdout };
+        assert_eq!(item.part, expected, "{item:?}");
+    }
+    assert_ne!(split::part_of("alone", &input.splits), Part::Holdout, "else this shows nothing");
+}
+
+#[test]
+fn a_misspelt_source_is_refused_with_those_that_are_there() {
+    let input = InputSpec { leave_out: BTreeSet::from(["b-fak".to_owned()]), ..input() };
+    let error = with_secret(&input, files(3), &[1; 32]).unwrap_err().to_string();
+    assert!(error.contains("\"b-fak\"") && error.contains("a-real, b-fake"), "{error}");
+}
+
+#[test]
+fn a_cut_takes_from_train_only_and_an_added_file_takes_the_place_of_one_at_most() {
+    let cut = InputSpec { max_per_class: NonZeroU32::new(10), ..input() };
+    let (whole, few, more) = (plan(files(60)), planned(&cut, files(60)), planned(&cut, files(61)));
+    assert_eq!(count_classes(few.part(Part::Train)), [10, 10]);
+    assert_eq!(few.cut, whole.part(Part::Train).count() - 20);
+    for part in [Part::Validation, Part::Holdout] {
+        assert!(few.part(part).eq(whole.part(part)), "{part:?}");
+    }
+    let lost = few.part(Part::Train).filter(|item| !more.items.contains(item)).count();
+    assert!(lost <= 2, "{lost}: one file of each class was added");
+    assert_ne!(content(&few), content(&whole));
 }

@@ -1,0 +1,42 @@
+//! Where the files of a pack are, and whether they are all there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use dfr_contract::modality::Modality;
+use dfr_contract::pack::{PackHeader, Part, PartHeader, VERSION, file};
+
+/// Directory of all packs of one input.
+pub fn packs_dir(root: &Path, modality: Modality, input_name: &str) -> PathBuf {
+    root.join("packs").join(modality.as_str()).join(input_name)
+}
+
+/// Where a part's labels are.
+pub fn labels_path(pack: &Path, part: Part) -> PathBuf {
+    match part {
+        Part::Train => pack.join(part.as_str()).join(file::LABELS),
+        Part::Validation | Part::Holdout => pack.join(file::VAULT).join(part.vault_labels()),
+    }
+}
+
+/// The header of a pack whose every file is there in full; `None` when it has to be made.
+pub fn read_complete(dir: &Path) -> Option<PackHeader> {
+    let header: PackHeader = read_json(&dir.join(file::PACK))?;
+    let whole = header.version == VERSION && dir.join(file::VAULT).join(file::IDS).is_file();
+    let parts = Part::ALL.into_iter().all(|part| part_is_whole(dir, part).unwrap_or(false));
+    (whole && parts).then_some(header)
+}
+
+fn part_is_whole(dir: &Path, part: Part) -> Option<bool> {
+    let folder = dir.join(part.as_str());
+    let header: PartHeader = read_json(&folder.join(file::PART))?;
+    let length = |path: &Path| fs::metadata(path).ok().map(|meta| meta.len());
+    let records = length(&folder.join(file::RECORDS))?;
+    let labels = length(&labels_path(dir, part))?;
+    Some(records == header.records * header.record_bytes() && labels == header.records)
+}
+
+/// A file of JSON; `None` when it is not there or not what it should be.
+pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
