@@ -104,7 +104,7 @@ budget = {{ train_s = 60, build_s = 60, smoke_s = 60, predict_s = 60 }}
 build = ["{fake}", "build", "{{tree}}/lab/recipe.txt"]
 smoke = ["{fake}", "smoke", "{{tree}}/lab/recipe.txt"]
 train = ["{fake}", "train", "{{tree}}/lab/recipe.txt", "{{run}}"]
-predict = ["{fake}", "predict", "{{tree}}/lab/recipe.txt", "{{run}}", "{records}"]
+predict = ["{fake}", "predict", "{{tree}}/lab/recipe.txt", "{{out}}", "{records}"]
 [score]
 labels = "{{pack}}/vault/validation.labels.u8"
 objective = "sn34_score"

@@ -84,6 +84,13 @@ pub struct RunFlags {
     /// How runs are kept together: auto, full or container
     #[arg(long, value_name = "TIER")]
     pub containment: Option<String>,
+    /// Run candidates without a sandbox where there is none: they can then read the labels that they
+    /// are scored on, and every row says so
+    #[arg(long)]
+    pub unsealed: bool,
+    /// User that runs are, when the daemon is root [default: dfr-run if there is one, else 65533]
+    #[arg(long, value_name = "UID")]
+    pub run_as: Option<u32>,
     /// Refuse to start where a loop must not be left alone; `doctor` tells why
     #[arg(long)]
     pub unattended: bool,
@@ -114,6 +121,15 @@ pub enum Command {
         /// Name of the session
         #[arg(long)]
         tag: String,
+    },
+    /// Return to an earlier keep: the branch goes back to it, and what comes next starts from there
+    Rollback {
+        /// Name of the session
+        #[arg(long)]
+        tag: String,
+        /// Number of the experiment that is to be the incumbent again
+        #[arg(long, value_name = "N")]
+        to: u32,
     },
     /// Make everything again that follows from the ledger: commits, refs, branch, results.tsv, STATE.md
     Rebuild {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::context::{Context, Repair};
-use crate::experiment::{History, Row};
+use crate::experiment::{History, Row, rounded, told_reason};
 use crate::task::Task;
 
 /// Most of `program.md`.
@@ -270,7 +270,7 @@ fn results(task: &Task, history: &History, rows: usize) -> String {
     for row in last {
         let scores: Vec<_> = columns.iter().map(|column| score(row, column)).collect();
         let [proposer, hypothesis, description, reason] =
-            [&row.proposer, &row.hypothesis, &row.description, &row.reason].map(|text| line(text));
+            [row.proposer.as_str(), &row.hypothesis, &row.description, told_reason(row)].map(line);
         let (n, status, scores) = (row.experiment, row.verdict, scores.join(" | "));
         write!(
             table,
@@ -282,7 +282,7 @@ fn results(task: &Task, history: &History, rows: usize) -> String {
 }
 
 fn score(row: &Row, name: &str) -> String {
-    row.metrics.get(name).map_or_else(|| "-".to_owned(), |score| format!("{score:.6}"))
+    row.metrics.get(name).map_or_else(|| "-".to_owned(), |score| rounded(*score, row))
 }
 
 /// A text as one bounded line that fits in a table cell.

@@ -63,6 +63,10 @@ fn row(experiment: u32) -> Row {
         usage: Usage::default(),
         phase_seconds: BTreeMap::new(),
         decided_at_ms: 0,
+        sealed: None,
+        sources: BTreeMap::new(),
+        holdout: BTreeMap::new(),
+        program: None,
     }
 }
 
@@ -80,10 +84,10 @@ fn history(rows: u32) -> History {
         },
         Entry::Proposed { hypothesis, description, notes, usage },
         Entry::Committed { commit: "c0".to_owned() },
-        Entry::Built,
-        Entry::Ran { run: run.clone(), seconds: 1.0, claims: None, problem: None },
-        Entry::Predicted { run, seconds: 1.0, problem: None },
-        Entry::Scored { metrics, peak_vram_mb: 0.0 },
+        Entry::Built { program: None },
+        Entry::Ran { run: run.clone(), seconds: 1.0, claims: None, problem: None, tampered: None },
+        Entry::Predicted { run, seconds: 1.0, problem: None, tampered: None },
+        Entry::Scored { metrics, peak_vram_mb: 0.0, sources: BTreeMap::new(), tampered: None },
         Entry::Decided { verdict: Verdict::Keep, reason: "baseline".to_owned() },
         Entry::Settled { phase_seconds: BTreeMap::new() },
     ] {

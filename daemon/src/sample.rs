@@ -56,7 +56,7 @@ pub fn entries(experiment: u32, tried: &Tried) -> Vec<Entry> {
             usage: Usage { prompt_tokens: 1000, completion_tokens: 50 },
         },
         Entry::Committed { commit: object_id(experiment) },
-        Entry::Built,
+        Entry::Built { program: None },
     ];
     if crashed {
         entries.push(Entry::Ran {
@@ -64,11 +64,23 @@ pub fn entries(experiment: u32, tried: &Tried) -> Vec<Entry> {
             seconds: 75.0,
             claims: None,
             problem: Some("training exit code 101".to_owned()),
+            tampered: None,
         });
     } else {
         entries.extend([
-            Entry::Ran { run: RunOutcome::Finished, seconds: 75.0, claims: None, problem: None },
-            Entry::Predicted { run: RunOutcome::Finished, seconds: 5.0, problem: None },
+            Entry::Ran {
+                run: RunOutcome::Finished,
+                seconds: 75.0,
+                claims: None,
+                problem: None,
+                tampered: None,
+            },
+            Entry::Predicted {
+                run: RunOutcome::Finished,
+                seconds: 5.0,
+                problem: None,
+                tampered: None,
+            },
             scored(tried.score),
         ]);
     }
@@ -92,7 +104,7 @@ pub fn history(all: &[Tried]) -> History {
 fn scored(score: f64) -> Entry {
     let metrics =
         BTreeMap::from([("sn34_score".to_owned(), score), ("accuracy".to_owned(), score + 0.1)]);
-    Entry::Scored { metrics, peak_vram_mb: 12_340.0 }
+    Entry::Scored { metrics, peak_vram_mb: 12_340.0, sources: BTreeMap::new(), tampered: None }
 }
 
 fn phase_seconds() -> BTreeMap<Phase, f64> {

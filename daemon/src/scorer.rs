@@ -6,7 +6,10 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use dfr_contract::metrics::{self, ScoreError, Scores};
+use dfr_contract::pack::SYNTHETIC;
 use dfr_contract::predictions::{self, PredictionsError};
+
+use crate::experiment::SourceScore;
 
 /// Bytes that one line of predictions can need, with room to spare; a larger file is refused unread.
 const LINE_CAP_BYTES: u64 = 64;
@@ -47,17 +50,65 @@ pub enum ScorerError {
     },
 }
 
-/// Scores a run directory's predictions against a label file (one byte a record).
+/// What is known of a part that was predicted, and that no trainer is given.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// One byte a record.
+    pub labels: &'a Path,
+    /// The data set of each record, where that is to be told.
+    pub sources: Option<&'a Path>,
+}
+
+/// What predictions came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scored {
+    /// Over all records.
+    pub scores: Scores,
+    /// By data set.
+    pub sources: BTreeMap<String, SourceScore>,
+    /// The predictions: the probability of class synthetic by record.
+    pub predictions: Vec<f64>,
+}
+
+/// Scores the predictions in a directory.
 ///
 /// # Errors
-/// Missing, oversized or malformed predictions; labels that cannot be read or are not labels.
-pub fn score(run: &Path, labels: &Path) -> Result<Scores, ScorerError> {
-    let labels_of = |path: &Path| {
-        std::fs::read(path).map_err(|source| ScorerError::Vault { path: path.to_owned(), source })
+/// Missing, oversized or malformed predictions; a vault that cannot be read or does not fit.
+pub fn score(out: &Path, part: &Part<'_>) -> Result<Scored, ScorerError> {
+    let labels = vault(part.labels)?;
+    let text = read_bounded(&out.join(predictions::FILE), labels.len())?;
+    let predictions = predictions::parse(&text, labels.len())?;
+    let scores = metrics::score(&labels, &predictions)?;
+    let sources = match part.sources {
+        Some(path) => by_source(&String::from_utf8_lossy(&vault(path)?), &labels, &predictions),
+        None => BTreeMap::new(),
     };
-    let labels = labels_of(labels)?;
-    let text = read_bounded(&run.join(predictions::FILE), labels.len())?;
-    Ok(metrics::score(&labels, &predictions::parse(&text, labels.len())?)?)
+    Ok(Scored { scores, sources, predictions })
+}
+
+fn vault(path: &Path) -> Result<Vec<u8>, ScorerError> {
+    std::fs::read(path).map_err(|source| ScorerError::Vault { path: path.to_owned(), source })
+}
+
+/// Counts by data set, from the lines `part, record, data set, …` of the validation part.
+fn by_source(ids: &str, labels: &[u8], p_synthetic: &[f64]) -> BTreeMap<String, SourceScore> {
+    let mut sources: BTreeMap<String, SourceScore> = BTreeMap::new();
+    for line in ids.lines() {
+        let mut columns = line.split('\t');
+        let (Some("validation"), Some(record), Some(source)) =
+            (columns.next(), columns.next(), columns.next())
+        else {
+            continue;
+        };
+        let record = record.parse::<usize>().ok();
+        let Some((label, p)) = record.and_then(|at| labels.get(at).zip(p_synthetic.get(at))) else {
+            continue;
+        };
+        let score = sources.entry(source.to_owned()).or_default();
+        score.records += 1;
+        score.correct += u64::from((*p >= 0.5) == (*label == SYNTHETIC));
+    }
+    sources
 }
 
 /// Scores by name, for the ledger and the notebook.
@@ -94,7 +145,8 @@ mod tests {
         if let Some(text) = predictions {
             fs::write(dir.path().join(predictions::FILE), text).unwrap();
         }
-        score(dir.path(), &dir.path().join("labels"))
+        let part = Part { labels: &dir.path().join("labels"), sources: None };
+        score(dir.path(), &part).map(|scored| scored.scores)
     }
 
     #[test]
@@ -121,7 +173,8 @@ mod tests {
         let dir = TempDir::new().unwrap();
         fs::write(dir.path().join("labels"), [0]).unwrap();
         std::os::unix::fs::symlink("labels", dir.path().join(predictions::FILE)).unwrap();
-        let scored = score(dir.path(), &dir.path().join("labels"));
+        let part = Part { labels: &dir.path().join("labels"), sources: None };
+        let scored = score(dir.path(), &part);
         assert!(matches!(scored, Err(ScorerError::Missing(_))));
     }
 }

@@ -54,6 +54,10 @@ fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
             let locations = Locations::resolve(places, &environment).map_err(classify)?;
             told(runtime.block_on(supervisor::recover(&locations, tag))?)
         }
+        Command::Rollback { tag, to } => {
+            let locations = Locations::resolve(places, &environment).map_err(classify)?;
+            told(runtime.block_on(supervisor::roll_back(&locations, tag, *to))?)
+        }
         Command::Rebuild { tag } => {
             let locations = Locations::resolve(places, &environment).map_err(classify)?;
             told(runtime.block_on(supervisor::rebuild(&locations, tag))?)

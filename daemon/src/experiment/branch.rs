@@ -1,6 +1,6 @@
 //! Where the branch belongs, and what a tip that is found elsewhere means.
 
-use super::{History, Step, Verdict};
+use super::{History, Purpose, Step, Verdict};
 
 /// What is to be done about the branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,9 +30,16 @@ impl History {
     /// Where the branch stands according to the ledger: on the candidate in hand from its commit to a
     /// verdict against it, on the incumbent otherwise; `base` before there is one.
     pub fn standing(&self, base: &str) -> String {
-        let in_hand = self.in_hand.as_ref().filter(|candidate| {
-            candidate.decided().is_none_or(|row| row.verdict == Verdict::Keep)
-                && candidate.step != Step::Opened
+        self.standing_beside(base, self.diverged.as_deref())
+    }
+
+    /// The same if somebody else had moved the branch to `theirs`. A commit of theirs is stood on as
+    /// long as it is there, or once it is kept: not when they have taken it off the branch again.
+    fn standing_beside(&self, base: &str, theirs: Option<&str>) -> String {
+        let in_hand = self.in_hand.as_ref().filter(|candidate| match candidate.decided() {
+            Some(row) => row.verdict == Verdict::Keep,
+            None if candidate.purpose == Purpose::Adoption => theirs == Some(&candidate.parent),
+            None => candidate.step != Step::Opened,
         });
         let commit = in_hand.and_then(|candidate| candidate.commit.clone());
         commit.unwrap_or_else(|| {
@@ -41,8 +48,8 @@ impl History {
     }
 }
 
-/// Compares a tip with where it belongs. `is_ours` tells whether a tip is a candidate of the newest
-/// experiment: a crash may have left the branch on it.
+/// Compares a tip with where it belongs. `is_ours` tells whether a tip is a commit of the newest
+/// experiment: a crash may have left the branch on it, unless it is the one that a human made.
 pub fn align(
     history: &History,
     base: &str,
@@ -52,11 +59,13 @@ pub fn align(
     let standing = history.standing(base);
     let Some(tip) = tip else { return BranchMove::Create { at: standing } };
     let incumbent = history.incumbent().map_or(base, |row| &row.commit);
-    let is_step = tip == standing || tip == incumbent || is_ours(tip);
+    let is_left = history.left_behind.as_deref() == Some(tip);
+    let is_known = is_left || (!history.is_theirs() && is_ours(tip));
+    let is_step = tip == standing || tip == incumbent || is_known;
     match &history.diverged {
         Some(known) if known == tip => BranchMove::Stay,
         // They took it back: it is where we had it, or a step of ours away.
-        Some(_) if is_step => BranchMove::Diverged { tip: standing },
+        Some(_) if is_step => BranchMove::Diverged { tip: history.standing_beside(base, None) },
         None if tip == standing => BranchMove::Stay,
         None if is_step => BranchMove::Move { from: tip.to_owned(), to: standing },
         Some(_) | None => BranchMove::Diverged { tip: tip.to_owned() },

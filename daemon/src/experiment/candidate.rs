@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::history::Row;
 use super::{Entry, Phase, Purpose, RunOutcome, Stage, StopLevel, Verdict};
+use crate::tier::Tier;
 
 /// How often something that the machine cuts short is begun.
 pub(super) const ATTEMPTS: u32 = 3;
@@ -30,12 +31,15 @@ pub struct Candidate {
     pub proposed_at_ms: i64,
     /// Why it cannot be scored, once that is known.
     pub problem: Option<String>,
+    /// What it did to look better than it is, once that was seen.
+    pub tampered: Option<String>,
     /// The footer that the trainer printed.
     pub claims: Option<String>,
     /// How long prediction took, in seconds.
     pub predicted_s: f64,
     pub(super) row: Row,
     began: BTreeMap<Phase, u32>,
+    held_out: bool,
 }
 
 /// An answer that was not looked into yet.
@@ -100,6 +104,10 @@ impl Candidate {
             usage: super::Usage::default(),
             phase_seconds: BTreeMap::new(),
             decided_at_ms: 0,
+            sealed: Some(Tier::Full),
+            sources: BTreeMap::new(),
+            holdout: BTreeMap::new(),
+            program: None,
         };
         Self {
             experiment,
@@ -111,10 +119,12 @@ impl Candidate {
             refused: Vec::new(),
             proposed_at_ms: 0,
             problem: None,
+            tampered: None,
             claims: None,
             predicted_s: 0.0,
             row,
             began: BTreeMap::new(),
+            held_out: false,
         }
     }
 
@@ -126,6 +136,12 @@ impl Candidate {
     /// The row as far as it is known.
     pub fn row(&self) -> &Row {
         &self.row
+    }
+
+    /// Whether a keep is still to be measured on the holdout, as far as the machine allows.
+    pub(super) fn owes_holdout(&self) -> bool {
+        let is_kept = self.decided().is_some_and(|row| row.verdict == Verdict::Keep);
+        is_kept && !self.held_out && self.cut_short().is_none()
     }
 
     /// How often a phase was begun since the last one that ended.
@@ -144,7 +160,7 @@ impl Candidate {
 
     /// What the machine never let end, however often it was begun.
     pub(super) fn cut_short(&self) -> Option<Phase> {
-        let phases = [Phase::Build, Phase::Train, Phase::Predict];
+        let phases = [Phase::Build, Phase::Train, Phase::Predict, Phase::Holdout];
         phases.into_iter().find(|phase| self.attempts(*phase) >= ATTEMPTS)
     }
 
@@ -170,21 +186,22 @@ impl Candidate {
     pub(super) fn next(&self, entry: &Entry) -> Option<Next> {
         use Step::{Answered, Built, Committed, Decided, Opened, Predicted, Proposed, Ran, Scored};
         let step = match (entry, self.step) {
-            (Entry::Began { .. } | Entry::Interrupted { .. }, step) if step != Decided => step,
+            (Entry::Began { .. } | Entry::Interrupted { .. }, step) => step,
             (Entry::Lost { .. }, Opened) => Opened,
             (Entry::Answered { .. }, Opened) => Answered,
             (Entry::Proposed { .. }, Opened | Answered) => Proposed,
             (Entry::Refused { .. }, Opened | Answered | Proposed | Committed) => Opened,
             (Entry::Committed { .. }, Proposed) => Committed,
             // The products of a build that was done may have gone with the life that made them.
-            (Entry::Built, Committed | Built) => Built,
-            (Entry::Built, Ran) => Ran,
+            (Entry::Built { .. }, Committed | Built) => Built,
+            (Entry::Built { .. }, step @ (Ran | Decided)) => step,
             (Entry::Ran { .. }, Built) => Ran,
             (Entry::Predicted { .. }, Ran) => Predicted,
             (Entry::Scored { .. } | Entry::Unscored { .. }, Predicted) => Scored,
             (Entry::Decided { .. }, Opened | Ran | Predicted | Scored) if self.commit.is_some() => {
                 Decided
             }
+            (Entry::HeldOut { .. }, Decided) if !self.held_out => Decided,
             (Entry::Settled { .. }, Decided) => return Some(Next::Closed),
             (Entry::Abandoned { .. }, step) if step != Decided => return Some(Next::Closed),
             _ => return None,
@@ -196,7 +213,12 @@ impl Candidate {
         self.row.usage += entry.usage();
         let row = &mut self.row;
         match entry {
-            Entry::Began { phase } => *self.began.entry(*phase).or_default() += 1,
+            Entry::Began { phase, sealed } => {
+                *self.began.entry(*phase).or_default() += 1;
+                if *phase != Phase::Propose {
+                    row.sealed = weaker(row.sealed, *sealed);
+                }
+            }
             Entry::Answered { text, problem, proposer, .. } => {
                 row.proposer.clone_from(proposer);
                 self.answer = Some(Answered { text: text.clone(), problem: problem.clone() });
@@ -213,18 +235,30 @@ impl Candidate {
                 row.commit.clone_from(commit);
                 self.commit = Some(commit.clone());
             }
-            Entry::Built => _ = self.began.remove(&Phase::Build),
-            Entry::Ran { run, problem, claims, .. } => {
+            Entry::Built { program } => {
+                row.program.clone_from(program);
+                self.began.remove(&Phase::Build);
+            }
+            Entry::Ran { run, problem, claims, tampered, .. } => {
                 self.claims.clone_from(claims);
+                self.tampered.clone_from(tampered);
                 self.end(Phase::Train, run, problem.as_deref());
             }
-            Entry::Predicted { run, problem, seconds } => {
+            Entry::Predicted { run, problem, seconds, tampered } => {
                 self.predicted_s = *seconds;
+                self.tampered.clone_from(tampered);
                 self.end(Phase::Predict, run, problem.as_deref());
             }
-            Entry::Scored { metrics, peak_vram_mb } => {
+            Entry::Scored { metrics, peak_vram_mb, sources, tampered } => {
                 row.metrics.clone_from(metrics);
                 row.peak_vram_mb = *peak_vram_mb;
+                row.sources.clone_from(sources);
+                self.tampered.clone_from(tampered);
+            }
+            Entry::HeldOut { metrics, .. } => {
+                row.holdout.clone_from(metrics);
+                self.began.remove(&Phase::Holdout);
+                self.held_out = true;
             }
             Entry::Unscored { reason } => self.problem = Some(reason.clone()),
             Entry::Decided { verdict, reason } => {
@@ -239,7 +273,8 @@ impl Candidate {
             | Entry::Abandoned { .. }
             | Entry::Resumed { .. }
             | Entry::Diverged { .. }
-            | Entry::Paused { .. } => {}
+            | Entry::Paused { .. }
+            | Entry::RolledBack { .. } => {}
         }
     }
 
@@ -254,6 +289,14 @@ impl Candidate {
             None if *run != RunOutcome::Finished => Some(format!("{phase}: {run}")),
             told => told.map(str::to_owned),
         };
+    }
+}
+
+/// The sandbox of which least can be said.
+fn weaker(one: Option<Tier>, other: Option<Tier>) -> Option<Tier> {
+    match (one?, other?) {
+        (Tier::Full, tier) | (tier, Tier::Full) => Some(tier),
+        _ => Some(Tier::Container),
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{Phase, RunOutcome, Verdict};
+use crate::tier::Tier;
 
 /// What happened in an experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,9 @@ pub enum Entry {
     Began {
         /// Which.
         phase: Phase,
+        /// The sandbox that it runs in; none when it runs in none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sealed: Option<Tier>,
     },
     /// The proposer answered.
     Answered {
@@ -76,7 +80,11 @@ pub enum Entry {
         commit: String,
     },
     /// The candidate built and took its smoke step.
-    Built,
+    Built {
+        /// SHA-256 of the program that came of it, where the task names one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        program: Option<String>,
+    },
     /// The trainer ended.
     Ran {
         /// How.
@@ -90,6 +98,9 @@ pub enum Entry {
         /// Why the candidate cannot be predicted with, in words; none when it can.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         problem: Option<String>,
+        /// What it did to look better than it is, when that was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tampered: Option<String>,
     },
     /// Prediction ended.
     Predicted {
@@ -101,6 +112,9 @@ pub enum Entry {
         /// Why the candidate cannot be scored, in words; none when it can.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         problem: Option<String>,
+        /// What it did to look better than it is, when that was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tampered: Option<String>,
     },
     /// Something that had begun was cut short by the machine, not by the candidate. It is repeated.
     Interrupted {
@@ -117,6 +131,12 @@ pub enum Entry {
         metrics: BTreeMap<String, f64>,
         /// Peak device memory as the trainer claims it, in MiB.
         peak_vram_mb: f64,
+        /// How it did on each data set, by name.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        sources: BTreeMap<String, SourceScore>,
+        /// What it did to look better than it is, when that was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tampered: Option<String>,
     },
     /// What the candidate left cannot be scored.
     Unscored {
@@ -129,6 +149,17 @@ pub enum Entry {
         verdict: Verdict,
         /// Always present, for people.
         reason: String,
+    },
+    /// A kept candidate was measured on the holdout, which decides nothing and which no proposer is
+    /// told of.
+    HeldOut {
+        /// By name, as plain fractions; empty when there is a problem.
+        metrics: BTreeMap<String, f64>,
+        /// From the start of the prediction to its end.
+        seconds: f64,
+        /// Why there are none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<String>,
     },
     /// Branch, results.tsv and STATE.md agree with the verdict.
     Settled {
@@ -160,6 +191,20 @@ pub enum Entry {
         /// For how long.
         seconds: f64,
     },
+    /// Not of one experiment: a human returned to an earlier keep.
+    RolledBack {
+        /// The experiment that is the incumbent again.
+        to: u32,
+    },
+}
+
+/// Records of one data set in the part that decides, and how many of them were told right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceScore {
+    /// Records.
+    pub records: u64,
+    /// Of them, on the right side of one half.
+    pub correct: u64,
 }
 
 /// What an experiment is for.
@@ -253,15 +298,27 @@ impl Entry {
     /// Time on the device that this entry tells of, in seconds.
     pub fn device_s(&self) -> f64 {
         match self {
-            Self::Ran { seconds, .. } | Self::Predicted { seconds, .. } => *seconds,
-            Self::Interrupted { phase: Phase::Train | Phase::Predict, seconds, .. } => *seconds,
+            Self::Ran { seconds, .. }
+            | Self::Predicted { seconds, .. }
+            | Self::HeldOut { seconds, .. } => *seconds,
+            Self::Interrupted {
+                phase: Phase::Train | Phase::Predict | Phase::Holdout,
+                seconds,
+                ..
+            } => *seconds,
             _ => 0.0,
         }
     }
 
     /// Whether it is about the session rather than one experiment.
     pub fn is_of_the_session(&self) -> bool {
-        matches!(self, Self::Resumed { .. } | Self::Diverged { .. } | Self::Paused { .. })
+        matches!(
+            self,
+            Self::Resumed { .. }
+                | Self::Diverged { .. }
+                | Self::Paused { .. }
+                | Self::RolledBack { .. }
+        )
     }
 }
 

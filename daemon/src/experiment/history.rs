@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::candidate::{Candidate, Next, Step};
-use super::{Entry, Notes, Pause, Phase, Purpose, Usage, Verdict};
+use super::{Entry, Notes, Pause, Phase, Purpose, SourceScore, Usage, Verdict};
+use crate::tier::Tier;
 
 /// One decided experiment: a row of results.tsv and everything people ask about it.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +40,14 @@ pub struct Row {
     pub phase_seconds: BTreeMap<Phase, f64>,
     /// Wall time of the verdict, milliseconds since 1970.
     pub decided_at_ms: i64,
+    /// The weakest sandbox that any of it ran in; none when some of it ran in none.
+    pub sealed: Option<Tier>,
+    /// How it did on each data set of the validation part.
+    pub sources: BTreeMap<String, SourceScore>,
+    /// Official scores on the holdout by name, of a keep. For people alone: never for a proposer.
+    pub holdout: BTreeMap<String, f64>,
+    /// SHA-256 of its program, where the task names one.
+    pub program: Option<String>,
 }
 
 /// The state of a session, folded from its entries.
@@ -64,7 +73,12 @@ pub struct History {
     pub environment: Environment,
     /// Waits of the session, oldest first: for what and for how many seconds.
     pub pauses: Vec<(Pause, f64)>,
+    /// Where the branch stood before a human returned to an earlier keep (full object id), until the
+    /// next experiment.
+    pub left_behind: Option<String>,
     incumbent: Option<usize>,
+    /// The newest experiment is about a human's commit.
+    is_theirs: bool,
     crashes: u32,
     /// Experiments in a row without an answer that could be used.
     unusable: u32,
@@ -97,7 +111,7 @@ pub struct IllegalEntry {
 }
 
 impl History {
-    /// The best kept experiment, which is also the last kept one.
+    /// The best kept experiment: the last kept one, or the keep that a human returned to.
     pub fn incumbent(&self) -> Option<&Row> {
         self.incumbent.map(|at| &self.rows[at])
     }
@@ -105,6 +119,11 @@ impl History {
     /// Every decided row, oldest first; the last one may not be settled yet.
     pub fn decided(&self) -> impl DoubleEndedIterator<Item = &Row> + Clone {
         self.rows.iter().chain(self.in_hand.as_ref().and_then(Candidate::decided))
+    }
+
+    /// Whether the newest experiment, in hand or not, is about a human's commit.
+    pub(super) fn is_theirs(&self) -> bool {
+        self.is_theirs
     }
 
     /// How long the baseline took from its start to its first step, once it is settled.
@@ -143,6 +162,9 @@ impl History {
         let follows = match (entry, &self.in_hand) {
             (Entry::Opened { .. }, None) => experiment == self.opened,
             (Entry::Opened { .. }, Some(_)) => false,
+            (Entry::RolledBack { to }, in_hand) => {
+                in_hand.is_none() && experiment == self.current() && self.keep(*to).is_some()
+            }
             (entry, _) if entry.is_of_the_session() => experiment == self.current(),
             (_, None) => false,
             (entry, Some(candidate)) => {
@@ -170,7 +192,10 @@ impl History {
             Entry::Opened { parent, proposer, purpose } => {
                 self.in_hand = Some(Candidate::open(experiment, parent, (proposer, *purpose)));
                 self.opened += 1;
+                self.is_theirs = *purpose == Purpose::Adoption;
+                self.left_behind = None;
             }
+            Entry::RolledBack { to } => self.roll_back(*to),
             Entry::Resumed { lived_s } => self.lived_s += lived_s,
             Entry::Diverged { tip } => {
                 let in_hand = self.in_hand.as_ref().and_then(|candidate| candidate.commit.as_ref());
@@ -182,6 +207,19 @@ impl History {
             _ => self.advance(entry, at_ms),
         }
         Ok(())
+    }
+
+    /// Where the row of a kept experiment stands.
+    fn keep(&self, experiment: u32) -> Option<usize> {
+        let is_keep = |row: &Row| row.experiment == experiment && row.verdict == Verdict::Keep;
+        self.rows.iter().position(is_keep)
+    }
+
+    fn roll_back(&mut self, to: u32) {
+        self.left_behind = self.incumbent().map(|row| row.commit.clone());
+        self.incumbent = self.keep(to);
+        self.diverged = None;
+        self.crashes = 0;
     }
 
     fn went_on(&mut self, cause: Pause, seconds: f64) {

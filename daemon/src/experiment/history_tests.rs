@@ -27,15 +27,26 @@ fn committed() -> Entry {
 }
 
 fn ran() -> Entry {
-    Entry::Ran { run: RunOutcome::Finished, seconds: 3.0, claims: None, problem: None }
+    Entry::Ran {
+        run: RunOutcome::Finished,
+        seconds: 3.0,
+        claims: None,
+        problem: None,
+        tampered: None,
+    }
 }
 
 fn predicted() -> Entry {
-    Entry::Predicted { run: RunOutcome::Finished, seconds: 1.0, problem: None }
+    Entry::Predicted { run: RunOutcome::Finished, seconds: 1.0, problem: None, tampered: None }
 }
 
 fn scored() -> Entry {
-    Entry::Scored { metrics: BTreeMap::from([("sn34_score".into(), 0.5)]), peak_vram_mb: 1.0 }
+    Entry::Scored {
+        metrics: BTreeMap::from([("sn34_score".into(), 0.5)]),
+        peak_vram_mb: 1.0,
+        sources: BTreeMap::new(),
+        tampered: None,
+    }
 }
 
 fn decided(verdict: Verdict) -> Entry {
@@ -60,6 +71,10 @@ fn interrupted() -> Entry {
     Entry::Interrupted { phase: Phase::Train, why: "asleep".into(), seconds: 2.0 }
 }
 
+fn held_out() -> Entry {
+    Entry::HeldOut { metrics: BTreeMap::new(), seconds: 1.0, problem: None }
+}
+
 /// What says something about the session, whatever is in hand.
 fn of_the_session() -> Vec<Entry> {
     vec![
@@ -78,17 +93,18 @@ fn every_entry() -> Vec<Entry> {
     let verdicts = [Verdict::Keep, Verdict::Discard, Verdict::Crash].map(decided);
     let rest = [
         opened(),
-        Entry::Began { phase: Phase::Train },
+        Entry::Began { phase: Phase::Train, sealed: None },
         answered(),
         lost(),
         proposed(),
         refused(),
         committed(),
-        Entry::Built,
+        Entry::Built { program: None },
         ran(),
         predicted(),
         interrupted(),
         scored(),
+        held_out(),
         Entry::Unscored { reason: "r".into() },
         settled(),
         abandoned(),
@@ -107,11 +123,16 @@ fn fold(entries: &[Entry]) -> Result<History, IllegalEntry> {
 fn may_follow(before: &[Entry]) -> Vec<&'static str> {
     let has_commit = before.iter().any(|e| matches!(e, Entry::Committed { .. }));
     let has_run = before.iter().any(|e| matches!(e, Entry::Ran { .. }));
+    let is_decided = before.iter().any(|e| matches!(e, Entry::Decided { .. }));
     let stepless = ["Began", "Interrupted", "Lost"];
-    let last = before.iter().rev().find(|entry| !stepless.contains(&kind(entry).as_str()));
+    let stepless = |kind: &str| stepless.contains(&kind) || (is_decided && kind == "Built");
+    let last = before.iter().rev().find(|entry| !stepless(&kind(entry)));
     let (mut kinds, is_decidable) = match last.map(kind).as_deref() {
         None | Some("Settled" | "Abandoned") => return vec!["Opened"],
-        Some("Decided") => return vec!["Settled"],
+        Some("Decided") => {
+            return vec!["Settled", "HeldOut", "Built", "Began", "Interrupted"];
+        }
+        Some("HeldOut") => return vec!["Settled", "Built", "Began", "Interrupted"],
         Some("Opened") => (vec!["Answered", "Lost", "Proposed", "Refused"], false),
         Some("Refused") => (vec!["Answered", "Lost", "Proposed", "Refused"], has_commit),
         Some("Answered") => (vec!["Proposed", "Refused"], false),
@@ -135,7 +156,8 @@ fn kind(entry: &Entry) -> String {
 
 #[test]
 fn whole_experiments_fold_into_rows() {
-    let mut kept = vec![opened(), proposed(), committed(), Entry::Built, ran(), predicted()];
+    let mut kept =
+        vec![opened(), proposed(), committed(), Entry::Built { program: None }, ran(), predicted()];
     kept.extend([scored(), decided(Verdict::Keep), settled()]);
     let history = fold(&kept).unwrap();
     let row = &history.rows[0];
@@ -171,7 +193,7 @@ fn a_decided_row_is_told_before_it_is_settled() {
 #[test]
 fn an_illegal_entry_says_what_stands_before_it() {
     let mut history = fold(&[opened(), proposed()]).unwrap();
-    let told = history.apply(0, &Entry::Built, 0).unwrap_err().to_string();
+    let told = history.apply(0, &Entry::Built { program: None }, 0).unwrap_err().to_string();
     assert_eq!(told, "experiment 0: entry `Built` cannot follow Proposed of experiment 0");
     let told = History::default().apply(3, &opened(), 0).unwrap_err().to_string();
     assert_eq!(told, "experiment 3: entry `Opened` cannot follow 0 closed experiments");
@@ -253,9 +275,15 @@ fn the_allowance_for_starting_is_known_again_after_a_restart() {
 
 #[test]
 fn what_is_spent_adds_up_whatever_becomes_of_the_experiment() {
-    let entries = [opened(), lost(), answered(), proposed(), committed(), Entry::Built];
-    let rest =
-        [Entry::Began { phase: Phase::Train }, interrupted(), ran(), predicted(), abandoned()];
+    let entries =
+        [opened(), lost(), answered(), proposed(), committed(), Entry::Built { program: None }];
+    let rest = [
+        Entry::Began { phase: Phase::Train, sealed: None },
+        interrupted(),
+        ran(),
+        predicted(),
+        abandoned(),
+    ];
     let history = fold(&[&entries[..], &rest].concat()).unwrap();
     assert_eq!(history.usage, Usage { prompt_tokens: 24, completion_tokens: 4 });
     assert_eq!((history.cost_usd, history.device_s, history.rows.len()), (0.375, 6.0, 0));
@@ -263,8 +291,8 @@ fn what_is_spent_adds_up_whatever_becomes_of_the_experiment() {
 
 #[test]
 fn an_attempt_counts_until_one_ends() {
-    let begun = Entry::Began { phase: Phase::Train };
-    let mut entries = vec![opened(), proposed(), committed(), Entry::Built];
+    let begun = Entry::Began { phase: Phase::Train, sealed: None };
+    let mut entries = vec![opened(), proposed(), committed(), Entry::Built { program: None }];
     entries.extend([begun.clone(), begun, interrupted()]);
     let attempts = |history: &History| history.in_hand.as_ref().unwrap().attempts(Phase::Train);
     assert_eq!(attempts(&fold(&entries).unwrap()), 2);

@@ -35,6 +35,8 @@ pub enum Effect {
     Score,
     /// Judge them.
     Decide,
+    /// Measure a keep on the holdout.
+    HoldOut,
     /// Bring the files for people in line with the verdict.
     Settle,
     /// End the experiment without a verdict.
@@ -60,6 +62,8 @@ pub struct Rules {
     pub repair_turns: u32,
     /// Crashes of candidates in a row after which the incumbent is measured again.
     pub crash_limit: u32,
+    /// Whether keeps are measured on a holdout as well.
+    pub holdout: bool,
     /// Rows after which the loop stops.
     pub max_experiments: Option<u32>,
     /// What may be spent.
@@ -140,19 +144,32 @@ fn within(
     if let Some(reason) = hopeless(history, candidate, now) {
         return Effect::Abandon { reason };
     }
+    let is_settled = candidate.problem.is_some() || candidate.tampered.is_some();
     match candidate.step {
         Step::Opened => answer(candidate, rules, now),
         Step::Answered => Effect::Understand,
         Step::Proposed => Effect::Commit,
         Step::Committed => Effect::Build,
-        Step::Built | Step::Ran if candidate.problem.is_some() => Effect::Decide,
+        Step::Built | Step::Ran if is_settled => Effect::Decide,
         Step::Built | Step::Ran if now.built != candidate.commit.as_deref() => Effect::Build,
         Step::Built => affordable(Cap::Device, rules, now).unwrap_or(Effect::Train),
         Step::Ran => Effect::Predict,
-        Step::Predicted if candidate.problem.is_some() => Effect::Decide,
+        Step::Predicted if is_settled => Effect::Decide,
         Step::Predicted => Effect::Score,
         Step::Scored => Effect::Decide,
-        Step::Decided => Effect::Settle,
+        Step::Decided => after_verdict(candidate, rules, now),
+    }
+}
+
+/// A human who wants to stop need not wait for a number that decides nothing.
+fn after_verdict(candidate: &Candidate, rules: &Rules, now: &Situation<'_>) -> Effect {
+    let is_wanted = rules.holdout && candidate.owes_holdout();
+    if !is_wanted || now.stop >= StopLevel::AbandonRun {
+        return Effect::Settle;
+    }
+    match now.built == candidate.commit.as_deref() {
+        true => Effect::HoldOut,
+        false => Effect::Build,
     }
 }
 

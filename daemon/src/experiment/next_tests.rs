@@ -6,6 +6,7 @@ use crate::sample::{self, object_id, tried};
 const RULES: Rules = Rules {
     repair_turns: 2,
     crash_limit: 3,
+    holdout: false,
     max_experiments: None,
     caps: Caps {
         usd: Some(1.0),
@@ -78,16 +79,21 @@ fn committed() -> Entry {
 
 fn ran(problem: Option<&str>) -> Entry {
     let problem = problem.map(str::to_owned);
-    Entry::Ran { run: RunOutcome::Finished, seconds: 1.0, claims: None, problem }
+    Entry::Ran { run: RunOutcome::Finished, seconds: 1.0, claims: None, problem, tampered: None }
 }
 
 fn predicted(problem: Option<&str>) -> Entry {
     let problem = problem.map(str::to_owned);
-    Entry::Predicted { run: RunOutcome::Finished, seconds: 1.0, problem }
+    Entry::Predicted { run: RunOutcome::Finished, seconds: 1.0, problem, tampered: None }
 }
 
 fn scored() -> Entry {
-    Entry::Scored { metrics: [("s".to_owned(), 0.5)].into(), peak_vram_mb: 1.0 }
+    Entry::Scored {
+        metrics: [("s".to_owned(), 0.5)].into(),
+        peak_vram_mb: 1.0,
+        sources: std::collections::BTreeMap::new(),
+        tampered: None,
+    }
 }
 
 #[test]
@@ -99,7 +105,7 @@ fn each_entry_leads_to_the_next_effect() {
         (answered(None), Effect::Understand),
         (proposed(), Effect::Commit),
         (committed(), Effect::Build),
-        (Entry::Built, Effect::Train),
+        (Entry::Built { program: None }, Effect::Train),
         (ran(None), Effect::Predict),
         (predicted(None), Effect::Score),
         (scored(), Effect::Decide),
@@ -124,7 +130,8 @@ fn a_commit_that_is_there_is_not_asked_for() {
 
 #[test]
 fn what_failed_is_decided_without_more_runs() {
-    let built = [opened(Purpose::Candidate), proposed(), committed(), Entry::Built];
+    let built =
+        [opened(Purpose::Candidate), proposed(), committed(), Entry::Built { program: None }];
     assert_eq!(after(&[&built[..], &[ran(Some("crashed"))]].concat()), Effect::Decide);
     let late = [&built[..], &[ran(None), predicted(Some("crashed"))]].concat();
     assert_eq!(after(&late), Effect::Decide);
@@ -148,7 +155,8 @@ fn turns_run_out() {
 
 #[test]
 fn a_build_of_another_life_is_made_again() {
-    let entries = [opened(Purpose::Candidate), proposed(), committed(), Entry::Built];
+    let entries =
+        [opened(Purpose::Candidate), proposed(), committed(), Entry::Built { program: None }];
     for entries in [&entries[..], &[&entries[..], &[ran(None)]].concat()] {
         let history = fold(&History::default(), entries);
         for built in [None, Some("other")] {
@@ -160,10 +168,11 @@ fn a_build_of_another_life_is_made_again() {
 
 #[test]
 fn what_the_machine_cuts_short_is_given_up_in_the_end() {
-    let mut entries = vec![opened(Purpose::Candidate), proposed(), committed(), Entry::Built];
+    let mut entries =
+        vec![opened(Purpose::Candidate), proposed(), committed(), Entry::Built { program: None }];
     for _ in 0..3 {
         assert_eq!(after(&entries), Effect::Train);
-        entries.push(Entry::Began { phase: Phase::Train });
+        entries.push(Entry::Began { phase: Phase::Train, sealed: None });
     }
     assert!(matches!(after(&entries), Effect::Abandon { .. }));
 }
@@ -243,7 +252,8 @@ fn a_commit_of_a_human_becomes_the_incumbent_or_is_theirs_to_mend() {
 #[test]
 fn a_budget_that_is_spent_is_named_before_anything_is_spent() {
     let history = sample::history(&[tried(Verdict::Keep, 0.5, "first")]);
-    let built = [opened(Purpose::Candidate), proposed(), committed(), Entry::Built];
+    let built =
+        [opened(Purpose::Candidate), proposed(), committed(), Entry::Built { program: None }];
     for (entries, spent, flag) in [
         (&built[..0], Spent { usd: 1.0, ..Spent::default() }, "--max-usd"),
         (&built[..1], Spent { usd: 1.0, ..Spent::default() }, "--max-usd"),
@@ -275,7 +285,8 @@ fn is_ours(tip: &str) -> bool {
 #[test]
 fn what_a_human_takes_back_is_not_adopted() {
     let history = sample::history(&[tried(Verdict::Keep, 0.5, "first")]);
-    let candidate = [opened(Purpose::Candidate), proposed(), committed(), Entry::Built];
+    let candidate =
+        [opened(Purpose::Candidate), proposed(), committed(), Entry::Built { program: None }];
     let mut history = fold(&history, &candidate);
     assert_eq!(align(&history, "base", Some("c"), is_ours), BranchMove::Stay);
     for tip in ["theirs", "c", &object_id(0)] {
@@ -310,9 +321,16 @@ fn an_adoption_is_given_up_when_its_commit_is_taken_off_the_branch() {
         panic!("it was taken back");
     };
     let history = fold(&history, &[Entry::Diverged { tip }]);
+    // A daemon that dies right here finds the branch where they want it.
+    assert_eq!(align(&history, "base", Some(&incumbent), is_ours), BranchMove::Stay);
     assert!(matches!(next(&history, &RULES, &now(&history)), Effect::Abandon { .. }));
     let over = fold(&history, &[Entry::Abandoned { reason: "r".into() }]);
     assert_eq!(align(&over, "base", Some(&incumbent), is_ours), BranchMove::Stay);
+    // The commit is kept reachable like a candidate, and is theirs all the same.
+    for then in [history, over] {
+        let again = BranchMove::Diverged { tip: "theirs".to_owned() };
+        assert_eq!(align(&then, "base", Some("theirs"), |_| true), again);
+    }
 }
 
 #[test]
@@ -329,4 +347,103 @@ fn a_model_that_babbles_is_given_time() {
     let cause = Pause::Endpoint;
     let rested = fold(&history, &[Entry::Paused { cause, why: "w".into(), seconds: 30.0 }]);
     assert!(matches!(next(&rested, &RULES, &now(&rested)), Effect::Open { .. }));
+}
+
+const HOLDOUT: Rules = Rules { holdout: true, ..RULES };
+
+fn decided(verdict: Verdict) -> Vec<Entry> {
+    let decided = Entry::Decided { verdict, reason: "r".into() };
+    let built = Entry::Built { program: None };
+    let purpose = Purpose::Candidate;
+    let run = [opened(purpose), proposed(), committed(), built, ran(None), predicted(None)];
+    [&run[..], &[scored(), decided]].concat()
+}
+
+fn held_out() -> Entry {
+    Entry::HeldOut { metrics: [("s".to_owned(), 0.4)].into(), seconds: 2.0, problem: None }
+}
+
+#[test]
+fn a_keep_is_measured_on_the_holdout_once_and_nothing_else_is() {
+    let after = |entries: &[Entry], now: fn(&History) -> Situation<'static>| {
+        let history = fold(&History::default(), entries);
+        next(&history, &HOLDOUT, &now(&history))
+    };
+    let mut keep = decided(Verdict::Keep);
+    assert_eq!(after(&keep, now), Effect::HoldOut);
+    assert_eq!(after(&decided(Verdict::Discard), now), Effect::Settle);
+    // What a restart took away is built again, and a human in a hurry need not wait for it.
+    assert_eq!(after(&keep, |h| Situation { built: None, ..now(h) }), Effect::Build);
+    let hurried = |h: &History| Situation { stop: StopLevel::AbandonRun, ..now(h) };
+    assert_eq!(after(&keep, hurried), Effect::Settle);
+    keep.push(held_out());
+    assert_eq!(after(&keep, now), Effect::Settle);
+    let mut cut = decided(Verdict::Keep);
+    let begun = Entry::Began { phase: Phase::Holdout, sealed: None };
+    cut.extend(vec![begun; 3]);
+    assert_eq!(after(&cut, now), Effect::Settle);
+}
+
+#[test]
+fn holdout_scores_stand_beside_the_official_ones() {
+    let mut entries = decided(Verdict::Keep);
+    entries.extend([held_out(), Entry::Settled { phase_seconds: Default::default() }]);
+    let history = fold(&History::default(), &entries);
+    let row = &history.rows[0];
+    assert_eq!((row.metrics["s"], row.holdout["s"]), (0.5, 0.4));
+    assert_eq!(history.device_s, 4.0);
+}
+
+#[test]
+fn what_tampers_is_neither_predicted_nor_scored() {
+    let tampered = Some("it printed sn34_score".to_owned());
+    let run = RunOutcome::Finished;
+    let ran = Entry::Ran { run, seconds: 1.0, claims: None, problem: None, tampered };
+    let built = Entry::Built { program: None };
+    let entries = [opened(Purpose::Candidate), proposed(), committed(), built, ran];
+    assert_eq!(after(&entries), Effect::Decide);
+    let history = fold(&History::default(), &entries);
+    let tampered = history.in_hand.unwrap().tampered;
+    assert_eq!(tampered.as_deref(), Some("it printed sn34_score"));
+}
+
+#[test]
+fn a_row_tells_the_weakest_sandbox_that_any_of_it_ran_in() {
+    use crate::tier::Tier::{Container, Full};
+    for (build, train, told) in [
+        (Some(Full), Some(Full), Some(Full)),
+        (Some(Full), Some(Container), Some(Container)),
+        (Some(Container), None, None),
+        (None, Some(Full), None),
+    ] {
+        let began = |phase, sealed| Entry::Began { phase, sealed };
+        let mut entries = decided(Verdict::Discard);
+        entries.insert(4, began(Phase::Train, train));
+        entries.insert(3, began(Phase::Build, build));
+        // An endpoint is asked without one.
+        entries.insert(1, began(Phase::Propose, None));
+        let history = fold(&History::default(), &entries);
+        assert_eq!(history.in_hand.unwrap().row().sealed, told);
+    }
+}
+
+#[test]
+fn a_human_returns_to_an_earlier_keep() {
+    let scores = [(Verdict::Keep, 0.5), (Verdict::Keep, 0.6), (Verdict::Discard, 0.1)];
+    let mut history = sample::history(&scores.map(|(verdict, score)| tried(verdict, score, "x")));
+    let commit = |n: usize| object_id(u32::try_from(n).unwrap());
+    for not_a_keep in [2, 7] {
+        assert!(history.check(3, &Entry::RolledBack { to: not_a_keep }).is_err());
+    }
+    history = fold(&history, &[Entry::RolledBack { to: 0 }]);
+    assert_eq!(history.incumbent().unwrap().experiment, 0);
+    // The branch follows by itself, from where it stood and from nowhere else.
+    let moved = align(&history, "base", Some(&commit(1)), |_| false);
+    assert_eq!(moved, BranchMove::Move { from: commit(1), to: commit(0) });
+    let human = align(&history, "base", Some("theirs"), |_| false);
+    assert_eq!(human, BranchMove::Diverged { tip: "theirs".into() });
+    history = fold(&history, &[opened(Purpose::Candidate)]);
+    let late = align(&history, "base", Some(&commit(1)), |_| false);
+    assert_eq!(late, BranchMove::Diverged { tip: commit(1) });
+    assert!(history.check(3, &Entry::RolledBack { to: 1 }).is_err(), "an experiment is in hand");
 }

@@ -91,19 +91,22 @@ pub enum Phase {
     Predict,
     /// Computing the official score.
     Score,
+    /// Predicting the holdout part, for a keep.
+    Holdout,
     /// Everything the daemon writes: ledger, branch, notebook.
     Record,
 }
 
 impl Phase {
     /// In the order of an experiment.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Propose,
         Self::Build,
         Self::Start,
         Self::Train,
         Self::Predict,
         Self::Score,
+        Self::Holdout,
         Self::Record,
     ];
 
@@ -116,6 +119,7 @@ impl Phase {
             Self::Train => "train",
             Self::Predict => "predict",
             Self::Score => "score",
+            Self::Holdout => "holdout",
             Self::Record => "record",
         }
     }

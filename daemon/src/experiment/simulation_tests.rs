@@ -22,6 +22,7 @@ const PATIENCE: u32 = 40_000;
 const RULES: Rules = Rules {
     repair_turns: 2,
     crash_limit: 4,
+    holdout: true,
     max_experiments: Some(EXPERIMENTS),
     caps: Caps { usd: Some(40.0), tokens: None, device: None, lived: None, disk_bytes: None },
 };
@@ -119,7 +120,7 @@ impl World {
     fn begin(&mut self, life: &mut Life, phase: Phase) -> Result<(), Died> {
         let this = Some((life.history.current(), phase));
         if life.begun != this {
-            self.record(life, Entry::Began { phase })?;
+            self.record(life, Entry::Began { phase, sealed: None })?;
             life.begun = this;
         }
         Ok(())
@@ -150,6 +151,20 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// A human returns to an earlier keep while no daemon runs. The command may die before the branch
+    /// has moved.
+    fn roll_back(&mut self, life: &mut Life) -> Result<(), Died> {
+        let keeps = life.history.rows.iter().filter(|row| row.verdict == Verdict::Keep);
+        let keeps: Vec<u32> = keeps.map(|row| row.experiment).collect();
+        if keeps.is_empty() || life.history.in_hand.is_some() || !self.happens(1.0) {
+            return Ok(());
+        }
+        let to = keeps[self.rng.random_range(0..keeps.len())];
+        self.record(life, Entry::RolledBack { to })?;
+        self.survive()?;
+        self.align(life)
     }
 
     /// A human commits, or takes the branch back to where it was.
@@ -191,6 +206,7 @@ impl World {
             Effect::Predict => self.run(life, Phase::Predict),
             Effect::Score => self.score(life),
             Effect::Decide => self.decide(life),
+            Effect::HoldOut => self.run(life, Phase::Holdout),
             Effect::Settle => self.record(life, Entry::Settled { phase_seconds: BTreeMap::new() }),
             Effect::Abandon { reason } => {
                 self.end(life, Entry::Abandoned { reason })?;
@@ -238,7 +254,7 @@ impl World {
             return self.end(life, refused(Stage::Build));
         }
         life.built = commit;
-        self.end(life, Entry::Built)
+        self.end(life, Entry::Built { program: None })
     }
 
     fn run(&mut self, life: &mut Life, phase: Phase) -> Result<(), Died> {
@@ -263,8 +279,15 @@ impl World {
             false => RunOutcome::Finished,
         };
         let entry = match phase {
-            Phase::Train => Entry::Ran { run, seconds: 1.0, claims: None, problem: None },
-            _ => Entry::Predicted { run, seconds: 1.0, problem: None },
+            Phase::Train => {
+                let tampered = self.happens(0.5).then(|| "a metric line".to_owned());
+                Entry::Ran { run, seconds: 1.0, claims: None, problem: None, tampered }
+            }
+            Phase::Holdout => {
+                let problem = crashed.then(|| "crashed".to_owned());
+                Entry::HeldOut { metrics: BTreeMap::new(), seconds: 1.0, problem }
+            }
+            _ => Entry::Predicted { run, seconds: 1.0, problem: None, tampered: None },
         };
         self.end(life, entry)
     }
@@ -274,15 +297,21 @@ impl World {
             return self.record(life, Entry::Unscored { reason: "no predictions".into() });
         }
         let metrics = BTreeMap::from([("s".to_owned(), self.rng.random_range(0.0..1.0))]);
-        self.record(life, Entry::Scored { metrics, peak_vram_mb: 1.0 })
+        self.record(
+            life,
+            Entry::Scored { metrics, peak_vram_mb: 1.0, sources: BTreeMap::new(), tampered: None },
+        )
     }
 
     fn decide(&mut self, life: &mut Life) -> Result<(), Died> {
         let candidate = life.history.in_hand.as_ref().unwrap();
         let best = life.history.incumbent().map(|row| row.metrics["s"]);
-        let judgement = match candidate.purpose {
-            Purpose::Baseline | Purpose::Candidate => judge("s", candidate.outcome("s"), best),
-            purpose => judge_known("s", candidate.outcome("s"), purpose),
+        let judgement = match (&candidate.tampered, candidate.purpose) {
+            (Some(what), purpose) => judge_tampered(what, purpose),
+            (None, Purpose::Baseline | Purpose::Candidate) => {
+                judge("s", candidate.outcome("s"), best)
+            }
+            (None, purpose) => judge_known("s", candidate.outcome("s"), purpose),
         };
         let Judgement { verdict, reason } = judgement;
         self.record(life, Entry::Decided { verdict, reason })
@@ -309,6 +338,7 @@ impl World {
         let mut life = Life { history: self.folded.clone(), built: None, begun: None };
         if !self.entries.is_empty() {
             self.record(&mut life, Entry::Resumed { lived_s: 1.0 })?;
+            self.roll_back(&mut life)?;
         }
         loop {
             *steps += 1;
@@ -368,13 +398,7 @@ fn check(world: &World, history: &History) {
         }
     }
     assert!(history.rows.iter().all(|row| decided.contains(&row.experiment)), "a row was lost");
-    // The best only ever gets better, unless a human said otherwise.
-    let mut best = f64::NEG_INFINITY;
-    for row in history.rows.iter().filter(|row| row.verdict == Verdict::Keep) {
-        let score = row.metrics["s"];
-        assert!(score > best || row.purpose == Purpose::Adoption, "experiment {}", row.experiment);
-        best = score;
-    }
+    check_keeps(world);
     for row in &history.rows {
         assert!(world.refs[&row.experiment].contains(&row.commit), "an unreachable candidate");
     }
@@ -384,6 +408,29 @@ fn check(world: &World, history: &History) {
     }
     let tried = u32::try_from(world.refs.len()).unwrap() * 3 + history.opened * 3;
     assert!(world.asked <= tried + world.crashes, "{} asked", world.asked);
+}
+
+/// The best only ever gets better, unless a human said otherwise; every keep has its holdout, or the
+/// machine cut that short.
+fn check_keeps(world: &World) {
+    let mut history = History::default();
+    for (n, entry) in &world.entries {
+        let before = history.incumbent().map(|row| row.metrics["s"]);
+        history.apply(*n, entry, 0).unwrap();
+        let (Entry::Settled { .. }, Some(row)) = (entry, history.rows.last()) else { continue };
+        if row.verdict != Verdict::Keep {
+            continue;
+        }
+        let is_better = before.is_none_or(|best| row.metrics["s"] > best);
+        assert!(is_better || row.purpose == Purpose::Adoption, "experiment {n}");
+        let of = |wanted: fn(&Entry) -> bool| {
+            world.entries.iter().filter(|(m, entry)| m == n && wanted(entry)).count()
+        };
+        let measured = of(|entry| matches!(entry, Entry::HeldOut { .. }));
+        let cut =
+            of(|entry| matches!(entry, Entry::Began { phase: Phase::Holdout | Phase::Build, .. }));
+        assert!(measured == 1 || cut >= 3, "experiment {n}: holdout measured {measured} times");
+    }
 }
 
 fn number(name: &str) -> Option<u64> {

@@ -74,6 +74,16 @@ pub fn judge_known(objective: &str, score: Result<f64, String>, purpose: Purpose
     }
 }
 
+/// Judges what was seen to cheat: an idea that does is discarded whatever it scored; with code that
+/// people wrote it is a mistake to be mended, which nothing can be measured against.
+pub fn judge_tampered(what: &str, purpose: Purpose) -> Judgement {
+    let reason = format!("tampered: {what}");
+    match purpose {
+        Purpose::Candidate => Judgement { verdict: Verdict::Discard, reason },
+        _ => Judgement { verdict: Verdict::Crash, reason },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

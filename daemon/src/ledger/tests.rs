@@ -49,7 +49,7 @@ async fn entries_read_back_to_the_bit_and_fold_by_session() {
     let told = sample::entries(0, &one);
     for (at_ms, entry) in (5..).zip(&told) {
         ledger.append(first.id, 0, entry, at_ms).await.unwrap();
-        ledger.append(second.id, 0, &Entry::Built, at_ms).await.unwrap();
+        ledger.append(second.id, 0, &Entry::Built { program: None }, at_ms).await.unwrap();
     }
     ledger.close().await;
 
@@ -70,7 +70,12 @@ async fn a_number_that_would_not_read_back_is_refused() {
     let (_directory, ledger) = fresh().await;
     let session = ledger.create_session(&new_session("a")).await.unwrap();
     for value in [f64::NAN, f64::INFINITY] {
-        let entry = Entry::Scored { metrics: [("mcc".into(), value)].into(), peak_vram_mb: 0.0 };
+        let entry = Entry::Scored {
+            metrics: [("mcc".into(), value)].into(),
+            peak_vram_mb: 0.0,
+            sources: std::collections::BTreeMap::new(),
+            tampered: None,
+        };
         let refused = ledger.append(session.id, 0, &entry, 0).await.unwrap_err();
         assert!(matches!(&refused, LedgerError::Unfaithful { kind } if kind == "scored"));
     }

@@ -2,17 +2,19 @@
 
 use std::fs;
 use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use dfr_contract::predictions;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::untrusted::{read_end, read_plain, remove};
-use super::{Table, make_way, state_md, write_atomic};
+use super::{Table, holdout_tsv, make_way, state_md, write_atomic};
 use crate::clock;
-use crate::experiment::{History, Phase, Row};
+use crate::experiment::{History, Phase, Row, gaps};
 use crate::task::Task;
 
 /// What is read of a run's log, from its end, in bytes: the runner keeps 9 MiB of output, and the
@@ -31,6 +33,7 @@ pub struct NotebookError {
 }
 
 const BUILD_LOG: &str = "build.log";
+const PROGRAM: &str = "program";
 /// What stays of an experiment that was not kept.
 const KEPT: [&str; 6] =
     [BUILD_LOG, "run.log", "meta.json", "train.json", "predict.json", predictions::FILE];
@@ -73,9 +76,30 @@ impl Notebook {
         self.root.join("runs")
     }
 
-    /// The directory of one experiment: checkpoint, predictions, logs, meta.json.
+    /// The directory of one experiment: logs, predictions, meta.json, and the directories below. No
+    /// program of a candidate writes in it but in those.
     pub fn experiment(&self, experiment: u32) -> PathBuf {
         self.root.join("exp").join(experiment.to_string())
+    }
+
+    /// What training writes: checkpoints.
+    pub fn run(&self, experiment: u32) -> PathBuf {
+        self.experiment(experiment).join("run")
+    }
+
+    /// What predicting the validation part writes.
+    pub fn out(&self, experiment: u32) -> PathBuf {
+        self.experiment(experiment).join("out")
+    }
+
+    /// What predicting the holdout part writes.
+    pub fn holdout(&self, experiment: u32) -> PathBuf {
+        self.experiment(experiment).join("holdout")
+    }
+
+    /// The program that was built for an experiment.
+    pub fn program(&self, experiment: u32) -> PathBuf {
+        self.experiment(experiment).join(PROGRAM)
     }
 
     /// The log of one experiment's run.
@@ -147,6 +171,47 @@ impl Notebook {
         serde_json::from_slice(&read_plain(&path, MANIFEST_BYTES).ok()??).ok()
     }
 
+    /// Makes a directory of a run anew, empty.
+    ///
+    /// # Errors
+    /// What is there cannot be removed, or the directory cannot be made.
+    pub fn renew(&self, directory: &Path) -> Result<(), NotebookError> {
+        if directory.symlink_metadata().is_ok() {
+            remove(directory).map_err(failed("remove", directory))?;
+        }
+        fs::create_dir_all(directory).map_err(failed("make", directory))
+    }
+
+    /// Keeps a program that was built with its experiment, and says its SHA-256; nothing when there
+    /// is no plain file of that name below `target`, wherever links may lead.
+    ///
+    /// # Errors
+    /// It cannot be copied.
+    pub fn keep_program(
+        &self,
+        experiment: u32,
+        product: &Path,
+        target: &Path,
+    ) -> Result<Option<String>, NotebookError> {
+        let kept = self.program(experiment);
+        let (Ok(product), Ok(target)) = (product.canonicalize(), target.canonicalize()) else {
+            return Ok(None);
+        };
+        if !product.starts_with(&target) || !product.is_file() {
+            return Ok(None);
+        }
+        copy_program(&product, &kept).map(Some).map_err(failed("write", &kept))
+    }
+
+    /// Writes the predictions that were scored.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_predictions(&self, experiment: u32, p: &[f64]) -> Result<(), NotebookError> {
+        let path = self.experiment(experiment).join(predictions::FILE);
+        replace(&path, predictions::print(p).as_bytes())
+    }
+
     /// Bytes of the session's files.
     pub fn size_bytes(&self) -> u64 {
         size_bytes(&self.root)
@@ -181,7 +246,7 @@ impl Notebook {
         state_md(task, &self.tag, history)
     }
 
-    /// Writes results.tsv and STATE.md anew.
+    /// Writes results.tsv and STATE.md anew, and holdout.tsv once there is something to tell.
     ///
     /// # Errors
     /// A file or its directory cannot be written.
@@ -189,6 +254,11 @@ impl Notebook {
         let path = self.results();
         let results = self.table.follow(&task.score.columns, history.decided());
         replace(&path, results.as_bytes())?;
+        let objective = &task.score.objective;
+        let gaps = gaps(history, objective);
+        if !gaps.is_empty() {
+            replace(&self.root.join("holdout.tsv"), holdout_tsv(objective, &gaps).as_bytes())?;
+        }
         replace(&self.state_md(), state_md(task, &self.tag, history).as_bytes())
     }
 
@@ -242,7 +312,7 @@ impl Notebook {
     /// # Errors
     /// The directory cannot be read, or something cannot be removed.
     pub fn clear_run(&self, experiment: u32) -> Result<(), NotebookError> {
-        self.remove_but(experiment, |name| name == BUILD_LOG || is_reply(name))
+        self.remove_but(experiment, |name| [BUILD_LOG, PROGRAM].contains(&name) || is_reply(name))
     }
 
     fn remove_but(
@@ -266,14 +336,28 @@ fn manifest_path(directory: &Path, phase: Phase) -> PathBuf {
     directory.join(format!("{phase}.json"))
 }
 
-/// Makes the plain files of a directory survive a power cut.
+/// Makes the plain files below a directory survive a power cut.
 fn sync(directory: &Path) -> io::Result<()> {
     for path in listed(directory)? {
-        if path.symlink_metadata()?.is_file() {
+        let kind = path.symlink_metadata()?;
+        if kind.is_dir() {
+            sync(&path)?;
+        } else if kind.is_file() {
             fs::File::open(&path)?.sync_all()?;
         }
     }
     fs::File::open(directory)?.sync_all()
+}
+
+/// Copies a program to where nobody but the daemon writes, and says its SHA-256.
+fn copy_program(from: &Path, to: &Path) -> io::Result<String> {
+    let content = fs::read(from)?;
+    if to.symlink_metadata().is_ok() {
+        remove(to)?;
+    }
+    fs::write(to, &content)?;
+    fs::set_permissions(to, fs::Permissions::from_mode(0o755))?;
+    Ok(Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Bytes of everything below a directory; what cannot be looked at counts nothing.
@@ -303,6 +387,10 @@ fn described(row: &Row) -> Value {
         "completion_tokens": row.usage.completion_tokens,
         "phase_seconds": row.phase_seconds,
         "decided_at_ms": row.decided_at_ms,
+        "sealed": row.sealed,
+        "sources": row.sources,
+        "holdout": row.holdout,
+        "program_sha256": row.program,
     })
 }
 

@@ -13,6 +13,6 @@ mod untrusted;
 pub use artifacts::{Notebook, NotebookError};
 pub use atomic::write_atomic;
 pub use probe::ProbeError;
-pub use results::{Table, results_tsv};
+pub use results::{Table, holdout_tsv, results_tsv};
 pub use state_md::state_md;
 pub use untrusted::make_way;

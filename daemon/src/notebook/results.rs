@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
-use crate::experiment::{Row, Verdict};
+use crate::experiment::{Gap, Row, Verdict};
 use crate::report::{MIB_PER_GIB, one_line, short};
 
 /// The table: `commit`, the task's score columns, `memory_gb`, `status`, `description`, separated
-/// by tabs. Scores have six digits, memory is in GiB with one; both are zero for a crash.
+/// by tabs. Scores have six digits, memory is in GiB with one; both are zero for a crash. What ran in no
+/// sandbox says so.
 ///
 /// # Source
 /// dfresearch's program.md, "Logging results".
@@ -44,6 +45,20 @@ impl Table {
     }
 }
 
+/// The text of holdout.tsv: what each keep scored where it was chosen and where it was not. For people
+/// alone.
+pub fn holdout_tsv(objective: &str, gaps: &[Gap]) -> String {
+    let mut text =
+        format!("experiment\tcommit\tvalidation_{objective}\tholdout_{objective}\tgap\n");
+    for gap in gaps {
+        let (commit, size) = (short(&gap.commit), gap.size());
+        let Gap { experiment, validation, holdout, .. } = gap;
+        writeln!(text, "{experiment}\t{commit}\t{validation:.6}\t{holdout:.6}\t{size:+.6}")
+            .expect("text takes any line");
+    }
+    text
+}
+
 fn line(text: &mut String, columns: &[String], row: &Row) {
     let crashed = row.verdict == Verdict::Crash;
     let told = |value: f64| if crashed { 0.0 } else { value };
@@ -54,7 +69,8 @@ fn line(text: &mut String, columns: &[String], row: &Row) {
     }
     let memory_gb = told(row.peak_vram_mb / MIB_PER_GIB);
     let description = one_line(&row.description, usize::MAX);
-    writeln!(text, "\t{memory_gb:.1}\t{}\t{description}", row.verdict)
+    let unsealed = if row.sealed.is_none() { "[unsealed] " } else { "" };
+    writeln!(text, "\t{memory_gb:.1}\t{}\t{unsealed}{description}", row.verdict)
         .expect("text takes any line");
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::experiment::{History, Notes, Row, Verdict};
+use crate::experiment::{History, Notes, Row, Verdict, rounded, told_sources};
 use crate::report::{one_line, short};
 use crate::task::Task;
 
@@ -76,15 +76,20 @@ fn current_best(task: &Task, rows: &[Compared]) -> Vec<String> {
     let Some(best) = rows.iter().rfind(|t| t.row.verdict == Verdict::Keep) else {
         return Vec::new();
     };
-    let mut parts = vec![format!("{}: {:.6}", task.score.objective, best.score())];
+    let mut parts = vec![format!("{}: {}", task.score.objective, rounded(best.score(), best.row))];
     for column in task.score.columns.iter().filter(|column| **column != task.score.objective) {
         let value = best.row.metrics.get(column).copied().unwrap_or(0.0);
-        parts.push(format!("{column}: {:.1}%", value * 100.0));
+        parts.push(format!("{column}: {}", rounded(value, best.row)));
     }
     parts.push(format!("preset: {}", task.preset));
     parts.push(format!("commit: {}", short(&best.row.commit)));
     let row = best.row;
-    vec![parts.join(" | "), format!("Experiment {}: {}", row.experiment, row.description)]
+    let sources = told_sources(row);
+    let sources = sources.iter().map(|(name, accuracy)| format!("{name} {accuracy}"));
+    let sources = sources.collect::<Vec<_>>().join(", ");
+    let told = (!sources.is_empty()).then(|| format!("Accuracy by data set: {sources}"));
+    let lines = [parts.join(" | "), format!("Experiment {}: {}", row.experiment, row.description)];
+    lines.into_iter().chain(told).collect()
 }
 
 /// The newest facts of one kind; how many older ones are left out is told.
@@ -107,10 +112,20 @@ fn fact(compared: &Compared) -> String {
 fn scored(compared: &Compared) -> String {
     let score = compared.score();
     let against = match compared.to_beat {
-        Some(to_beat) => format!("{:+.6}", score - to_beat),
+        Some(to_beat) => against(score, to_beat, compared.row),
         None => "baseline".to_owned(),
     };
-    format!("- {}: {score:.6} ({against})", named(compared.row))
+    format!("- {}: {} ({against})", named(compared.row), rounded(score, compared.row))
+}
+
+/// More or less than noise?
+fn against(score: f64, to_beat: f64, row: &Row) -> String {
+    let by = rounded((score - to_beat).abs(), row);
+    match by.parse() {
+        Ok(0.0) => "within the noise".to_owned(),
+        _ if score > to_beat => format!("+{by}"),
+        _ => format!("-{by}"),
+    }
 }
 
 fn named(row: &Row) -> String {

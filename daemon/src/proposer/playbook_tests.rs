@@ -81,15 +81,26 @@ impl Session {
                 usage: Usage::default(),
             },
             Entry::Committed { commit },
-            Entry::Built,
-            Entry::Ran { run: run.clone(), seconds: 1.0, claims: None, problem: None },
-            Entry::Predicted { run, seconds: 1.0, problem: None },
+            Entry::Built { program: None },
+            Entry::Ran {
+                run: run.clone(),
+                seconds: 1.0,
+                claims: None,
+                problem: None,
+                tampered: None,
+            },
+            Entry::Predicted { run, seconds: 1.0, problem: None, tampered: None },
         ] {
             self.record(&entry);
         }
         if let Some(score) = score {
             let metrics = BTreeMap::from([("sn34_score".to_owned(), score)]);
-            self.record(&Entry::Scored { metrics, peak_vram_mb: 0.0 });
+            self.record(&Entry::Scored {
+                metrics,
+                peak_vram_mb: 0.0,
+                sources: BTreeMap::new(),
+                tampered: None,
+            });
         }
         self.record(&Entry::Decided { verdict: judgement.verdict, reason: judgement.reason });
         self.record(&Entry::Settled { phase_seconds: BTreeMap::new() });

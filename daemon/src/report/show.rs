@@ -80,7 +80,7 @@ fn told(entry: &Entry) -> String {
         Entry::Opened { parent, proposer, .. } => {
             format!("opened on {} by {proposer}", short(parent))
         }
-        Entry::Began { phase } => format!("began: {phase}"),
+        Entry::Began { phase, .. } => format!("began: {phase}"),
         Entry::Answered { proposer, problem, .. } => match problem {
             Some(problem) => format!("answered by {proposer}: {problem}"),
             None => format!("answered by {proposer}"),
@@ -91,9 +91,14 @@ fn told(entry: &Entry) -> String {
             format!("refused at {}: {problem}", stage.as_str())
         }
         Entry::Committed { commit } => format!("committed {}", short(commit)),
-        Entry::Built => "built".to_owned(),
+        Entry::Built { .. } => "built".to_owned(),
+        Entry::Ran { tampered: Some(what), .. }
+        | Entry::Predicted { tampered: Some(what), .. }
+        | Entry::Scored { tampered: Some(what), .. } => format!("tampered: {what}"),
         Entry::Ran { run, .. } => format!("ran: {run}"),
         Entry::Predicted { run, .. } => format!("predicted: {run}"),
+        Entry::HeldOut { problem: Some(problem), .. } => format!("no holdout: {problem}"),
+        Entry::HeldOut { .. } => "measured on the holdout".to_owned(),
         Entry::Interrupted { phase, why, .. } => format!("{phase} was cut short: {why}"),
         Entry::Unscored { reason } => format!("cannot be scored: {reason}"),
         Entry::Scored { .. } => "scored".to_owned(),
@@ -102,6 +107,7 @@ fn told(entry: &Entry) -> String {
         Entry::Abandoned { reason } => format!("abandoned: {reason}"),
         Entry::Resumed { .. } => "a daemon took the session up again".to_owned(),
         Entry::Diverged { tip } => format!("somebody else moved the branch to {}", short(tip)),
+        Entry::RolledBack { to } => format!("a human returned to experiment {to}"),
         Entry::Paused { cause, seconds, .. } => format!("paused for {seconds:.0} s: {cause}"),
     }
 }

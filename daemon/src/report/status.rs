@@ -5,7 +5,7 @@ use super::table::{Edge, table};
 use super::{MIB_PER_GIB, Style, duty_cycle, one_line, short, span};
 use std::time::Duration;
 
-use crate::experiment::{History, Pause, Row, Verdict};
+use crate::experiment::{History, Pause, Row, Verdict, gaps, overfit};
 use crate::session::{Heartbeat, Life, Lock, Session, since};
 
 const LAST_ROWS: usize = 10;
@@ -40,6 +40,7 @@ pub fn status_text(status: &Status, style: Style) -> String {
         ("tried", tried(status.history)),
         ("duty", duty(&status.history.rows)),
         ("best", best(status, style)),
+        ("holdout", holdout(status, style)),
         ("spent", spent(status.history)),
         ("pauses", pauses(status.history)),
     ];
@@ -114,6 +115,23 @@ fn best(status: &Status, style: Style) -> String {
     let scores = style.paint(Ink::Bold, &scores.collect::<Vec<_>>().join(", "));
     let description = one_line(&best.description, DESCRIPTION_WIDTH);
     format!("experiment {}: {scores}, {}, {description}", best.experiment, short(&best.commit))
+}
+
+/// The newest keep where it was not chosen, and whether that gap grows.
+fn holdout(status: &Status, style: Style) -> String {
+    let Some(objective) = status.columns.first() else { return "none".to_owned() };
+    let gaps = gaps(status.history, objective);
+    let Some(last) = gaps.last() else { return "not measured yet".to_owned() };
+    let told = format!(
+        "experiment {}: {objective} {:.6}, {:+.6} against validation",
+        last.experiment,
+        last.holdout,
+        -last.size()
+    );
+    match overfit(&gaps) {
+        Some(alarm) => format!("{told}; {}", style.paint(Ink::Red, &alarm)),
+        None => told,
+    }
 }
 
 fn spent(history: &History) -> String {

@@ -149,6 +149,7 @@ struct File {
     fallback: Option<String>,
     prices: Prices,
     containment: Option<String>,
+    run_as: Option<u32>,
     memory_gib: Option<f64>,
     processes: Option<u64>,
     file_gib: Option<f64>,

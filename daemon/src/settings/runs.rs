@@ -10,6 +10,10 @@ use crate::tier::Tier;
 pub struct Runs {
     /// The tier that is asked for; the best there is when none is.
     pub containment: Option<Tier>,
+    /// Go without a sandbox.
+    pub unsealed: bool,
+    /// The user that runs are, when the daemon is root and one is asked for.
+    pub run_as: Option<u32>,
     /// Main memory of all processes of a run, in bytes.
     pub memory_bytes: Option<u64>,
     /// Processes and threads of a run.
@@ -51,8 +55,13 @@ pub(super) fn resolve(
         Some("container") => Some(Tier::Container),
         Some(other) => return Err(SettingsError::Containment(other.to_owned())),
     };
+    let run_as = flags.run_as.map(u64::from).or(env.number("DFR_RUN_AS")?);
+    let run_as = run_as.or(file.run_as.map(u64::from));
     Ok(Runs {
         containment,
+        unsealed: flags.unsealed,
+        run_as: within("run_as", run_as, u64::from(u32::MAX - 1))?
+            .and_then(|uid| uid.try_into().ok()),
         memory_bytes: number("memory_gib", None, file.memory_gib)?.map(bytes),
         processes: Some(within("processes", file.processes, PROCESSES_MOST)?.unwrap_or(PROCESSES)),
         file_bytes: Some(number("file_gib", None, file.file_gib)?.map_or(FILE_BYTES, bytes)),

@@ -1,16 +1,20 @@
 //! Building a candidate in the slot, and its first step.
 
+use std::path::PathBuf;
+
 use tracing::warn;
 
 use super::Session;
+use super::work::Work;
 use crate::experiment::{Entry, Phase, RunOutcome, Stage, Step, StopLevel, Usage, telling};
 use crate::failure::{Failure, OrFailure as _};
+use crate::task::expand;
 
 /// What building came to.
 #[derive(PartialEq)]
 enum Made {
-    /// It builds and takes a step.
-    Whole,
+    /// It builds and takes a step: the SHA-256 of its program, where the task names one.
+    Whole(Option<String>),
     /// It does not, and this is why.
     Not(Stage, String),
     /// The machine cut it short, after this many seconds.
@@ -31,13 +35,13 @@ impl Session {
         }
         self.begin(Phase::Build).await?;
         let made = self.make().await?;
-        if made != Made::Whole && self.stop_level() >= StopLevel::AbandonRun {
+        if !matches!(made, Made::Whole(_)) && self.stop_level() >= StopLevel::AbandonRun {
             return Ok(());
         }
         match made {
-            Made::Whole => {
+            Made::Whole(program) => {
                 self.built = Some(commit);
-                self.end(Entry::Built).await
+                self.end(Entry::Built { program }).await
             }
             // What built before is the same now: it is not its proposer's fault.
             Made::Not(_, problem) if self.candidate()?.step != Step::Committed => {
@@ -57,29 +61,48 @@ impl Session {
     }
 
     async fn make(&mut self) -> Result<Made, Failure> {
-        let n = self.history.current();
-        let (budget, commands) = (self.task.budget, self.task.commands.clone());
-        let steps = [
-            (Stage::Build, commands.build, budget.build_s),
-            (Stage::Smoke, commands.smoke, budget.smoke_s),
-        ];
-        for (stage, command, limit_s) in steps {
-            let log = self.notebook.experiment(n).join("build.log");
-            let report = self.execute(n, &command, &log, self.limits(limit_s)).await?;
-            if report.outcome == RunOutcome::Finished {
-                continue;
-            }
+        let log = self.notebook.experiment(self.history.current()).join("build.log");
+        let budget = self.task.budget;
+        let mut program = None;
+        for (work, stage, limit_s) in [
+            (Work::Build, Stage::Build, budget.build_s),
+            (Work::Smoke, Stage::Smoke, budget.smoke_s),
+        ] {
+            let report = self.execute(work, &log, self.limits(limit_s)).await?;
+            let taken = match (&report.outcome, work) {
+                (RunOutcome::Finished, Work::Build) => self.take_product()?,
+                (RunOutcome::Finished, _) => continue,
+                _ => Err(format!("{}: {}\n{}", stage.as_str(), report.outcome, report.tail)),
+            };
+            let problem = match taken {
+                Ok(taken) => {
+                    program = taken;
+                    continue;
+                }
+                Err(problem) => problem,
+            };
             // A compiler needs no GPU; the first step does.
             let harm = match stage {
                 Stage::Smoke => self.harm(&report).await,
                 Stage::Build | Stage::Patch => self.spoilt(&report),
             };
-            if let Some(why) = harm {
-                return Ok(Made::Harmed { why, seconds: report.elapsed.as_secs_f64() });
-            }
-            let problem = format!("{}: {}\n{}", stage.as_str(), report.outcome, report.tail);
-            return Ok(Made::Not(stage, problem));
+            return Ok(match harm {
+                Some(why) => Made::Harmed { why, seconds: report.elapsed.as_secs_f64() },
+                None => Made::Not(stage, problem),
+            });
         }
-        Ok(Made::Whole)
+        Ok(Made::Whole(program))
+    }
+
+    /// Keeps what building made with the experiment: what is trained, and predicts, is what was
+    /// built, whatever becomes of the slot. Says its SHA-256, or that there is none.
+    fn take_product(&self) -> Result<Result<Option<String>, String>, Failure> {
+        let Some(product) = &self.task.commands.product else { return Ok(Ok(None)) };
+        let product = PathBuf::from(expand(product, &self.places(Work::Build)));
+        let n = self.history.current();
+        match self.notebook.keep_program(n, &product, &self.slot.target).or_outside()? {
+            Some(sha256) => Ok(Ok(Some(sha256))),
+            None => Ok(Err(format!("build: it made no file {}", product.display()))),
+        }
     }
 }

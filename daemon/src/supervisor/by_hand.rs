@@ -1,6 +1,7 @@
 //! `recover` and `rebuild`: what every start does to put things right, by hand. They need the
 //! session's lock, its ledger and its repository, and nothing to run an experiment with.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
@@ -10,7 +11,7 @@ use super::candidates::Candidates;
 use super::preflight::{REPAIR_TURNS, busy, refuse_second};
 use super::{leftovers, outlook};
 use crate::clock;
-use crate::experiment::{BranchMove, Caps, Entry, History, Rules};
+use crate::experiment::{BranchMove, Caps, Entry, History, Rules, Verdict};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::{Ledger, LedgerError};
 use crate::notebook::Notebook;
@@ -50,6 +51,18 @@ pub async fn rebuild(locations: &Locations, tag: &str) -> Result<Told, Failure> 
     let mut hand = ByHand::take(locations, tag).await?;
     hand.clear().await?;
     hand.restore().await?;
+    hand.finish().await
+}
+
+/// Makes an earlier keep the incumbent again, and the branch go back to it. An experiment that was
+/// in hand is given up.
+///
+/// # Errors
+/// As [`recover`]; or that experiment is no keep.
+pub async fn roll_back(locations: &Locations, tag: &str, to: u32) -> Result<Told, Failure> {
+    let mut hand = ByHand::take(locations, tag).await?;
+    hand.clear().await?;
+    hand.roll_back(to).await?;
     hand.finish().await
 }
 
@@ -113,6 +126,38 @@ impl ByHand {
         Ok(())
     }
 
+    async fn roll_back(&mut self, to: u32) -> Result<(), Failure> {
+        self.check_keep(to)?;
+        match &self.history.in_hand {
+            // Its verdict is in: what follows from it is all that is left.
+            Some(candidate) if candidate.decided().is_some() => {
+                self.record(Entry::Settled { phase_seconds: BTreeMap::new() }).await?;
+            }
+            Some(candidate) => {
+                let told =
+                    format!("experiment {} was in hand; it is given up", candidate.experiment);
+                let reason = format!("a human returned to experiment {to}");
+                self.record(Entry::Abandoned { reason }).await?;
+                self.told.push(told);
+            }
+            None => {}
+        }
+        self.record(Entry::RolledBack { to }).await?;
+        self.told.push(format!("experiment {to} is the incumbent again"));
+        Ok(())
+    }
+
+    fn check_keep(&self, to: u32) -> Result<(), Failure> {
+        let keeps = self.history.decided().filter(|row| row.verdict == Verdict::Keep);
+        let keeps: Vec<u32> = keeps.map(|row| row.experiment).collect();
+        if keeps.contains(&to) {
+            return Ok(());
+        }
+        let keeps = keeps.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let error = anyhow!("experiment {to} of {} was not kept", self.session.begun.tag);
+        Err(Failure::new(Kind::Configuration, error).hint(format!("kept were: {keeps}")))
+    }
+
     async fn finish(mut self) -> Result<Told, Failure> {
         self.align().await?;
         self.write()?;
@@ -123,6 +168,7 @@ impl ByHand {
             repair_turns: REPAIR_TURNS,
             // What a start is told may say more; the experiment in hand does not depend on it.
             crash_limit: u32::MAX,
+            holdout: self.task.score.holdout.is_some(),
             max_experiments: None,
             caps: Caps::default(),
         };

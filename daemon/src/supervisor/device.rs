@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use super::Session;
 use super::wait::{Postponed, doubled};
+use super::work::Work;
 use crate::device::gate::{Floor, admission, harm};
 use crate::device::health::{Event, Health, PROBE_MOST, Step};
 use crate::device::{self, DeviceError, Devices, Gpu, Visible};
@@ -143,20 +144,18 @@ impl Session {
     /// Lets the base commit's canary compute its checksum; nothing when a human stopped it. A task
     /// without a canary is judged by what the driver says alone.
     async fn canary(&mut self) -> Result<Option<Event>, Failure> {
-        let Some(command) = self.task.commands.canary.clone() else {
+        if self.command(Work::Canary).is_none() {
             return Ok(Some(Event::CanaryPassed));
-        };
+        }
         info!("the canary is let in: the base commit computes what is known");
         self.built = None;
         self.slot.secure().or_outside()?;
         self.repository.export(&self.base, &self.slot.tree).or_outside()?;
-        let n = self.history.current();
         let log = self.notebook.root().join("canary.log");
-        let build = self.task.commands.build.clone();
         let limits = self.limits(self.task.budget.build_s);
-        let mut report = self.execute(n, &build, &log, limits).await?;
+        let mut report = self.execute(Work::Build, &log, limits).await?;
         if report.outcome == RunOutcome::Finished {
-            report = self.execute(n, &command, &log, self.limits(CANARY_S)).await?;
+            report = self.execute(Work::Canary, &log, self.limits(CANARY_S)).await?;
         }
         let event = Event::of_canary(&report.outcome, &report.tail, self.gpus.has_gpu);
         match &event {

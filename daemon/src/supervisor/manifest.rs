@@ -7,9 +7,9 @@ use tracing::{info, warn};
 use super::Session;
 use super::device::last_line;
 use super::settle::tolerate;
+use super::work::Work;
 use crate::experiment::{Entry, Limits, Phase, RunOutcome};
 use crate::failure::Failure;
-use crate::task::Command;
 
 /// One run that ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,16 @@ pub(super) struct Manifest {
     pub(super) startup_s: f64,
     /// The last thing it said.
     pub(super) said: String,
+    /// What it did to look better than it is, when that was seen.
+    pub(super) tampered: Option<String>,
+}
+
+impl Manifest {
+    /// Why there are no predictions to score, if there are none.
+    pub(super) fn failed_prediction(&self) -> Option<String> {
+        let failed = self.run != RunOutcome::Finished;
+        failed.then(|| format!("prediction {}: {}", self.run, self.said))
+    }
 }
 
 impl Session {
@@ -32,11 +42,10 @@ impl Session {
     /// the machine cut it short: that is written down, and it is begun again.
     pub(super) async fn measured(
         &mut self,
-        phase: Phase,
-        command: &Command,
+        work: Work,
         limits: Limits,
     ) -> Result<Option<Manifest>, Failure> {
-        let n = self.history.current();
+        let (n, phase) = (self.history.current(), work.phase());
         if let Some(ended) = self.left(phase)? {
             info!(%phase, "had ended already; taken as it is");
             return Ok(Some(ended));
@@ -46,7 +55,8 @@ impl Session {
             tolerate(self.notebook.clear_run(n));
         }
         let log = self.notebook.run_log(n);
-        let report = self.execute(n, command, &log, limits).await?;
+        self.clear_output(work)?;
+        let report = self.execute(work, &log, limits).await?;
         // A human wants to stop: what becomes of the experiment is decided next, not here.
         if report.outcome == RunOutcome::Cancelled {
             return Ok(None);
@@ -66,6 +76,7 @@ impl Session {
             seconds: report.elapsed.as_secs_f64(),
             startup_s: startup.as_secs_f64(),
             said: last_line(&report.tail).to_owned(),
+            tampered: None,
         };
         tolerate(self.notebook.write_manifest(n, phase, &ended));
         Ok(Some(ended))

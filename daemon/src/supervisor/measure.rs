@@ -1,7 +1,7 @@
 //! Train, predict, score: three phases, and only a file of predictions is taken from the trainer.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dfr_contract::CLOCK_STARTED;
@@ -11,13 +11,15 @@ use tracing::{info, warn};
 use super::Session;
 use super::device::SLACK;
 use super::leftovers::MARK;
+use super::manifest::Manifest;
 use super::settle::tolerate;
+use super::work::Work;
 use crate::experiment::{Entry, Limits, Phase, RunOutcome, train_limits};
 use crate::failure::{Failure, OrFailure as _};
 use crate::notebook::make_way;
 use crate::runner::{self, Execution, Report};
-use crate::scorer;
-use crate::task::{Command, expand, expand_paths};
+use crate::scorer::{self, Part};
+use crate::task::{expand, expand_paths};
 
 impl Session {
     pub(super) async fn train(&mut self) -> Result<(), Failure> {
@@ -25,8 +27,7 @@ impl Session {
         self.enter(Phase::Train);
         let start = self.history.baseline_start();
         let limits = train_limits(self.budget, start, self.settings.grace);
-        let command = self.task.commands.train.clone();
-        let Some(ended) = self.measured(Phase::Train, &command, limits).await? else {
+        let Some(ended) = self.measured(Work::Train, limits).await? else {
             return Ok(());
         };
         self.enter(Phase::Score);
@@ -38,31 +39,60 @@ impl Session {
             RunOutcome::Finished => Some("no footer in run.log".to_owned()),
             _ => Some(format!("training {}: {}", ended.run, ended.said)),
         };
-        self.end(Entry::Ran { run: ended.run, seconds: ended.seconds, claims, problem }).await
+        let Manifest { run, seconds, tampered, .. } = ended;
+        self.end(Entry::Ran { run, seconds, claims, problem, tampered }).await
     }
 
     pub(super) async fn predict(&mut self) -> Result<(), Failure> {
         self.enter(Phase::Predict);
         let limits = self.limits(self.task.budget.predict_s);
-        let command = self.task.commands.predict.clone();
-        let Some(ended) = self.measured(Phase::Predict, &command, limits).await? else {
+        let Some(ended) = self.measured(Work::Predict, limits).await? else {
             return Ok(());
         };
-        let problem = match ended.run {
-            RunOutcome::Finished => None,
-            _ => Some(format!("prediction {}: {}", ended.run, ended.said)),
+        let problem = ended.failed_prediction();
+        let Manifest { run, seconds, tampered, .. } = ended;
+        self.end(Entry::Predicted { run, seconds, problem, tampered }).await
+    }
+
+    /// Measures a keep on the part that decides nothing.
+    pub(super) async fn hold_out(&mut self) -> Result<(), Failure> {
+        self.enter(Phase::Holdout);
+        let Some(holdout) = self.task.score.holdout.clone() else { return Ok(()) };
+        let limits = self.limits(self.task.budget.predict_s);
+        let Some(ended) = self.measured(Work::HoldOut, limits).await? else {
+            return Ok(());
         };
-        self.end(Entry::Predicted { run: ended.run, seconds: ended.seconds, problem }).await
+        let n = self.history.current();
+        let labels = self.path(&holdout.labels);
+        let part = Part { labels: &labels, sources: None };
+        let scored = match ended.failed_prediction() {
+            Some(problem) => Err(problem),
+            None => match scorer::score(&self.notebook.holdout(n), &part) {
+                Err(error @ scorer::ScorerError::Vault { .. }) => return Err(error).or_outside(),
+                scored => scored.map_err(|error| error.to_string()),
+            },
+        };
+        let (metrics, problem) = match scored {
+            Ok(scored) => (scorer::by_name(&scored.scores), None),
+            Err(problem) => (BTreeMap::new(), Some(problem)),
+        };
+        self.end(Entry::HeldOut { metrics, seconds: ended.seconds, problem }).await
+    }
+
+    /// A path of the task with its placeholders filled in.
+    fn path(&self, text: &str) -> PathBuf {
+        expand(text, &self.places(Work::Predict)).into()
     }
 
     /// The official scores. The complete footer goes to the log.
     pub(super) async fn score(&mut self) -> Result<(), Failure> {
         let n = self.history.current();
         self.enter(Phase::Score);
-        let run = self.notebook.experiment(n);
-        let labels = expand(&self.task.score.labels, &self.places(n));
-        let scores = match scorer::score(&run, Path::new(&labels)) {
-            Ok(scores) => scores,
+        let labels = self.path(&self.task.score.labels);
+        let sources = self.task.score.sources.as_deref().map(|sources| self.path(sources));
+        let part = Part { labels: &labels, sources: sources.as_deref() };
+        let scored = match scorer::score(&self.notebook.out(n), &part) {
+            Ok(scored) => scored,
             Err(error @ scorer::ScorerError::Vault { .. }) => return Err(error).or_outside(),
             Err(error) => return self.record(Entry::Unscored { reason: error.to_string() }).await,
         };
@@ -72,11 +102,14 @@ impl Session {
             return self.record(Entry::Unscored { reason }).await;
         };
         let peak_vram_mb = claims.peak_vram_mb;
+        tolerate(self.notebook.write_predictions(n, &scored.predictions));
+        let scores = scored.scores;
         let footer = Footer::complete(claims, &scores, self.candidate()?.predicted_s);
         tolerate(self.notebook.append_footer(n, &footer.to_string()));
         let metrics = scorer::by_name(&scores);
         info!(sn34_score = scores.sn34_score, accuracy = scores.accuracy, "scored");
-        self.record(Entry::Scored { metrics, peak_vram_mb }).await
+        let (sources, tampered) = (scored.sources, None);
+        self.record(Entry::Scored { metrics, peak_vram_mb, sources, tampered }).await
     }
 
     /// A limit of the task, with the full grace.
@@ -84,16 +117,16 @@ impl Session {
         Limits { deadline: Duration::from_secs(seconds), grace: self.settings.grace }
     }
 
-    /// Runs one of the task's commands for experiment `n`.
+    /// Runs one of the task's commands for the experiment in hand.
     pub(super) async fn execute(
         &self,
-        n: u32,
-        command: &Command,
+        work: Work,
         log: &Path,
         limits: Limits,
     ) -> Result<Report, Failure> {
         make_way(log).or_outside()?;
-        let places = self.places(n);
+        let places = self.places(work);
+        let argv = self.command(work).map(|command| command.expand(&places)).unwrap_or_default();
         let mut environment: BTreeMap<_, _> = self.settings.child_environment.clone();
         environment.extend(self.task.environment.clone());
         environment.extend(expand_paths(&self.task.paths, &places));
@@ -101,7 +134,7 @@ impl Session {
         environment.insert("CUDA_DEVICE_ORDER".to_owned(), "PCI_BUS_ID".to_owned());
         environment.insert(MARK.to_owned(), self.mark.clone());
         let execution = Execution {
-            argv: command.expand(&places),
+            argv,
             directory: self.slot.tree.clone(),
             environment,
             log: log.to_owned(),

@@ -4,7 +4,6 @@
 //! and handed to everything that waits. A failure of the world outside is waited out; only a human,
 //! a mistake in the configuration or a bug of ours ends the loop.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -27,7 +26,7 @@ use crate::runner::{Containment, Live, ResourceLimits};
 use crate::service::Service;
 use crate::session::Heartbeat;
 use crate::settings::Settings;
-use crate::task::{Places, Task};
+use crate::task::Task;
 
 mod ask;
 mod branch;
@@ -50,8 +49,9 @@ mod settle;
 mod slot;
 mod stop;
 mod wait;
+mod work;
 
-pub use by_hand::{Told, rebuild, recover};
+pub use by_hand::{Told, rebuild, recover, roll_back};
 
 use device::Gpus;
 use heartbeat::Pulse;
@@ -246,8 +246,10 @@ impl Session {
     }
 
     async fn perform(&mut self, effect: Effect) -> Result<(), Failure> {
-        let is_gated =
-            matches!(effect, Effect::Ask | Effect::Build | Effect::Train | Effect::Predict);
+        let is_gated = matches!(
+            effect,
+            Effect::Ask | Effect::Build | Effect::Train | Effect::Predict | Effect::HoldOut
+        );
         if is_gated {
             if !self.admit().await? {
                 return Ok(());
@@ -266,6 +268,7 @@ impl Session {
             Effect::Predict => self.predict().await,
             Effect::Score => self.score().await,
             Effect::Decide => self.decide().await,
+            Effect::HoldOut => self.hold_out().await,
             Effect::Settle => self.settle().await,
             Effect::Abandon { reason } => self.abandon(reason).await,
             Effect::Wait { .. } | Effect::Stop => Ok(()),
@@ -307,24 +310,10 @@ impl Session {
             Phase::Build => info!("building"),
             Phase::Train => info!("training for {} s", self.budget.as_secs()),
             Phase::Predict => info!("predicting the validation part"),
+            Phase::Holdout => info!("predicting the holdout part"),
             Phase::Propose | Phase::Start | Phase::Score | Phase::Record => {
                 debug!(%phase, "phase");
             }
         }
-    }
-
-    /// Placeholders of the task's commands for experiment `n`.
-    fn places(&self, n: u32) -> Places {
-        let path = |path: &std::path::Path| path.to_string_lossy().into_owned();
-        BTreeMap::from([
-            ("repository", path(&self.settings.locations.repo)),
-            ("tree", path(&self.slot.tree)),
-            ("target", path(&self.slot.target)),
-            ("pack", path(&self.pack)),
-            ("run", path(&self.notebook.experiment(n))),
-            ("preset", self.task.preset.clone()),
-            ("budget_s", self.budget.as_secs().to_string()),
-            ("seed", self.seed.to_string()),
-        ])
     }
 }

@@ -55,6 +55,7 @@ fn word(effect: &Effect) -> &'static str {
         Effect::Open { .. } => "the next experiment",
         Effect::Abandon { .. } => "its end",
         Effect::Wait { .. } => "to wait",
+        Effect::HoldOut => "the holdout",
         Effect::Stop => "to stop",
     }
 }

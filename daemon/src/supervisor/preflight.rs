@@ -95,6 +95,7 @@ pub(super) async fn prepare(
     let rules = Rules {
         repair_turns: REPAIR_TURNS,
         crash_limit: settings.crash_limit,
+        holdout: found.terms.task.score.holdout.is_some(),
         max_experiments: settings.max_experiments,
         caps: settings.caps,
     };

@@ -42,7 +42,8 @@ impl Session {
         if self.begun == this {
             return Ok(());
         }
-        self.record(Entry::Began { phase }).await?;
+        let sealed = self.sealed();
+        self.record(Entry::Began { phase, sealed }).await?;
         self.begun = this;
         Ok(())
     }

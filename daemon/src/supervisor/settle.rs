@@ -5,7 +5,9 @@ use tracing::{debug, info, warn};
 
 use super::{PhaseClock, Session};
 use crate::clock;
-use crate::experiment::{Entry, Judgement, Phase, Purpose, Row, Verdict, judge, judge_known};
+use crate::experiment::{
+    Entry, Judgement, Phase, Purpose, Row, Verdict, judge, judge_known, judge_tampered,
+};
 use crate::failure::{Failure, OrFailure as _};
 use crate::notebook::NotebookError;
 use crate::report::short;
@@ -21,10 +23,12 @@ impl Session {
         let candidate = self.candidate()?;
         let score = candidate.outcome(objective);
         let best = self.history.incumbent().and_then(|row| row.metrics.get(objective)).copied();
-        let Judgement { verdict, reason } = match candidate.purpose {
-            Purpose::Baseline | Purpose::Candidate => judge(objective, score, best),
-            purpose => judge_known(objective, score, purpose),
+        let judgement = match (&candidate.tampered, candidate.purpose) {
+            (Some(what), purpose) => judge_tampered(what, purpose),
+            (None, Purpose::Baseline | Purpose::Candidate) => judge(objective, score, best),
+            (None, purpose) => judge_known(objective, score, purpose),
         };
+        let Judgement { verdict, reason } = judgement;
         let commit = candidate.commit.as_deref().unwrap_or_default();
         info!(%verdict, reason, commit = short(commit), "decided");
         self.record(Entry::Decided { verdict, reason }).await

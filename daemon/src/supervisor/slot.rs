@@ -1,6 +1,12 @@
 //! The fixed place in which candidates are built, one after the other, with a warm target
 //! directory. The same for every clone of a project, so that a second clone starts warm.
+//!
+//! What a candidate's build leaves in the target directory could change the next one's. So each
+//! begins with a copy of the trusted one, which holds what people's own code made.
 
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::runner::{FileLock, LockError};
@@ -8,8 +14,12 @@ use crate::runner::{FileLock, LockError};
 pub(super) struct Slot {
     /// Source tree of the candidate in hand.
     pub(super) tree: PathBuf,
-    /// Build products, kept between candidates.
+    /// Build products of the candidate in hand.
     pub(super) target: PathBuf,
+    /// Where a run has its home and its temporary files.
+    pub(super) scratch: PathBuf,
+    /// Build products of a commit that people made.
+    trusted: PathBuf,
     root: PathBuf,
     lock: FileLock,
 }
@@ -17,7 +27,7 @@ pub(super) struct Slot {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SlotError {
     #[error("cannot create {}", path.display())]
-    Create { path: PathBuf, source: std::io::Error },
+    Create { path: PathBuf, source: io::Error },
     #[error("another session builds and trains on this machine")]
     Busy(#[source] LockError),
 }
@@ -31,10 +41,11 @@ impl Slot {
 
     fn at(root: PathBuf) -> Result<Self, SlotError> {
         let target = root.join("target");
-        std::fs::create_dir_all(&target)
+        fs::create_dir_all(&target)
             .map_err(|source| SlotError::Create { path: target.clone(), source })?;
         let lock = FileLock::take(&root.join("lock")).map_err(SlotError::Busy)?;
-        Ok(Self { tree: root.join("tree"), target, root, lock })
+        let [tree, scratch, trusted] = ["tree", "scratch", "trusted"].map(|name| root.join(name));
+        Ok(Self { tree, target, scratch, trusted, root, lock })
     }
 
     /// Claims the slot anew when somebody has cleared the cache. Says whether what was built is gone
@@ -49,13 +60,106 @@ impl Slot {
 
     /// Makes sure that the slot's places are directories of its own. Candidates run in them, and a
     /// link that one left there leads to whatever it likes.
-    pub(super) fn secure(&self) -> std::io::Result<()> {
-        for place in [&self.root, &self.tree, &self.target] {
+    pub(super) fn secure(&self) -> io::Result<()> {
+        for place in [&self.root, &self.tree, &self.target, &self.scratch] {
             if place.symlink_metadata().is_ok_and(|found| !found.is_dir()) {
-                std::fs::remove_file(place)?;
+                fs::remove_file(place)?;
             }
-            std::fs::create_dir_all(place)?;
+            fs::create_dir_all(place)?;
         }
         Ok(())
+    }
+
+    /// Whether the trusted products are those of this commit.
+    pub(super) fn trusts(&self, commit: &str) -> bool {
+        fs::read_to_string(self.mark()).is_ok_and(|trusted| trusted == commit)
+    }
+
+    /// Makes the target directory anew from what is trusted, if anything is.
+    pub(super) fn renew(&self) -> io::Result<()> {
+        remove(&self.target)?;
+        if self.trusted.is_dir() && self.mark().exists() {
+            return copy(&self.trusted, &self.target);
+        }
+        fs::create_dir_all(&self.target)
+    }
+
+    /// Trusts what is in the target directory now: the products of this commit.
+    pub(super) fn trust(&self, commit: &str) -> io::Result<()> {
+        // Without its mark a copy that was cut short is none.
+        remove(&self.mark())?;
+        remove(&self.trusted)?;
+        copy(&self.target, &self.trusted)?;
+        fs::write(self.mark(), commit)
+    }
+
+    fn mark(&self) -> PathBuf {
+        self.trusted.with_extension("commit")
+    }
+}
+
+/// Removes a file, a link (not what it leads to) or a whole directory, if it is there.
+fn remove(path: &Path) -> io::Result<()> {
+    match path.symlink_metadata() {
+        Err(_) => Ok(()),
+        Ok(kind) if kind.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+    }
+}
+
+/// Copies a tree with its times, by which build tools tell what is old. Links stay links.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (kind, source, copied) = (entry.file_type()?, entry.path(), to.join(entry.file_name()));
+        if kind.is_dir() {
+            copy(&source, &copied)?;
+        } else if kind.is_symlink() {
+            symlink(fs::read_link(&source)?, &copied)?;
+        } else if kind.is_file() {
+            // Shares its blocks where the file system can.
+            fs::copy(&source, &copied)?;
+            let times = fs::FileTimes::new().set_modified(entry.metadata()?.modified()?);
+            File::open(&copied)?.set_times(times)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_candidate_left_is_gone_and_what_is_trusted_has_its_times() {
+        let cache = tempfile::tempdir().unwrap();
+        let slot = Slot::claim(cache.path(), "p").unwrap();
+        let file = slot.target.join("release/deps/x.rlib");
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, "honest").unwrap();
+        symlink("x.rlib", file.with_extension("link")).unwrap();
+        let made = file.metadata().unwrap().modified().unwrap();
+        assert!(!slot.trusts("c"));
+        slot.trust("c").unwrap();
+        assert!(slot.trusts("c") && !slot.trusts("d"));
+        fs::write(&file, "poisoned").unwrap();
+        fs::write(slot.target.join("planted"), "").unwrap();
+        slot.renew().unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "honest");
+        assert_eq!(file.metadata().unwrap().modified().unwrap(), made);
+        assert_eq!(fs::read_link(file.with_extension("link")).unwrap(), Path::new("x.rlib"));
+        assert!(!slot.target.join("planted").exists());
+    }
+
+    #[test]
+    fn a_copy_that_was_cut_short_is_not_trusted() {
+        let cache = tempfile::tempdir().unwrap();
+        let slot = Slot::claim(cache.path(), "p").unwrap();
+        fs::write(slot.target.join("x"), "x").unwrap();
+        slot.trust("c").unwrap();
+        fs::remove_file(slot.mark()).unwrap();
+        slot.renew().unwrap();
+        assert!(!slot.trusts("c") && slot.target.is_dir() && !slot.target.join("x").exists());
     }
 }

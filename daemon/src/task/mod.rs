@@ -40,6 +40,9 @@ pub struct Task {
     /// Further environment variables of the commands.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+    /// What runs may read beyond the tree, the data and the system.
+    #[serde(default)]
+    pub sandbox: Readable,
     /// How predictions become a score.
     pub score: Scoring,
     /// The text that this was read from: what a session writes down and goes on with.
@@ -79,6 +82,9 @@ pub struct Commands {
     pub build: Command,
     /// One forward and backward step.
     pub smoke: Command,
+    /// The program that building makes. It is kept with its experiment, and stands for `{program}`.
+    #[serde(default)]
+    pub product: Option<String>,
     /// Trains for the budget.
     pub train: Command,
     /// Writes the predictions.
@@ -89,16 +95,51 @@ pub struct Commands {
     pub canary: Option<Command>,
 }
 
+/// Additions to what runs may read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Readable {
+    /// Files and directories, with placeholders: an interpreter, libraries, tools of the build.
+    pub readable: Vec<String>,
+}
+
 /// From predictions to a row.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scoring {
-    /// Label file, with placeholders; only the daemon reads it.
+    /// The part that decides, with placeholders: what `{inputs}` stands for when it is predicted.
+    #[serde(default = "validation")]
+    pub inputs: String,
+    /// Its label file, with placeholders; only the daemon reads it.
     pub labels: String,
+    /// Which data set each record came from, with placeholders; only the daemon reads it.
+    #[serde(default)]
+    pub sources: Option<String>,
+    /// The part that decides nothing and that no proposer is told of.
+    #[serde(default)]
+    pub holdout: Option<Holdout>,
+    /// Whether the trainer scores itself. What it claims is compared with the official scores then;
+    /// otherwise it has no business to print scores at all.
+    #[serde(default)]
+    pub claims: bool,
     /// The score that decides; higher is better.
     pub objective: String,
     /// Columns of results.tsv between `commit` and `memory_gb`.
     pub columns: Vec<String>,
+}
+
+/// A part that is predicted for every keep.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Holdout {
+    /// What `{inputs}` stands for then, with placeholders.
+    pub inputs: String,
+    /// Label file, with placeholders; only the daemon reads it.
+    pub labels: String,
+}
+
+fn validation() -> String {
+    "{pack}/validation".to_owned()
 }
 
 /// Why there is no task.
@@ -219,11 +260,15 @@ mod tests {
     #[test]
     fn a_task_may_have_a_canary() {
         let video = Task::load("video").unwrap();
-        let argv = video.commands.canary.unwrap().expand(&Places::from([("target", "/t".into())]));
-        assert_eq!(argv, ["/t/release/dfr-train", "canary"]);
+        let argv = video
+            .commands
+            .canary
+            .unwrap()
+            .expand(&Places::from([("program", "/t/dfr-train".into())]));
+        assert_eq!(argv, ["/t/dfr-train", "canary"]);
         let text: Vec<_> = video.text.lines().filter(|line| !line.starts_with("canary")).collect();
         assert_eq!(Task::parse("x", &text.join("\n")).unwrap().commands.canary, None);
-        let empty = video.text.replace("\"{target}/release/dfr-train\", \"canary\"", "");
+        let empty = video.text.replace("\"{program}\", \"canary\"", "");
         assert!(Task::parse("x", &empty).is_err());
     }
 

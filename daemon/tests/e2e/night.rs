@@ -115,7 +115,7 @@ fn logs_metas_and_the_checkpoints_of_keeps_are_there() {
         for phase in ["build", "start", "train", "predict", "score", "record"] {
             assert!(phases.contains_key(phase), "{phase} of {meta:#}");
         }
-        let checkpoint = environment.path(&format!("{run}/model.safetensors"));
+        let checkpoint = environment.path(&format!("{run}/run/model.safetensors"));
         assert_eq!(checkpoint.exists(), row[4] == "keep", "{n}: {}", row[4]);
         assert!(environment.path(&format!("{run}/predictions.tsv")).exists());
     }

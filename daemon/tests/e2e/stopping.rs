@@ -116,12 +116,12 @@ fn an_experiment_that_is_abandoned_while_it_predicts_leaves_no_checkpoint() {
     let mut daemon = training(&environment, "hang-predict", &[]);
     let log = "repo/state/t/exp/1/run.log";
     daemon.wait_for("prediction", || environment.peek(log).contains("predicting"));
-    assert!(environment.path("repo/state/t/exp/1/model.safetensors").exists());
+    assert!(environment.path("repo/state/t/exp/1/run/model.safetensors").exists());
     daemon.signal(SIGTERM);
     daemon.wait().code(0);
     assert_abandoned(&environment);
-    assert!(!environment.path("repo/state/t/exp/1/model.safetensors").exists());
-    assert!(environment.path("repo/state/t/exp/0/model.safetensors").exists());
+    assert!(!environment.path("repo/state/t/exp/1/run/model.safetensors").exists());
+    assert!(environment.path("repo/state/t/exp/0/run/model.safetensors").exists());
     assert_goes_on(&environment);
 }
 

@@ -122,8 +122,8 @@ fn train(recipe: &Recipe, run: &str) -> ExitCode {
         "device-fault" => return fault(),
         "exit0" => return ExitCode::SUCCESS,
         "hang" => runaway::hang(),
-        "tree-link" => tree_becomes_a_link(&Path::new(run).with_extension("victim")),
-        "hang-once" => hang_once(&Path::new(run).with_extension("hung")),
+        "tree-link" => tree_becomes_a_link(&experiment(run).with_extension("victim")),
+        "hang-once" => hang_once(&experiment(run).with_extension("hung")),
         "ignore-term" => runaway::ignore_term(),
         "setsid-orphan" => runaway::leave_an_orphan(),
         "kill-init" => runaway::signal_init("KILL"),
@@ -136,8 +136,8 @@ fn train(recipe: &Recipe, run: &str) -> ExitCode {
     }
     let run = Path::new(run);
     match recipe.get("mode") {
-        "log-removed" => fs::remove_file(run.join("run.log")).expect("a log"),
-        "log-directory" => replace_by_directory(&run.join("run.log")),
+        "log-removed" => fs::remove_file(log(run)).expect("a log"),
+        "log-directory" => replace_by_directory(&log(run)),
         "model-directory" => replace_by_directory(&run.join("model.safetensors")),
         _ => {}
     }
@@ -154,6 +154,16 @@ fn train(recipe: &Recipe, run: &str) -> ExitCode {
         _ => print!("{footer}"),
     }
     ExitCode::SUCCESS
+}
+
+/// The directory of the experiment that a run's directory belongs to.
+fn experiment(run: &str) -> &Path {
+    Path::new(run).parent().expect("a run directory lies in its experiment's")
+}
+
+/// The daemon's log of a run, beside its directory.
+fn log(run: &Path) -> PathBuf {
+    run.with_file_name("run.log")
 }
 
 /// Puts a link in place of the tree that it was built from, to a directory with something in it.
@@ -197,7 +207,7 @@ fn predict(recipe: &Recipe, run: &Path, records: &str) -> ExitCode {
             return ExitCode::SUCCESS;
         }
         "log-removed-late" => {
-            fs::remove_file(run.join("run.log")).expect("a log");
+            fs::remove_file(log(run)).expect("a log");
             predictions::print(&p)
         }
         "half-predictions" => predictions::print(&p[..records / 2]),

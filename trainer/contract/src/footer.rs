@@ -51,6 +51,15 @@ const OWN: [&str; 15] = [
     "augment_level",
 ];
 
+/// Names of official scores, beyond those of the footer.
+const FURTHER_SCORES: [&str; 3] = ["mcc_norm", "brier_norm", "sn34_competition"];
+
+/// Whether a line of output gives an official score: `sn34_score: 0.9`.
+pub fn tells_score(line: &str) -> bool {
+    let name = line.split_once(':').map(|(name, _)| name.trim());
+    name.is_some_and(|name| SCORES.contains(&name) || FURTHER_SCORES.contains(&name))
+}
+
 /// What a trainer says about its own run. Claimed, never official.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Claims {

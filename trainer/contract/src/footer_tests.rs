@@ -124,3 +124,13 @@ proptest! {
         let _ = (Footer::parse(&log), Claims::parse(&log));
     }
 }
+
+#[test]
+fn a_line_that_gives_a_score_is_known_and_no_other() {
+    for line in ["sn34_score:       1.000000", "mcc: x", "  accuracy : 0.9", "sn34_competition:1"] {
+        assert!(tells_score(line), "{line}");
+    }
+    for line in ["", "model: sn34_score", "train_accuracy: 0.9", "accuracy 0.9", "step 3: mcc"] {
+        assert!(!tells_score(line), "{line}");
+    }
+}

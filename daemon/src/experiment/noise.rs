@@ -1,0 +1,126 @@
+//! How much a score says. A part of so many records measures a share with a standard error, and
+//! digits beyond that are noise that a proposer could only learn by heart.
+
+use std::collections::BTreeMap;
+
+use super::{History, Row, SourceScore, Verdict};
+
+/// Records that are assumed where a task does not tell data sets apart.
+const ASSUMED_RECORDS: u64 = 1000;
+/// Fewer records of one data set say nothing about it, and could be picked out one by one.
+const LEAST_RECORDS: u64 = 30;
+/// Standard errors by which the gap to the holdout may grow.
+const ERRORS: f64 = 2.0;
+
+/// The standard error of a share at one half, where it is largest.
+fn standard_error(records: u64) -> f64 {
+    0.5 / (records.max(1) as f64).sqrt()
+}
+
+/// Records that a row's scores were measured on.
+fn records(row: &Row) -> u64 {
+    let known: u64 = row.sources.values().map(|source| source.records).sum();
+    if known > 0 { known } else { ASSUMED_RECORDS }
+}
+
+/// A score as it may be told to a proposer: in steps of 1, 2 or 5 of some decimal, none smaller than
+/// its standard error.
+pub fn rounded(score: f64, row: &Row) -> String {
+    let (step, digits) = step(standard_error(records(row)));
+    format!("{:.digits$}", (score / step).round() * step + 0.0)
+}
+
+/// The smallest step that is no less than this, and its decimals.
+fn step(least: f64) -> (f64, usize) {
+    let steps = (0..=6).rev().flat_map(|digits| {
+        [1.0, 2.0, 5.0].map(|step| (step / 10f64.powi(digits), digits.unsigned_abs() as usize))
+    });
+    steps.into_iter().find(|(step, _)| *step >= least).unwrap_or((1.0, 0))
+}
+
+/// What a verdict on a score may be told of to a proposer: no digit of it.
+pub fn told_reason(row: &Row) -> &str {
+    let is_scored = row.metrics.values().any(|score| score.is_finite());
+    match row.verdict {
+        Verdict::Discard if is_scored => "not better than the incumbent",
+        Verdict::Keep => "better than all before",
+        Verdict::Discard | Verdict::Crash => &row.reason,
+    }
+}
+
+/// Accuracy by data set as it may be told to a proposer; those with too few records as one, called
+/// `others`, if that has enough.
+pub fn told_sources(row: &Row) -> Vec<(String, String)> {
+    let mut told: BTreeMap<String, SourceScore> = BTreeMap::new();
+    for (name, score) in &row.sources {
+        let name = if score.records >= LEAST_RECORDS { name } else { "others" };
+        let sum = told.entry(name.to_owned()).or_default();
+        sum.records += score.records;
+        sum.correct += score.correct;
+    }
+    told.retain(|_, score| score.records >= LEAST_RECORDS);
+    let told = told.into_iter().map(|(name, score)| {
+        let (step, digits) = step(standard_error(score.records));
+        let accuracy = score.correct as f64 / score.records as f64;
+        (name, format!("{:.digits$}", (accuracy / step).round() * step))
+    });
+    told.collect()
+}
+
+/// What a keep scored where it was chosen, and where it was not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gap {
+    /// Number of the experiment.
+    pub experiment: u32,
+    /// Full object id.
+    pub commit: String,
+    /// The objective on the validation part.
+    pub validation: f64,
+    /// The objective on the holdout part.
+    pub holdout: f64,
+    /// By which the gap of another keep may be larger.
+    margin: f64,
+}
+
+impl Gap {
+    /// By how much it looks better than it is.
+    pub fn size(&self) -> f64 {
+        self.validation - self.holdout
+    }
+}
+
+/// The gaps of all keeps that were measured on the holdout, oldest first.
+pub fn gaps(history: &History, objective: &str) -> Vec<Gap> {
+    let gap = |row: &Row| {
+        // Two parts of about one size, compared twice.
+        let margin = ERRORS * 2.0 * standard_error(records(row));
+        Some(Gap {
+            experiment: row.experiment,
+            commit: row.commit.clone(),
+            validation: *row.metrics.get(objective)?,
+            holdout: *row.holdout.get(objective)?,
+            margin,
+        })
+    };
+    history.decided().filter(|row| row.verdict == Verdict::Keep).filter_map(gap).collect()
+}
+
+/// Says so when keeps look better and better where they are chosen and not where they are not.
+pub fn overfit(gaps: &[Gap]) -> Option<String> {
+    let (first, last) = (gaps.first()?, gaps.last()?);
+    let growth = last.size() - first.size();
+    (growth > last.margin).then(|| {
+        format!(
+            "the gap between validation and holdout grew from {:+.4} at experiment {} to {:+.4} at \
+             experiment {}: what is kept may fit the validation part alone",
+            first.size(),
+            first.experiment,
+            last.size(),
+            last.experiment
+        )
+    })
+}
+
+#[cfg(test)]
+#[path = "noise_tests.rs"]
+mod tests;

@@ -1,0 +1,106 @@
+//! What the trainer is run for, and what each of these runs is given.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::Session;
+use crate::experiment::Phase;
+use crate::failure::{Failure, OrFailure as _};
+use crate::task::{Command, Places, expand};
+use crate::tier::Tier;
+
+/// What a program of the task is run for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    /// Makes the product from the tree.
+    Build,
+    /// One forward and backward step.
+    Smoke,
+    /// Trains for the budget.
+    Train,
+    /// Predicts the part that decides.
+    Predict,
+    /// Predicts the part that decides nothing.
+    HoldOut,
+    /// Computes on the device what is known.
+    Canary,
+}
+
+impl Work {
+    /// The phase that it is a part of.
+    pub(super) fn phase(self) -> Phase {
+        match self {
+            Self::Build | Self::Smoke | Self::Canary => Phase::Build,
+            Self::Train => Phase::Train,
+            Self::Predict => Phase::Predict,
+            Self::HoldOut => Phase::Holdout,
+        }
+    }
+}
+
+impl Session {
+    /// The sandbox that runs are in.
+    pub(super) fn sealed(&self) -> Option<Tier> {
+        None
+    }
+
+    pub(super) fn command(&self, work: Work) -> Option<&Command> {
+        let commands = &self.task.commands;
+        match work {
+            Work::Build => Some(&commands.build),
+            Work::Smoke => Some(&commands.smoke),
+            Work::Train => Some(&commands.train),
+            Work::Predict | Work::HoldOut => Some(&commands.predict),
+            Work::Canary => commands.canary.as_ref(),
+        }
+    }
+
+    /// The one directory that a run leaves something in, where it has one.
+    pub(super) fn output(&self, work: Work) -> Option<PathBuf> {
+        let n = self.history.current();
+        match work {
+            Work::Build | Work::Smoke | Work::Canary => None,
+            Work::Train => Some(self.notebook.run(n)),
+            Work::Predict => Some(self.notebook.out(n)),
+            Work::HoldOut => Some(self.notebook.holdout(n)),
+        }
+    }
+
+    /// Makes that directory anew: nothing of an earlier attempt is in it.
+    pub(super) fn clear_output(&self, work: Work) -> Result<(), Failure> {
+        self.output(work).map_or(Ok(()), |directory| self.notebook.renew(&directory).or_outside())
+    }
+
+    /// Placeholders of the task's commands.
+    pub(super) fn places(&self, work: Work) -> Places {
+        let n = self.history.current();
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let out =
+            if work == Work::HoldOut { self.notebook.holdout(n) } else { self.notebook.out(n) };
+        let mut places = BTreeMap::from([
+            ("repository", text(&self.settings.locations.repo)),
+            ("tree", text(&self.slot.tree)),
+            ("target", text(&self.slot.target)),
+            ("pack", text(&self.pack)),
+            ("run", text(&self.notebook.run(n))),
+            ("out", text(&out)),
+            ("preset", self.task.preset.clone()),
+            ("budget_s", self.budget.as_secs().to_string()),
+            ("seed", self.seed.to_string()),
+        ]);
+        let inputs = match (&self.task.score.holdout, work) {
+            (Some(holdout), Work::HoldOut) => &holdout.inputs,
+            _ => &self.task.score.inputs,
+        };
+        places.insert("inputs", expand(inputs, &places));
+        if let Some(product) = &self.task.commands.product {
+            let kept = match work {
+                // The base's own build, which no experiment has.
+                Work::Canary => expand(product, &places),
+                _ => text(&self.notebook.program(n)),
+            };
+            places.insert("program", kept);
+        }
+        places
+    }
+}
