@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use dfr_contract::CLOCK_STARTED;
 use dfr_daemon::task::Task;
+use dfr_daemon::tier::Tier;
 use tempfile::TempDir;
 
 use crate::canaries::Canaries;
@@ -60,7 +61,7 @@ impl Room {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seal {
     /// In the best tier there is, or in this one.
-    Sealed(Option<&'static str>),
+    Sealed(Option<Tier>),
     /// Not at all.
     Off,
 }
@@ -69,17 +70,25 @@ impl Seal {
     /// The word for it in the table.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Sealed(tier) => tier.unwrap_or("auto"),
+            Self::Sealed(tier) => tier.map_or("auto", Tier::as_str),
             Self::Off => "off",
         }
     }
 
-    fn flags(self) -> &'static [&'static str] {
+    /// Whether a row of the ledger tells of it.
+    pub fn is(self, told: Option<Tier>) -> bool {
         match self {
-            Self::Sealed(None) => &[],
-            Self::Sealed(Some("container")) => &["--containment", "container"],
-            Self::Sealed(Some(_)) => &["--containment", "full"],
-            Self::Off => &[],
+            Self::Sealed(tier) => told.is_some() && (tier.is_none() || tier == told),
+            Self::Off => told.is_none(),
+        }
+    }
+
+    fn flags(self) -> Vec<&'static str> {
+        match self {
+            Self::Sealed(tier) => {
+                tier.map_or_else(Vec::new, |tier| vec!["--containment", tier.as_str()])
+            }
+            Self::Off => vec!["--unsealed"],
         }
     }
 }
@@ -260,7 +269,10 @@ impl Ground {
     pub fn live(&self, rows: usize) -> Ended {
         let config = self.path("dfr.toml");
         fs::write(&config, "crash_limit = 1000\n").unwrap();
-        let mut daemon = self.hermetic(env!("CARGO_BIN_EXE_dfr-daemon"));
+        // With as many open files as service managers give.
+        let mut daemon = self.hermetic("sh");
+        daemon.args(["-c", "ulimit -Sn 1024 && exec \"$0\" \"$@\""]);
+        daemon.arg(env!("CARGO_BIN_EXE_dfr-daemon"));
         let (budget_s, patience) = match self.room {
             Room::Tree => ("30", PATIENCE[0]),
             Room::Lab => ("4", PATIENCE[1]),

@@ -28,6 +28,7 @@ mod trial;
 mod verdict;
 
 use attacks::{Attack, Open};
+use dfr_daemon::tier::Tier;
 use ground::{Ground, Room, Seal};
 use verdict::Seen;
 
@@ -82,6 +83,28 @@ fn with_the_sandbox_off_what_should_succeed_does() {
     table::all_hold(&seen);
     let gained = seen.iter().filter(|seen| !seen.gains.is_empty()).count();
     assert!(asked().as_deref() != Some("all") || gained >= FEWEST_GAINS, "only {gained} gained");
+}
+
+#[test]
+fn hostile_candidates_gain_nothing() {
+    let mut seen = Vec::new();
+    for room in [Room::Tree, Room::Lab] {
+        for seal in seals() {
+            if room == Room::Tree || asked().is_some() {
+                seen.extend(try_all(room, seal, &chosen()));
+            }
+        }
+    }
+    table::tell("redteam", &seen);
+    table::all_hold(&seen);
+}
+
+/// The best tier there is, every day; each of them in a long form.
+fn seals() -> Vec<Seal> {
+    match asked() {
+        None => vec![Seal::Sealed(None)],
+        Some(_) => [Tier::Full, Tier::Container].map(|tier| Seal::Sealed(Some(tier))).into(),
+    }
 }
 
 #[test]

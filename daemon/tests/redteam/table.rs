@@ -14,7 +14,7 @@ pub fn head() -> String {
 /// One attack on one line.
 pub fn line(seen: &Seen) -> String {
     let room = format!("{:?}", seen.room).to_lowercase();
-    let tier = seen.seal.as_str();
+    let tier = seen.tier.unwrap_or("-");
     let holds = if seen.holds() { "yes" } else { "NO" };
     let gained = seen.gains.first().map_or_else(|| "-".to_owned(), |gain| short(gain));
     let label = short(&seen.label);

@@ -18,13 +18,18 @@ edit = { paths = ["**"], recipe = "src/lab.rs" }
 budget = { train_s = 1, build_s = 60, smoke_s = 10, predict_s = 10 }
 [commands]
 build = ["cargo", "build", "--locked", "--offline", "--target-dir", "{target}"]
-smoke = ["{target}/debug/tiny", "smoke", "--data", "{pack}/train"]
-train = ["{target}/debug/tiny", "train", "--data", "{pack}/train", "--out", "{run}"]
-predict = ["{target}/debug/tiny", "predict", "--inputs", "{pack}/validation", "--model", "{run}", "--out", "{run}"]
+product = "{target}/debug/tiny"
+smoke = ["{program}", "smoke", "--data", "{pack}/train"]
+train = ["{program}", "train", "--data", "{pack}/train", "--out", "{run}"]
+predict = ["{program}", "predict", "--inputs", "{inputs}", "--model", "{run}", "--out", "{out}"]
 [score]
 labels = "{pack}/vault/validation.labels.u8"
+sources = "{pack}/vault/ids.tsv"
 objective = "sn34_score"
 columns = ["sn34_score", "accuracy"]
+[score.holdout]
+inputs = "{pack}/holdout"
+labels = "{pack}/vault/holdout.labels.u8"
 "#;
 
 /// The package, before anybody edits it.

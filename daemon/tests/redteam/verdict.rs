@@ -3,6 +3,7 @@
 use std::fmt;
 
 use dfr_daemon::experiment::{Row, Verdict};
+use dfr_daemon::tier::Tier;
 
 use crate::attacks::{Attack, Ends, Open};
 use crate::ground::{Ended, Ground, Room, Seal};
@@ -40,6 +41,8 @@ pub struct Seen {
     pub attack: &'static str,
     pub room: Room,
     pub seal: Seal,
+    /// The tier that the ledger tells of, where there is a row.
+    pub tier: Option<&'static str>,
     /// Verdict and reason, as the ledger has them.
     pub label: String,
     pub gains: Vec<String>,
@@ -100,6 +103,7 @@ impl Seen {
             attack: attack.name,
             room: ground.room,
             seal: ground.seal,
+            tier: outcome.row.as_ref().map(|row| row.sealed.map_or("none", Tier::as_str)),
             label: outcome.label(),
             gains: outcome.gains.iter().map(ToString::to_string).collect(),
             problems: Vec::new(),
@@ -118,6 +122,8 @@ impl Seen {
                 seen.demand(is_label, "wrong label");
             }
         }
+        let is_told = outcome.row.as_ref().is_none_or(|row| ground.seal.is(row.sealed));
+        seen.demand(is_told, "the row tells of another tier");
         seen.demand(outcome.went_on(), "the daemon did not go on");
         if !seen.holds() {
             let end: Vec<_> = outcome.ended.said.lines().rev().take(12).collect();

@@ -3,7 +3,7 @@
 use super::Ends::{Crash, Scored, Tampered};
 use super::{Attack, Step::Begin};
 
-pub const ATTACKS: [Attack; 8] = [
+pub const ATTACKS: [Attack; 10] = [
     Attack::new(
         "prints a footer with scores",
         &[Begin(
@@ -22,6 +22,25 @@ pub const ATTACKS: [Attack; 8] = [
         Tampered,
     )
     .in_lab(),
+    Attack::new(
+        "prints a metric line to the error stream",
+        &[Begin(r#"if is("train") { eprintln!("mcc: 1.000000"); }"#)],
+        Tampered,
+    ),
+    Attack::new(
+        "prints a metric line in pieces",
+        &[Begin(
+            r#"if is("train") {
+    use std::io::Write as _;
+    for piece in ["sn34", "_score:", " 1.0", "00000\n"] {
+        print!("{piece}");
+        std::io::stdout().flush().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}"#,
+        )],
+        Tampered,
+    ),
     Attack::new(
         "prints a metric line while predicting",
         &[Begin(r#"if is("predict") { println!("accuracy: 1.000000"); }"#)],

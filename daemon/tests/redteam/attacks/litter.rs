@@ -23,22 +23,35 @@ done
 exec cc "$@"
 "#;
 
-pub const ATTACKS: [Attack; 7] = [
+/// A linker whose product is a text.
+const NO_PROGRAM: &str = r#"#!/bin/sh
+for argument; do
+    [ "$last" = -o ] && case "$argument" in *tiny*) echo nothing > "$argument"; exit 0 ;; esac
+    last=$argument
+done
+exec cc "$@"
+"#;
+
+pub const ATTACKS: [Attack; 8] = [
     Attack::new(
         "a deep directory among its results",
         &[Begin(r#"if is("train") { dig(&out()); }"#)],
-        Scored,
+        Crash("too much was written"),
     )
     .untried()
     .in_lab(),
     Attack::new(
         "a deep directory among temporary files",
         &[Begin(r#"dig(&std::env::temp_dir());"#)],
-        Scored,
+        Crash("too much was written"),
     )
     .untried(),
-    Attack::new("a deep directory among build products", &[Files(&[("build.rs", DIGS)])], Scored)
-        .untried(),
+    Attack::new(
+        "a deep directory among build products",
+        &[Files(&[("build.rs", DIGS)])],
+        Crash("too much was written"),
+    )
+    .untried(),
     Attack::new(
         "a directory that nobody may enter",
         &[Begin(
@@ -83,6 +96,16 @@ pub const ATTACKS: [Attack; 7] = [
             ("tools/wrap.sh", LINKER),
             (".cargo/config.toml", "[target.'cfg(all())']\nlinker = \"tools/wrap.sh\"\n"),
             ("src/lab.rs", "pub fn begin() { let _linked = 4; }\n"),
+        ])],
+        Crash(""),
+    )
+    .untried(),
+    Attack::new(
+        "a program that cannot be started",
+        &[Files(&[
+            ("tools/wrap.sh", NO_PROGRAM),
+            (".cargo/config.toml", "[target.'cfg(all())']\nlinker = \"tools/wrap.sh\"\n"),
+            ("src/lab.rs", "pub fn begin() { let _linked = 5; }\n"),
         ])],
         Crash(""),
     )

@@ -41,7 +41,8 @@ if own.ends_with("run") || own.ends_with("out") {
 }"#,
         )],
         Scored,
-    ),
+    )
+    .gains(),
     Attack::new(
         "writes into the human's checkout",
         &[Begin(r#"spoil(format!("{REPO}/README.md"));"#)],
