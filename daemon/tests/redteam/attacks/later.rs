@@ -143,8 +143,7 @@ if bytes.ends_with(b"another") {
         "a library in the build cache",
         &[Files(&[("src/lab.rs", KEEPS_FRESH), ("harness/src/lib.rs", POISONED)]), Honest],
         Scored,
-    )
-    .gains(),
+    ),
     Attack::new(
         "a build script in the tree that is built next",
         &[
