@@ -5,7 +5,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup build demo test lint fmt bench runaway chaos crash-points disk-full nights endpoint power-cut memory
+.PHONY: help setup build demo test lint fmt bench runaway chaos crash-points disk-full nights endpoint power-cut memory redteam controls
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	  'make chaos KILLS=300, make crash-points, make disk-full   attempts to lose a night, in full' \
 	  'make nights, make endpoint, make power-cut CUTS=10   more of them' \
 	  'make memory  what the daemon has in memory with 10,000 experiments and 1 GiB of output' \
+	  'make redteam, make controls   every hostile candidate, sealed in both tiers; what is at chance' \
 	  'make setup   what the others need: libtorch, ffmpeg, crates'
 
 setup:
@@ -64,6 +65,14 @@ nights:
 
 endpoint:
 	@LLM_SEQUENCES=$(or $(LLM_SEQUENCES),10000) $(CARGO) test --quiet --locked -p dfr-daemon --test llm_faults -- --nocapture
+
+REDTEAM_TEST = $(CARGO) test --quiet --locked -p dfr-daemon --test redteam -- --nocapture --test-threads=1
+
+redteam: setup
+	@REDTEAM=all $(REDTEAM_TEST)
+
+controls: setup
+	@REDTEAM=controls $(REDTEAM_TEST) at_chance
 
 memory:
 	@MEMORY_EXPERIMENTS=10000 MEMORY_FLOOD_MIB=1024 $(CARGO) test --quiet --release --locked -p dfr-daemon --test e2e -- --nocapture memory::
