@@ -60,8 +60,9 @@ pub fn align(
     let Some(tip) = tip else { return BranchMove::Create { at: standing } };
     let incumbent = history.incumbent().map_or(base, |row| &row.commit);
     let is_left = history.left_behind.as_deref() == Some(tip);
-    let is_known = is_left || (!history.is_theirs() && is_ours(tip));
-    let is_step = tip == standing || tip == incumbent || is_known;
+    let is_at_home = tip == standing || tip == incumbent || is_left;
+    // Only then is git asked.
+    let is_step = is_at_home || (!history.is_theirs() && is_ours(tip));
     match &history.diverged {
         Some(known) if known == tip => BranchMove::Stay,
         // They took it back: it is where we had it, or a step of ours away.

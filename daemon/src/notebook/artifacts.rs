@@ -171,17 +171,6 @@ impl Notebook {
         serde_json::from_slice(&read_plain(&path, MANIFEST_BYTES).ok()??).ok()
     }
 
-    /// Makes a directory of a run anew, empty.
-    ///
-    /// # Errors
-    /// What is there cannot be removed, or the directory cannot be made.
-    pub fn renew(&self, directory: &Path) -> Result<(), NotebookError> {
-        if directory.symlink_metadata().is_ok() {
-            remove(directory).map_err(failed("remove", directory))?;
-        }
-        fs::create_dir_all(directory).map_err(failed("make", directory))
-    }
-
     /// Keeps a program that was built with its experiment, and says its SHA-256; nothing when there
     /// is no plain file of that name below `target`, wherever links may lead.
     ///

@@ -52,7 +52,7 @@ fn a_row_that_is_decided_but_not_settled_is_in_the_files() {
     notebook.write(&Task::load("video").unwrap(), &history).unwrap();
     assert_eq!(fs::read_to_string(notebook.results()).unwrap().lines().count(), 2);
     let state = fs::read_to_string(notebook.state_md()).unwrap();
-    assert!(state.contains("sn34_score: 0.500000 | accuracy: 60.0%"), "{state}");
+    assert!(state.contains("sn34_score: 0.50 | accuracy: 0.60"), "{state}");
 }
 
 /// A file of this many bytes, with a text at its end, that takes up hardly any room.

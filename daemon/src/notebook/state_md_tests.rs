@@ -61,16 +61,16 @@ fn facts_come_before_notes() {
     # State — video experiments on autoresearch/video-mar14
 
     ## Current best
-    sn34_score: 0.740000 | accuracy: 84.0% | preset: r3d-18 | commit: 0c0ffef
+    sn34_score: 0.74 | accuracy: 0.84 | preset: r3d-18 | commit: 0c0ffef
     Experiment 1: lr 3e-4 instead of 1e-4
 
     ## What worked
-    - #1 lr 3e-4 instead of 1e-4: 0.740000 (+0.020000)
-    - #0 baseline: 0.720000 (baseline)
+    - #1 lr 3e-4 instead of 1e-4: 0.74 (+0.02)
+    - #0 baseline: 0.72 (baseline)
     - note of #3: higher rates help
 
     ## What failed
-    - #3 focal loss: 0.735000 (-0.005000)
+    - #3 focal loss: 0.74 (within the noise)
     - #2 batch size 64: crash, exit code 101
 
     ## Next ideas (priority order)

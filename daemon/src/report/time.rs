@@ -25,7 +25,9 @@ pub fn duty_cycle(rows: &[Row]) -> Option<f64> {
 /// Seconds by phase over the given rows: in all, in the median experiment, and as a share.
 pub fn phase_table(rows: &[Row]) -> String {
     let all: f64 = Phase::ALL.into_iter().map(|phase| total_s(rows, phase)).sum();
-    let cells = Phase::ALL.into_iter().map(|phase| {
+    // Where no keep was measured on a holdout, there is no such phase.
+    let is_told = |phase: &Phase| *phase != Phase::Holdout || total_s(rows, *phase) > 0.0;
+    let cells = Phase::ALL.into_iter().filter(is_told).map(|phase| {
         let total = total_s(rows, phase);
         let share =
             if all > 0.0 { format!("{:.1} %", 100.0 * total / all) } else { "-".to_owned() };

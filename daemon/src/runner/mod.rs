@@ -116,6 +116,24 @@ pub struct Report {
     pub log_error: Option<std::io::Error>,
 }
 
+impl Report {
+    /// Of a program that could not even be started, for whom that is its own fault.
+    pub fn not_started(why: &anyhow::Error) -> Self {
+        /// As shells have it.
+        const NOT_STARTED: i32 = 127;
+        Self {
+            outcome: RunOutcome::Crashed { code: Some(NOT_STARTED), signal: None, cause: None },
+            elapsed: Duration::ZERO,
+            startup: None,
+            tail: format!("{why:#}"),
+            telltale: None,
+            killed: 0,
+            tainted: false,
+            log_error: None,
+        }
+    }
+}
+
 /// Why a program could not be run at all.
 #[derive(Debug, thiserror::Error)]
 pub enum RunnerError {

@@ -153,6 +153,7 @@ struct File {
     memory_gib: Option<f64>,
     processes: Option<u64>,
     file_gib: Option<f64>,
+    run_gib: Option<f64>,
     floor_mib: Option<u64>,
     ballast_mib: Option<u64>,
     backup_every: Option<u32>,

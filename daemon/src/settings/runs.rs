@@ -20,6 +20,8 @@ pub struct Runs {
     pub processes: Option<u64>,
     /// Size of any one file that a run writes, in bytes.
     pub file_bytes: Option<u64>,
+    /// All that a run writes together, in bytes.
+    pub directory_bytes: Option<u64>,
 }
 
 /// Enough for any trainer's threads, too few for a bomb to be felt.
@@ -28,6 +30,9 @@ const PROCESSES: u64 = 4096;
 const PROCESSES_MOST: u64 = 1 << 22;
 /// Larger than any checkpoint of a model that fits the competition.
 const FILE_BYTES: u64 = 64 << 30;
+
+/// Several such checkpoints, or a build.
+const RUN_BYTES: u64 = 128 << 30;
 
 impl Runs {
     /// As a loop that is told this would hold its runs.
@@ -65,5 +70,6 @@ pub(super) fn resolve(
         memory_bytes: number("memory_gib", None, file.memory_gib)?.map(bytes),
         processes: Some(within("processes", file.processes, PROCESSES_MOST)?.unwrap_or(PROCESSES)),
         file_bytes: Some(number("file_gib", None, file.file_gib)?.map_or(FILE_BYTES, bytes)),
+        directory_bytes: Some(number("run_gib", None, file.run_gib)?.map_or(RUN_BYTES, bytes)),
     })
 }

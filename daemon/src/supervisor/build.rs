@@ -2,13 +2,26 @@
 
 use std::path::PathBuf;
 
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::Session;
 use super::work::Work;
 use crate::experiment::{Entry, Phase, RunOutcome, Stage, Step, StopLevel, Usage, telling};
 use crate::failure::{Failure, OrFailure as _};
+use crate::runner::remove_written;
 use crate::task::expand;
+
+/// How many times as long a build may take that begins from nothing.
+const FROM_NOTHING: u64 = 4;
+
+/// Whether a build can begin.
+#[derive(PartialEq)]
+pub(super) enum Ground {
+    /// It can.
+    Laid,
+    /// A human wants to stop.
+    Stopped,
+}
 
 /// What building came to.
 #[derive(PartialEq)]
@@ -28,13 +41,11 @@ impl Session {
         let commit = self.candidate_commit()?;
         self.enter(Phase::Build);
         self.built = None;
-        self.slot.secure().or_outside()?;
-        let exported = self.repository.export(&commit, &self.slot.tree).or_outside()?;
-        for entry in exported.skipped {
-            warn!(entry, "left out of the build: neither a file nor a directory");
-        }
         self.begin(Phase::Build).await?;
-        let made = self.make().await?;
+        let made = match self.lay_ground(&commit).await? {
+            Ground::Laid => self.make().await?,
+            Ground::Stopped => return Ok(()),
+        };
         if !matches!(made, Made::Whole(_)) && self.stop_level() >= StopLevel::AbandonRun {
             return Ok(());
         }
@@ -60,6 +71,55 @@ impl Session {
         }
     }
 
+    /// Puts the commit's tree and the target directory in place. In a session that is sealed the
+    /// latter holds what people's own code made and nothing else; it is made first when it is not
+    /// there.
+    pub(super) async fn lay_ground(&mut self, commit: &str) -> Result<Ground, Failure> {
+        self.slot.secure().or_outside()?;
+        if self.sealed().is_some() {
+            if commit != self.base && !self.slot.trusts(&self.base) {
+                let base = self.base.clone();
+                self.export(&base)?;
+                self.slot.renew().or_outside()?;
+                info!(
+                    "building the commit that the session began at, for the others to begin from"
+                );
+                let log = self.notebook.root().join("base.log");
+                let limits = self.limits(self.task.budget.build_s * FROM_NOTHING);
+                let report = self.execute(Work::Build, &log, limits).await?;
+                match report.outcome {
+                    RunOutcome::Cancelled => return Ok(Ground::Stopped),
+                    RunOutcome::Finished => self.slot.trust(&base).or_outside()?,
+                    outcome => warn!(%outcome, log = %log.display(), "it does not build"),
+                }
+            }
+            self.slot.renew().or_outside()?;
+        }
+        self.export(commit)?;
+        // A build that makes no program must not leave the one that was there before.
+        if let Some(product) = self.product() {
+            remove_written(&product).or_outside()?;
+        }
+        Ok(Ground::Laid)
+    }
+
+    fn export(&self, commit: &str) -> Result<(), Failure> {
+        let exported = self.repository.export(commit, &self.slot.tree).or_outside()?;
+        for entry in exported.skipped {
+            warn!(entry, "left out of the build: neither a file nor a directory");
+        }
+        Ok(())
+    }
+
+    /// The build of the session's first commit is one that others may begin from.
+    fn trust_own(&self) -> Result<(), Failure> {
+        let is_base = self.candidate()?.commit.as_deref() == Some(&self.base);
+        if self.sealed().is_none() || !is_base || self.slot.trusts(&self.base) {
+            return Ok(());
+        }
+        self.slot.trust(&self.base).or_outside()
+    }
+
     async fn make(&mut self) -> Result<Made, Failure> {
         let log = self.notebook.experiment(self.history.current()).join("build.log");
         let budget = self.task.budget;
@@ -68,9 +128,15 @@ impl Session {
             (Work::Build, Stage::Build, budget.build_s),
             (Work::Smoke, Stage::Smoke, budget.smoke_s),
         ] {
+            // Beginning from nothing takes longer than beginning from what is trusted.
+            let is_first = work == Work::Build && !self.slot.trusts(&self.base);
+            let limit_s = if is_first { limit_s * FROM_NOTHING } else { limit_s };
             let report = self.execute(work, &log, self.limits(limit_s)).await?;
             let taken = match (&report.outcome, work) {
-                (RunOutcome::Finished, Work::Build) => self.take_product()?,
+                (RunOutcome::Finished, Work::Build) => {
+                    self.trust_own()?;
+                    self.take_product()?
+                }
                 (RunOutcome::Finished, _) => continue,
                 _ => Err(format!("{}: {}\n{}", stage.as_str(), report.outcome, report.tail)),
             };
@@ -94,11 +160,15 @@ impl Session {
         Ok(Made::Whole(program))
     }
 
+    fn product(&self) -> Option<PathBuf> {
+        let product = self.task.commands.product.as_ref()?;
+        Some(expand(product, &self.places(Work::Build)).into())
+    }
+
     /// Keeps what building made with the experiment: what is trained, and predicts, is what was
     /// built, whatever becomes of the slot. Says its SHA-256, or that there is none.
     fn take_product(&self) -> Result<Result<Option<String>, String>, Failure> {
-        let Some(product) = &self.task.commands.product else { return Ok(Ok(None)) };
-        let product = PathBuf::from(expand(product, &self.places(Work::Build)));
+        let Some(product) = self.product() else { return Ok(Ok(None)) };
         let n = self.history.current();
         match self.notebook.keep_program(n, &product, &self.slot.target).or_outside()? {
             Some(sha256) => Ok(Ok(Some(sha256))),

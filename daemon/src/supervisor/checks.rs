@@ -18,7 +18,7 @@ use crate::proposer::{
 use crate::repository::{Repository, valid_tag};
 use crate::session::Session;
 use crate::settings::{ProposerChoice, Settings};
-use crate::task::{Places, Task, expand, expand_paths};
+use crate::task::{Places, Scoring, Task, expand, expand_paths};
 
 /// Longest wait for one answer of a model: long enough for one that thinks.
 const LLM_TIMEOUT: Duration = Duration::from_secs(600);
@@ -127,8 +127,12 @@ fn find_pack(settings: &Settings, task: &Task) -> Result<PathBuf, Failure> {
             ))
     })?;
     let places = Places::from([("pack", pack.to_string_lossy().into_owned())]);
-    let labels = expand(&task.score.labels, &places);
-    std::fs::metadata(&labels).with_context(|| format!("labels {labels}")).or_configuration()?;
+    let Scoring { labels, sources, holdout, .. } = &task.score;
+    let holdout = holdout.as_ref().map(|holdout| &holdout.labels);
+    for of_the_vault in [Some(labels), sources.as_ref(), holdout].into_iter().flatten() {
+        let path = expand(of_the_vault, &places);
+        std::fs::metadata(&path).with_context(|| format!("labels {path}")).or_configuration()?;
+    }
     Ok(pack)
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::Session;
+use super::build::Ground;
 use super::wait::{Postponed, doubled};
 use super::work::Work;
 use crate::device::gate::{Floor, admission, harm};
@@ -149,8 +150,10 @@ impl Session {
         }
         info!("the canary is let in: the base commit computes what is known");
         self.built = None;
-        self.slot.secure().or_outside()?;
-        self.repository.export(&self.base, &self.slot.tree).or_outside()?;
+        let base = self.base.clone();
+        if self.lay_ground(&base).await? == Ground::Stopped {
+            return Ok(None);
+        }
         let log = self.notebook.root().join("canary.log");
         let limits = self.limits(self.task.budget.build_s);
         let mut report = self.execute(Work::Build, &log, limits).await?;

@@ -76,7 +76,7 @@ impl Session {
             seconds: report.elapsed.as_secs_f64(),
             startup_s: startup.as_secs_f64(),
             said: last_line(&report.tail).to_owned(),
-            tampered: None,
+            tampered: report.telltale.map(|line| format!("it printed a score: {}", line.trim())),
         };
         tolerate(self.notebook.write_manifest(n, phase, &ended));
         Ok(Some(ended))

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dfr_contract::CLOCK_STARTED;
-use dfr_contract::footer::{Claims, Footer};
+use dfr_contract::footer::{self, Claims, Footer};
 use tracing::{info, warn};
 
 use super::Session;
@@ -14,12 +14,14 @@ use super::leftovers::MARK;
 use super::manifest::Manifest;
 use super::settle::tolerate;
 use super::work::Work;
-use crate::experiment::{Entry, Limits, Phase, RunOutcome, train_limits};
+use crate::experiment::{
+    Entry, Limits, Phase, RunOutcome, Seen, contradiction, false_claim, gaps, overfit, train_limits,
+};
 use crate::failure::{Failure, OrFailure as _};
 use crate::notebook::make_way;
-use crate::runner::{self, Execution, Report};
+use crate::runner::{self, Execution, Report, RunnerError};
 use crate::scorer::{self, Part};
-use crate::task::{expand, expand_paths};
+use crate::task::{Places, expand, expand_paths};
 
 impl Session {
     pub(super) async fn train(&mut self) -> Result<(), Failure> {
@@ -33,14 +35,26 @@ impl Session {
         self.enter(Phase::Score);
         let startup = Duration::try_from_secs_f64(ended.startup_s).unwrap_or_default();
         self.clock.carve(Phase::Train, Phase::Start, startup);
-        let claims = Claims::parse(&self.notebook.run_log_text(n)).map(|claims| claims.to_string());
+        let claims = Claims::parse(&self.notebook.run_log_text(n));
+        let tampered =
+            ended.tampered.clone().or_else(|| self.contradiction(claims.as_ref(), &ended));
+        let claims = claims.map(|claims| claims.to_string());
         let problem = match ended.run {
             RunOutcome::Finished if claims.is_some() => None,
             RunOutcome::Finished => Some("no footer in run.log".to_owned()),
             _ => Some(format!("training {}: {}", ended.run, ended.said)),
         };
-        let Manifest { run, seconds, tampered, .. } = ended;
+        let Manifest { run, seconds, .. } = ended;
         self.end(Entry::Ran { run, seconds, claims, problem, tampered }).await
+    }
+
+    /// What a trainer that came to its end claims against the daemon's own clock.
+    fn contradiction(&self, claims: Option<&Claims>, ended: &Manifest) -> Option<String> {
+        let is_checked = self.sealed().is_some() && ended.run == RunOutcome::Finished;
+        let claims = claims.filter(|_| is_checked)?;
+        let seconds = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        let seen = Seen { elapsed: seconds(ended.seconds), startup: seconds(ended.startup_s) };
+        contradiction(claims.training_seconds, claims.num_steps, seen)
     }
 
     pub(super) async fn predict(&mut self) -> Result<(), Failure> {
@@ -76,7 +90,61 @@ impl Session {
             Ok(scored) => (scorer::by_name(&scored.scores), None),
             Err(problem) => (BTreeMap::new(), Some(problem)),
         };
-        self.end(Entry::HeldOut { metrics, seconds: ended.seconds, problem }).await
+        let objective = self.task.score.objective.clone();
+        let score = metrics.get(&objective).copied();
+        info!(score, problem, "the keep on the holdout part: {objective}");
+        self.end(Entry::HeldOut { metrics, seconds: ended.seconds, problem }).await?;
+        if let Some(alarm) = overfit(&gaps(&self.history, &objective)) {
+            warn!("{alarm}");
+        }
+        Ok(())
+    }
+
+    /// What a trainer that scores itself claims against what the daemon computed. Of each score, the
+    /// last line that gives it counts.
+    fn false_claim(&self, official: &BTreeMap<String, f64>) -> Option<String> {
+        if !self.task.score.claims {
+            return None;
+        }
+        let log = self.notebook.run_log_text(self.history.current());
+        let claims = log.lines().filter(|line| footer::tells_score(line));
+        let claims: BTreeMap<&str, f64> = claims
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.trim(), value.trim().parse().unwrap_or(f64::NAN)))
+            .collect();
+        official
+            .iter()
+            .find_map(|(name, official)| false_claim(name, *claims.get(name.as_str())?, *official))
+    }
+
+    /// The whole environment of a run.
+    fn environment(&self, work: Work, places: &Places) -> BTreeMap<String, String> {
+        let mut environment = self.settings.child_environment.clone();
+        environment.extend(self.task.environment.clone());
+        environment.extend(expand_paths(&self.task.paths, places));
+        // So that CUDA counts devices as their driver does.
+        environment.insert("CUDA_DEVICE_ORDER".to_owned(), "PCI_BUS_ID".to_owned());
+        environment.insert(MARK.to_owned(), self.mark.clone());
+        if self.sealed().is_some() {
+            let scratch = self.slot.scratch.to_string_lossy().into_owned();
+            environment.extend(["HOME", "TMPDIR"].map(|name| (name.to_owned(), scratch.clone())));
+        }
+        if work == Work::Build {
+            let path = environment.get("PATH").cloned().unwrap_or_default();
+            environment.extend(self.toolchain.environment(&path));
+        }
+        environment
+    }
+
+    /// Whether a run starts what the candidate's own build made.
+    fn is_product(&self, work: Work) -> bool {
+        self.task.commands.product.is_some() && !matches!(work, Work::Build | Work::Canary)
+    }
+
+    /// What an honest trainer does not print where it is the daemon that scores.
+    fn telltale(&self) -> Option<fn(&str) -> bool> {
+        let is_watched = self.sealed().is_some() && !self.task.score.claims;
+        is_watched.then_some(footer::tells_score)
     }
 
     /// A path of the task with its placeholders filled in.
@@ -104,11 +172,12 @@ impl Session {
         let peak_vram_mb = claims.peak_vram_mb;
         tolerate(self.notebook.write_predictions(n, &scored.predictions));
         let scores = scored.scores;
+        let metrics = scorer::by_name(&scores);
+        let tampered = self.false_claim(&metrics);
         let footer = Footer::complete(claims, &scores, self.candidate()?.predicted_s);
         tolerate(self.notebook.append_footer(n, &footer.to_string()));
-        let metrics = scorer::by_name(&scores);
         info!(sn34_score = scores.sn34_score, accuracy = scores.accuracy, "scored");
-        let (sources, tampered) = (scored.sources, None);
+        let sources = scored.sources;
         self.record(Entry::Scored { metrics, peak_vram_mb, sources, tampered }).await
     }
 
@@ -127,29 +196,34 @@ impl Session {
         make_way(log).or_outside()?;
         let places = self.places(work);
         let argv = self.command(work).map(|command| command.expand(&places)).unwrap_or_default();
-        let mut environment: BTreeMap<_, _> = self.settings.child_environment.clone();
-        environment.extend(self.task.environment.clone());
-        environment.extend(expand_paths(&self.task.paths, &places));
-        // So that CUDA counts devices as their driver does.
-        environment.insert("CUDA_DEVICE_ORDER".to_owned(), "PCI_BUS_ID".to_owned());
-        environment.insert(MARK.to_owned(), self.mark.clone());
+        let sandbox = self.sandbox(work, &places);
+        if sandbox.is_some() {
+            self.hand_over(work)?;
+        }
+        let environment = self.environment(work, &places);
         let execution = Execution {
             argv,
             directory: self.slot.tree.clone(),
             environment,
             log: log.to_owned(),
             started_line: Some(CLOCK_STARTED),
-            telltale: None,
+            telltale: self.telltale(),
             deadline: limits.deadline,
             grace: limits.grace,
             limits: self.resources,
             containment: self.containment.clone(),
-            sandbox: None,
+            sandbox,
         };
         tracing::debug!(argv = ?execution.argv, deadline_s = limits.deadline.as_secs(), "starts");
         let most = limits.deadline + limits.grace + SLACK;
         let run = runner::run(&execution, self.live, self.stop.clone());
-        let report = self.service.during(most, run).await.or_outside()?;
+        let report = match self.service.during(most, run).await {
+            // What a candidate's build made is no program: its doing, and nothing to wait for.
+            Err(error @ RunnerError::Start { .. }) if self.is_product(work) => {
+                Report::not_started(&anyhow::Error::from(error))
+            }
+            report => report.or_outside()?,
+        };
         if report.killed > 0 {
             info!(killed = report.killed, "processes that outlived their program were ended");
         }

@@ -45,9 +45,11 @@ mod outlook;
 mod phases;
 mod preflight;
 mod record;
+mod sandboxes;
 mod settle;
 mod slot;
 mod stop;
+mod toolchain;
 mod wait;
 mod work;
 
@@ -57,6 +59,7 @@ use device::Gpus;
 use heartbeat::Pulse;
 use phases::PhaseClock;
 use slot::Slot;
+use toolchain::Toolchain;
 use wait::Waiting;
 
 /// Checks everything, then loops until a human stops it. Says how urgently it was stopped.
@@ -99,6 +102,7 @@ struct Session {
     slot: Slot,
     gpus: Gpus,
     containment: Containment,
+    toolchain: Toolchain,
     resources: ResourceLimits,
     /// What every program of this session carries in its environment.
     mark: String,

@@ -11,6 +11,7 @@ use super::device::Gpus;
 use super::heartbeat::Pulse;
 use super::phases::PhaseClock;
 use super::slot::{Slot, SlotError};
+use super::toolchain::Toolchain;
 use super::{Session, StopLevel, leftovers, opening};
 use crate::clock;
 use crate::disk::{BALLAST_BYTES, Ballast};
@@ -18,9 +19,10 @@ use crate::experiment::{Phase, Rules};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::Ledger;
 use crate::notebook::Notebook;
-use crate::runner::{self, Containment, FileLock, Live, LockError, ResourceLimits};
+use crate::runner::{self, Containment, FileLock, Live, LockError, ResourceLimits, RunUser};
 use crate::service::Service;
 use crate::settings::Settings;
+use crate::task::Places;
 use crate::telemetry;
 
 /// Answers that may follow a first one that failed.
@@ -50,6 +52,9 @@ pub(super) async fn prepare(
     let slot = Slot::claim(&settings.locations.cache, &project[..12]).map_err(crowded)?;
     // From here on things are made.
     notebook.create().or_outside()?;
+    // A path that leads back over others leads nowhere in a sandbox, where those are not.
+    let state_dir = settings.locations.state_dir.canonicalize().or_outside()?;
+    let notebook = Notebook::new(&state_dir, &found.tag);
     let lock = FileLock::take(&notebook.lock()).map_err(|error| busy(error, &found.tag))?;
     telemetry::start(notebook.root(), &filter).or_outside()?;
     let mark = leftovers::mark(&notebook);
@@ -89,7 +94,11 @@ pub(super) async fn prepare(
         proposer = found.proposer.name(),
         "session"
     );
-    info!(tier = containment.tier().as_str(), "runs are contained");
+    let tier = containment.tier().as_str();
+    info!(tier, sealed = !settings.runs.unsealed, "runs are contained");
+    if settings.runs.unsealed {
+        warn!("UNSEALED: candidates can read the labels that they are scored on");
+    }
     report_checkout(&found);
     let live = if std::io::stderr().is_terminal() { Live::Terminal } else { Live::Quiet };
     let rules = Rules {
@@ -99,16 +108,20 @@ pub(super) async fn prepare(
         max_experiments: settings.max_experiments,
         caps: settings.caps,
     };
+    let program = found.terms.task.commands.build.expand(&Places::new()).swap_remove(0);
+    let log = notebook.root().join("toolchain.log");
+    let toolchain = Toolchain::find(&settings, &program, (&containment, &log)).await?;
     let resources = ResourceLimits {
         memory_bytes: settings.runs.memory_bytes,
         processes: settings.runs.processes,
         file_bytes: settings.runs.file_bytes,
-        directory_bytes: None,
+        directory_bytes: settings.runs.directory_bytes,
     };
     Ok(Session {
         settings,
         gpus,
         containment,
+        toolchain,
         resources,
         mark,
         ballast,
@@ -164,12 +177,19 @@ pub(super) fn busy(error: LockError, tag: &str) -> Failure {
     }
 }
 
-/// The tier that is asked for, or the best there is.
+/// The tier that is asked for, or the best there is in which candidates cannot reach what they are
+/// scored on.
 fn contain(settings: &Settings) -> Result<Containment, Failure> {
-    let chosen = Containment::choose(settings.runs.containment, &runner::capabilities(None));
-    chosen.map_err(|error| {
-        Failure::new(Kind::Configuration, error).hint("dfr-daemon doctor says what there is")
-    })
+    let asked = &settings.runs;
+    let user = RunUser::choose(asked.run_as).or_configuration()?;
+    let doctor = "dfr-daemon doctor says what there is";
+    let chosen = Containment::choose(asked.containment, &runner::capabilities(user));
+    let chosen = chosen.map_err(|e| Failure::new(Kind::Configuration, e).hint(doctor))?;
+    let Some(why) = chosen.seals().err().filter(|_| !asked.unsealed) else { return Ok(chosen) };
+    let error = anyhow::anyhow!("candidates cannot be kept from what they are scored on: {why}");
+    Err(Failure::new(Kind::Configuration, error)
+        .hint(doctor)
+        .hint("--unsealed runs them all the same, and every row says so"))
 }
 
 /// Puts references that held nothing back from the ledger. A candidate that cannot be had again is

@@ -11,6 +11,7 @@ use crate::experiment::{
 use crate::failure::{Failure, OrFailure as _};
 use crate::notebook::NotebookError;
 use crate::report::short;
+use crate::runner::remove_written;
 
 /// Backups of the ledger that are kept.
 const BACKUPS: usize = 3;
@@ -39,6 +40,7 @@ impl Session {
         let Some(row) = self.candidate()?.decided().cloned() else { return Ok(()) };
         let n = row.experiment;
         if row.verdict != Verdict::Keep {
+            self.remove_outputs(n);
             tolerate(self.notebook.prune(n));
         }
         tolerate(self.notebook.archive_run_log(n, row.decided_at_ms));
@@ -53,6 +55,15 @@ impl Session {
             self.back_up().await;
         }
         self.check_baseline()
+    }
+
+    /// What its runs wrote, however deep a candidate nested it.
+    fn remove_outputs(&self, n: u32) {
+        for directory in [self.notebook.run(n), self.notebook.out(n), self.notebook.holdout(n)] {
+            if let Err(error) = remove_written(&directory) {
+                warn!(%error, directory = %directory.display(), "cannot be removed");
+            }
+        }
     }
 
     /// A backup that cannot be made now is made after some more experiments.

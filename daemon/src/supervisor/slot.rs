@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::runner::{FileLock, LockError};
+use crate::runner::{FileLock, LockError, remove_written};
 
 pub(super) struct Slot {
     /// Source tree of the candidate in hand.
@@ -43,7 +43,10 @@ impl Slot {
         let target = root.join("target");
         fs::create_dir_all(&target)
             .map_err(|source| SlotError::Create { path: target.clone(), source })?;
+        let created = root.canonicalize();
+        let root = created.map_err(|source| SlotError::Create { path: target, source })?;
         let lock = FileLock::take(&root.join("lock")).map_err(SlotError::Busy)?;
+        let target = root.join("target");
         let [tree, scratch, trusted] = ["tree", "scratch", "trusted"].map(|name| root.join(name));
         Ok(Self { tree, target, scratch, trusted, root, lock })
     }
@@ -77,33 +80,30 @@ impl Slot {
 
     /// Makes the target directory anew from what is trusted, if anything is.
     pub(super) fn renew(&self) -> io::Result<()> {
-        remove(&self.target)?;
+        remove_written(&self.target)?;
         if self.trusted.is_dir() && self.mark().exists() {
             return copy(&self.trusted, &self.target);
         }
         fs::create_dir_all(&self.target)
     }
 
+    /// Empties the place of temporary files: no run finds what another left there.
+    pub(super) fn renew_scratch(&self) -> io::Result<()> {
+        remove_written(&self.scratch)?;
+        fs::create_dir(&self.scratch)
+    }
+
     /// Trusts what is in the target directory now: the products of this commit.
     pub(super) fn trust(&self, commit: &str) -> io::Result<()> {
         // Without its mark a copy that was cut short is none.
-        remove(&self.mark())?;
-        remove(&self.trusted)?;
+        remove_written(&self.mark())?;
+        remove_written(&self.trusted)?;
         copy(&self.target, &self.trusted)?;
         fs::write(self.mark(), commit)
     }
 
     fn mark(&self) -> PathBuf {
         self.trusted.with_extension("commit")
-    }
-}
-
-/// Removes a file, a link (not what it leads to) or a whole directory, if it is there.
-fn remove(path: &Path) -> io::Result<()> {
-    match path.symlink_metadata() {
-        Err(_) => Ok(()),
-        Ok(kind) if kind.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
     }
 }
 

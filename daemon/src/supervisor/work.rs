@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::Session;
 use crate::experiment::Phase;
 use crate::failure::{Failure, OrFailure as _};
+use crate::runner::remove_written;
 use crate::task::{Command, Places, expand};
-use crate::tier::Tier;
 
 /// What a program of the task is run for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +39,6 @@ impl Work {
 }
 
 impl Session {
-    /// The sandbox that runs are in.
-    pub(super) fn sealed(&self) -> Option<Tier> {
-        None
-    }
-
     pub(super) fn command(&self, work: Work) -> Option<&Command> {
         let commands = &self.task.commands;
         match work {
@@ -68,7 +63,9 @@ impl Session {
 
     /// Makes that directory anew: nothing of an earlier attempt is in it.
     pub(super) fn clear_output(&self, work: Work) -> Result<(), Failure> {
-        self.output(work).map_or(Ok(()), |directory| self.notebook.renew(&directory).or_outside())
+        let Some(directory) = self.output(work) else { return Ok(()) };
+        remove_written(&directory).or_outside()?;
+        std::fs::create_dir_all(&directory).or_outside()
     }
 
     /// Placeholders of the task's commands.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use dfr_daemon::experiment::{Entry, Row, Verdict};
+use dfr_daemon::experiment::{Entry, Phase, Row, Verdict};
 use dfr_daemon::notebook::results_tsv;
 use dfr_daemon::session::Recorded;
 
@@ -210,7 +210,11 @@ impl Unrecorded {
     pub fn new(entries: &[Recorded], asked: usize, ran: usize) -> Self {
         let of = |wanted: fn(&Entry) -> bool| entries.iter().filter(|r| wanted(&r.entry)).count();
         let answers = of(|entry| entry.usage().completion_tokens == COMPLETION_TOKENS);
-        let runs = of(|entry| matches!(entry, Entry::Ran { .. }));
+        // One whose log found no room is written down as cut short, and repeated.
+        let runs = of(|entry| {
+            let was_cut = matches!(entry, Entry::Interrupted { phase: Phase::Train, .. });
+            was_cut || matches!(entry, Entry::Ran { .. })
+        });
         let beyond = |spent: usize, recorded: usize| {
             spent.cast_signed() as i64 - recorded.cast_signed() as i64
         };

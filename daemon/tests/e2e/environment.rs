@@ -39,6 +39,8 @@ build = ["FAKE", "build", "{tree}/lab/recipe.txt"]
 smoke = ["FAKE", "smoke", "{tree}/lab/recipe.txt"]
 train = ["FAKE", "train", "{tree}/lab/recipe.txt", "{run}", "{budget_s}"]
 predict = ["FAKE", "predict", "{tree}/lab/recipe.txt", "{out}", "RECORDS"]
+[sandbox]
+readable = ["FAKE"]
 [score]
 labels = "{pack}/vault/validation.labels.u8"
 objective = "sn34_score"
@@ -139,7 +141,9 @@ impl TestEnvironment {
         let vault = input.join(name).join("vault");
         fs::create_dir_all(&vault).unwrap();
         let labels: Vec<u8> = (0..RECORDS).map(|id| u8::from(id % 2 == 1)).collect();
-        fs::write(vault.join("validation.labels.u8"), labels).unwrap();
+        for part in ["validation", "holdout"] {
+            fs::write(vault.join(format!("{part}.labels.u8")), &labels).unwrap();
+        }
         let _ = fs::remove_file(input.join("current"));
         std::os::unix::fs::symlink(name, input.join("current")).unwrap();
     }

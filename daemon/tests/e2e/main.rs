@@ -25,6 +25,7 @@ mod misbehaviour;
 mod night;
 mod pausing;
 mod recover;
+mod sealed;
 mod service;
 mod session;
 mod stopping;

@@ -1,7 +1,7 @@
 //! `doctor`: looks at everything that a loop needs here and leaves nothing behind.
 
 use crate::arguments::{Places, RunFlags};
-use crate::failure::Failure;
+use crate::failure::{Failure, OrFailure as _};
 use crate::report::{Checkup, Finding};
 use crate::runner::{self, RunUser};
 use crate::settings::{Environment, Locations, Runs};
@@ -26,10 +26,11 @@ pub(super) struct Asked<'a> {
 /// The places themselves, or how runs are held, cannot be resolved.
 pub(super) fn checkup(asked: Asked) -> Result<Checkup, Failure> {
     let locations = Locations::resolve(asked.places, asked.environment).map_err(super::classify)?;
-    let user = RunUser::choose(None).unwrap_or_default();
-    let capabilities = runner::capabilities(user);
     let runs = Runs::resolve(asked.places, asked.flags, asked.environment);
-    let forced = runs.map_err(super::classify)?.containment;
+    let runs = runs.map_err(super::classify)?;
+    let user = RunUser::choose(runs.run_as).or_configuration()?;
+    let capabilities = runner::capabilities(user);
+    let forced = runs.containment;
     let containment = containment::found(&capabilities, forced);
     let findings: [Vec<Finding>; 7] = [
         containment::asked(&capabilities, forced),

@@ -1,0 +1,71 @@
+//! What each run of the trainer may see. Nothing but what is named here: not the repository, not
+//! other experiments, not the part that it is scored on while it trains, never a vault.
+
+use std::path::PathBuf;
+
+use super::Session;
+use super::work::Work;
+use crate::failure::{Failure, OrFailure as _};
+use crate::runner::{gpu_nodes, prepare_writable};
+use crate::sandbox::{Code, Sandbox};
+use crate::task::{Places, expand, expand_paths};
+use crate::tier::Tier;
+
+impl Session {
+    /// The sandbox that runs are in.
+    pub(super) fn sealed(&self) -> Option<Tier> {
+        (!self.settings.runs.unsealed).then(|| self.containment.tier())
+    }
+
+    pub(super) fn sandbox(&self, work: Work, places: &Places) -> Option<Sandbox> {
+        self.sealed()?;
+        let code = if work == Work::Build { Code::Trusted } else { Code::Candidate };
+        let mut sandbox = Sandbox::system(code).writes(&self.slot.scratch);
+        sandbox.writable.extend(self.output(work));
+        sandbox.readable.insert(self.slot.tree.clone());
+        sandbox.readable.extend(self.of_the_task(places));
+        Some(match work {
+            Work::Build => self.building(sandbox),
+            _ => self.running(sandbox, work, places).computes_on(gpu_nodes()),
+        })
+    }
+
+    /// Makes what a run may write ready for the user that it is.
+    pub(super) fn hand_over(&self, work: Work) -> Result<(), Failure> {
+        self.slot.renew_scratch().or_outside()?;
+        let target = (work == Work::Build).then(|| self.slot.target.clone());
+        let own = [Some(self.slot.scratch.clone()), target, self.output(work)];
+        own.iter()
+            .flatten()
+            .try_for_each(|path| prepare_writable(path, &self.containment).or_outside())
+    }
+
+    /// What the task names for all its runs: each path as it stands and where its links lead.
+    fn of_the_task(&self, places: &Places) -> Vec<PathBuf> {
+        let named = expand_paths(&self.task.paths, places).into_iter().map(|(_, path)| path);
+        let more = self.task.sandbox.readable.iter().map(|path| expand(path, places));
+        named.chain(more).map(PathBuf::from).collect()
+    }
+
+    fn building(&self, mut sandbox: Sandbox) -> Sandbox {
+        sandbox.readable.extend(self.toolchain.readable.clone());
+        sandbox.writes(&self.slot.target)
+    }
+
+    fn running(&self, mut sandbox: Sandbox, work: Work, places: &Places) -> Sandbox {
+        let path = |name| places.get(name).map(PathBuf::from);
+        // A task that names no product runs what is in the target directory.
+        let program = path("program").unwrap_or_else(|| self.slot.target.clone());
+        sandbox.readable.insert(program);
+        let part = match work {
+            Work::Smoke | Work::Train => Some(self.pack.join("train")),
+            Work::Predict | Work::HoldOut => path("inputs"),
+            Work::Build | Work::Canary => None,
+        };
+        sandbox.readable.extend(part);
+        if matches!(work, Work::Predict | Work::HoldOut) {
+            sandbox.readable.extend(path("run"));
+        }
+        sandbox
+    }
+}

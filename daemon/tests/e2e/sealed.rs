@@ -1,0 +1,106 @@
+//! Runs in sandboxes, in each tier: what comes of honest candidates, of one that prints its own score,
+//! and of the part that no proposer hears of.
+
+use serde_json::Value;
+
+use crate::environment::{BETTER, EQUAL, Ended, TestEnvironment, reply};
+
+const TIERS: [&str; 2] = ["full", "container"];
+
+/// With a holdout.
+fn environment() -> TestEnvironment {
+    let environment = TestEnvironment::new();
+    let holdout = "\n[score.holdout]\ninputs = \"{pack}/holdout\"\nlabels = \"{pack}/vault/holdout.labels.u8\"\n";
+    let columns = "columns = [\"sn34_score\", \"accuracy\"]\n";
+    environment.edit("task.toml", (columns, &format!("{columns}{holdout}")));
+    environment
+}
+
+/// A sealed session of these replies after its baseline.
+fn run(environment: &TestEnvironment, tier: &str, replies: &[String]) -> Ended {
+    let (script, most) = (environment.script(replies), (replies.len() + 1).to_string());
+    let task = environment.path("task.toml");
+    let mut session = environment.daemon(&["--tag", "t", "--containment", tier]);
+    session.arg("--task").arg(task).args(["--proposer", &script, "--max-experiments", &most]);
+    environment.run(&mut session)
+}
+
+fn meta(environment: &TestEnvironment, experiment: u32) -> Value {
+    let text = environment.read(&format!("repo/state/t/exp/{experiment}/meta.json"));
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn an_honest_night_is_the_same_in_each_tier() {
+    for tier in TIERS {
+        let environment = environment();
+        let replies = [reply("equal", &[EQUAL]), reply("better", &[BETTER])];
+        run(&environment, tier, &replies).code(0).says(&["runs are contained", "sealed=true"]);
+        assert_eq!(environment.verdicts(), ["keep", "discard", "keep"], "{tier}");
+        let table = environment.read("repo/state/t/results.tsv");
+        assert!(!table.contains("unsealed"), "{table}");
+        for n in 0..3 {
+            assert_eq!(meta(&environment, n)["sealed"], tier);
+        }
+        let holdout = environment.read("repo/state/t/holdout.tsv");
+        assert_eq!(holdout.lines().count(), 3, "{holdout}");
+        assert_eq!(meta(&environment, 2)["holdout"]["accuracy"], 0.7);
+        assert!(environment.path("repo/state/t/exp/2/run/model.safetensors").exists());
+        environment.wait_for_no_trainer();
+    }
+}
+
+#[test]
+fn a_score_that_a_trainer_prints_is_tampering() {
+    let environment = environment();
+    let forged = reply("forged", &[("mode = ok", "mode = forged-footer"), BETTER]);
+    run(&environment, "full", &[forged]).code(0);
+    assert_eq!(environment.verdicts(), ["keep", "discard"]);
+    let shown = environment.show(1);
+    assert!(shown.contains("tampered: it printed a score: sn34_score:"), "{shown}");
+    assert_eq!(environment.read("repo/state/t/holdout.tsv").lines().count(), 2);
+}
+
+#[test]
+fn rows_without_a_sandbox_say_so() {
+    let environment = environment();
+    environment
+        .run(&mut environment.session(&["--max-experiments", "1"]))
+        .code(0)
+        .says(&["UNSEALED"]);
+    let table = environment.read("repo/state/t/results.tsv");
+    assert!(table.lines().nth(1).unwrap().contains("\t[unsealed] baseline"), "{table}");
+    assert_eq!(meta(&environment, 0)["sealed"], Value::Null);
+}
+
+#[test]
+fn a_human_returns_to_an_earlier_keep_and_the_night_goes_on_from_there() {
+    let environment = environment();
+    let replies = [reply("better", &[BETTER]), reply("equal", &[EQUAL])];
+    run(&environment, "full", &replies[..1]).code(0);
+    let tip = || environment.git(&["rev-parse", "autoresearch/t"]);
+    assert_ne!(tip(), environment.git(&["rev-parse", "main"]));
+    let roll = |to: &str| {
+        environment.run(&mut environment.daemon(&["rollback", "--tag", "t", "--to", to]))
+    };
+    roll("7").code(3).says(&["experiment 7 of t was not kept", "kept were: 0, 1"]);
+    roll("0").code(0);
+    assert_eq!(tip(), environment.git(&["rev-parse", "main"]));
+    let script = environment.script(&replies);
+    let on = ["--tag", "t", "--resume", "--proposer", &script, "--max-experiments", "3"];
+    environment.run(&mut environment.daemon(&on)).code(0);
+    let parent = environment.git(&["rev-parse", "refs/dfr/t/exp/2^"]);
+    assert_eq!(parent, environment.git(&["rev-parse", "main"]));
+}
+
+#[test]
+fn a_product_that_is_no_program_is_a_crash() {
+    let environment = environment();
+    let fake = env!("CARGO_BIN_EXE_fake-trainer");
+    let build = format!("build = [{fake:?}, \"build\", \"{{tree}}/lab/recipe.txt\"]");
+    let copy = "build = [\"cp\", \"{tree}/lab/recipe.txt\", \"{target}/made\"]\nproduct = \"{target}/made\"";
+    environment.edit("task.toml", (&build, copy));
+    environment.edit("task.toml", (&format!("train = [{fake:?}"), "train = [\"{program}\""));
+    let never = [reply("never tried", &[BETTER])];
+    run(&environment, "full", &never).code(3).says(&["the baseline fails", "exit code 127"]);
+}
