@@ -91,7 +91,13 @@ fn pack(cache: &Path, task: &Task) {
     let link = task.pack_link(cache);
     let pack = link.with_file_name("made-up");
     write_part(&pack, &task.input, (Part::Train, TRAIN));
-    write_part(&pack, &task.input, (Part::Validation, VALIDATION));
+    for part in [Part::Validation, Part::Holdout] {
+        write_part(&pack, &task.input, (part, VALIDATION));
+    }
+    let of = |record| ["dark", "bright"][usize::from(label(record))];
+    let line = |record| format!("validation\t{record}\t{}\n", of(record));
+    let ids: String = (0..VALIDATION).map(line).collect();
+    fs::write(pack.join(file::VAULT).join(file::IDS), ids).unwrap();
     let header = PackHeader {
         version: VERSION,
         modality: Modality::Video,
@@ -137,5 +143,7 @@ fn the_real_trainer_is_built_trained_and_scored() {
         assert_eq!(format!("{:.6}", footer.scores[0]), row[1]);
         assert!(footer.scores[1] > 0.9, "bright and dark are told apart: {footer}");
     }
+    let holdout = fs::read_to_string(state.join("real/holdout.tsv")).unwrap();
+    assert!(holdout.lines().nth(1).unwrap().starts_with("0\t"), "{holdout}");
     assert_eq!(git(&repo, &["status", "--porcelain"]), "");
 }
