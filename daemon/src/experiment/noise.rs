@@ -44,6 +44,11 @@ pub fn told_reason(row: &Row) -> &str {
     match row.verdict {
         Verdict::Discard if is_scored => "not better than the incumbent",
         Verdict::Keep => "better than all before",
+        // What a run prints that sees the part that decides goes no further.
+        Verdict::Crash if row.reason.starts_with("prediction") => "prediction failed",
+        Verdict::Discard if row.reason.starts_with("tampered: it printed") => {
+            "tampered: it printed a score"
+        }
         Verdict::Discard | Verdict::Crash => &row.reason,
     }
 }

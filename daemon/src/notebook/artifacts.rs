@@ -1,7 +1,7 @@
 //! Where the files of a session lie, and the effects on them.
 
 use std::fs;
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,8 @@ use crate::task::Task;
 /// What is read of a run's log, from its end, in bytes: the runner keeps 9 MiB of output, and the
 /// rest is the candidate's own writing.
 const LOG_BYTES: u64 = 16 << 20;
+/// Most bytes of a program that is kept.
+const PROGRAM_BYTES: u64 = 2 << 30;
 /// Most bytes of a manifest.
 const MANIFEST_BYTES: u64 = 1 << 20;
 
@@ -189,7 +191,9 @@ impl Notebook {
         if !product.starts_with(&target) || !product.is_file() {
             return Ok(None);
         }
-        copy_program(&product, &kept).map(Some).map_err(failed("write", &kept))
+        // One that may not be read, or is larger than any program, is none.
+        let Ok(program) = fs::File::open(&product) else { return Ok(None) };
+        copy_program(program, &kept).map_err(failed("write", &kept))
     }
 
     /// Writes the predictions that were scored.
@@ -339,14 +343,25 @@ fn sync(directory: &Path) -> io::Result<()> {
 }
 
 /// Copies a program to where nobody but the daemon writes, and says its SHA-256.
-fn copy_program(from: &Path, to: &Path) -> io::Result<String> {
-    let content = fs::read(from)?;
+fn copy_program(mut from: fs::File, to: &Path) -> io::Result<Option<String>> {
+    if from.metadata()?.len() > PROGRAM_BYTES {
+        return Ok(None);
+    }
     if to.symlink_metadata().is_ok() {
         remove(to)?;
     }
-    fs::write(to, &content)?;
+    let (mut copy, mut hash) = (fs::File::create_new(to)?, Sha256::new());
+    let mut chunk = vec![0; 1 << 20];
+    loop {
+        let read = from.read(&mut chunk)?;
+        if read == 0 {
+            break;
+        }
+        hash.update(&chunk[..read]);
+        copy.write_all(&chunk[..read])?;
+    }
     fs::set_permissions(to, fs::Permissions::from_mode(0o755))?;
-    Ok(Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(Some(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
 }
 
 /// Bytes of everything below a directory; what cannot be looked at counts nothing.

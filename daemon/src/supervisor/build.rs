@@ -85,7 +85,7 @@ impl Session {
                     "building the commit that the session began at, for the others to begin from"
                 );
                 let log = self.notebook.root().join("base.log");
-                let limits = self.limits(self.task.budget.build_s * FROM_NOTHING);
+                let limits = self.limits(self.build_s());
                 let report = self.execute(Work::Build, &log, limits).await?;
                 match report.outcome {
                     RunOutcome::Cancelled => return Ok(Ground::Stopped),
@@ -101,6 +101,13 @@ impl Session {
             remove_written(&product).or_outside()?;
         }
         Ok(Ground::Laid)
+    }
+
+    /// The limit of a build, in seconds: beginning from nothing takes longer than beginning from what
+    /// is trusted.
+    pub(super) fn build_s(&self) -> u64 {
+        let build_s = self.task.budget.build_s;
+        if self.slot.trusts(&self.base) { build_s } else { build_s * FROM_NOTHING }
     }
 
     fn export(&self, commit: &str) -> Result<(), Failure> {
@@ -125,12 +132,9 @@ impl Session {
         let budget = self.task.budget;
         let mut program = None;
         for (work, stage, limit_s) in [
-            (Work::Build, Stage::Build, budget.build_s),
+            (Work::Build, Stage::Build, self.build_s()),
             (Work::Smoke, Stage::Smoke, budget.smoke_s),
         ] {
-            // Beginning from nothing takes longer than beginning from what is trusted.
-            let is_first = work == Work::Build && !self.slot.trusts(&self.base);
-            let limit_s = if is_first { limit_s * FROM_NOTHING } else { limit_s };
             let report = self.execute(work, &log, self.limits(limit_s)).await?;
             let taken = match (&report.outcome, work) {
                 (RunOutcome::Finished, Work::Build) => {

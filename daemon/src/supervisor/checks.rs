@@ -126,14 +126,31 @@ fn find_pack(settings: &Settings, task: &Task) -> Result<PathBuf, Failure> {
                 task.modality, task.modality
             ))
     })?;
-    let places = Places::from([("pack", pack.to_string_lossy().into_owned())]);
+    let repository = settings.locations.repo.to_string_lossy().into_owned();
+    let places =
+        Places::from([("pack", pack.to_string_lossy().into_owned()), ("repository", repository)]);
     let Scoring { labels, sources, holdout, .. } = &task.score;
     let holdout = holdout.as_ref().map(|holdout| &holdout.labels);
     for of_the_vault in [Some(labels), sources.as_ref(), holdout].into_iter().flatten() {
         let path = expand(of_the_vault, &places);
         std::fs::metadata(&path).with_context(|| format!("labels {path}")).or_configuration()?;
+        refuse_open(task, &places, Path::new(&path))?;
     }
     Ok(pack)
+}
+
+/// A task whose runs may read everything must not hand them what they are scored on.
+fn refuse_open(task: &Task, places: &Places, of_the_vault: &Path) -> Result<(), Failure> {
+    let readable = task.sandbox.readable.iter().chain(task.paths.values());
+    let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let secret = canonical(of_the_vault);
+    let open = readable
+        .map(|path| expand(path, places))
+        .find(|path| secret.starts_with(canonical(Path::new(path))));
+    let Some(open) = open else { return Ok(()) };
+    let error = anyhow!("runs may read {open}, and {} lies in it", of_the_vault.display());
+    Err(Failure::new(Kind::Configuration, error)
+        .hint("name what they need more narrowly under [paths] and [sandbox] of the task"))
 }
 
 /// What the build needs before it is worth starting: its program and its paths.

@@ -155,7 +155,7 @@ impl Session {
             return Ok(None);
         }
         let log = self.notebook.root().join("canary.log");
-        let limits = self.limits(self.task.budget.build_s);
+        let limits = self.limits(self.build_s());
         let mut report = self.execute(Work::Build, &log, limits).await?;
         if report.outcome == RunOutcome::Finished {
             report = self.execute(Work::Canary, &log, self.limits(CANARY_S)).await?;

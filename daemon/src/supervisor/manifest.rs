@@ -64,6 +64,8 @@ impl Session {
         if let Some(why) = self.harmed(&report).await {
             warn!(%phase, why, "cut short by the machine; it is repeated");
             let seconds = report.elapsed.as_secs_f64();
+            // Before the disks are looked at again: it may be what fills them.
+            self.clear_output(work)?;
             self.end(Entry::Interrupted { phase, why, seconds }).await?;
             return Ok(None);
         }

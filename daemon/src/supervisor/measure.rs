@@ -92,7 +92,11 @@ impl Session {
         };
         let objective = self.task.score.objective.clone();
         let score = metrics.get(&objective).copied();
-        info!(score, problem, "the keep on the holdout part: {objective}");
+        let tampered = ended.tampered.as_deref();
+        match problem.as_deref().or(tampered) {
+            None => info!(score, "the keep on the holdout part: {objective}"),
+            Some(why) => warn!(why, "a keep that does not stand on the holdout part"),
+        }
         self.end(Entry::HeldOut { metrics, seconds: ended.seconds, problem }).await?;
         if let Some(alarm) = overfit(&gaps(&self.history, &objective)) {
             warn!("{alarm}");
@@ -217,7 +221,13 @@ impl Session {
         tracing::debug!(argv = ?execution.argv, deadline_s = limits.deadline.as_secs(), "starts");
         let most = limits.deadline + limits.grace + SLACK;
         let run = runner::run(&execution, self.live, self.stop.clone());
-        let report = match self.service.during(most, run).await {
+        let is_sealed = execution.sandbox.is_some();
+        let ended = self.service.during(most, run).await;
+        if is_sealed {
+            // What a run left there must not stand in the way of the next.
+            self.slot.renew_scratch().or_outside()?;
+        }
+        let report = match ended {
             // What a candidate's build made is no program: its doing, and nothing to wait for.
             Err(error @ RunnerError::Start { .. }) if self.is_product(work) => {
                 Report::not_started(&anyhow::Error::from(error))

@@ -58,7 +58,7 @@ impl Session {
     }
 
     /// What its runs wrote, however deep a candidate nested it.
-    fn remove_outputs(&self, n: u32) {
+    pub(super) fn remove_outputs(&self, n: u32) {
         for directory in [self.notebook.run(n), self.notebook.out(n), self.notebook.holdout(n)] {
             if let Err(error) = remove_written(&directory) {
                 warn!(%error, directory = %directory.display(), "cannot be removed");

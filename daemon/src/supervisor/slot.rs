@@ -36,10 +36,10 @@ impl Slot {
     /// `<cache>/build/<project>/slot-0`, where `project` is the name of the repository's root
     /// commit, which all clones share.
     pub(super) fn claim(cache: &Path, project: &str) -> Result<Self, SlotError> {
-        Self::at(cache.join("build").join(project).join("slot-0"))
+        Self::at(&cache.join("build").join(project).join("slot-0"))
     }
 
-    fn at(root: PathBuf) -> Result<Self, SlotError> {
+    fn at(root: &Path) -> Result<Self, SlotError> {
         let target = root.join("target");
         fs::create_dir_all(&target)
             .map_err(|source| SlotError::Create { path: target.clone(), source })?;
@@ -57,7 +57,7 @@ impl Slot {
         if self.lock.holds() {
             return Ok(false);
         }
-        *self = Self::at(self.root.clone())?;
+        *self = Self::at(&self.root.clone())?;
         Ok(true)
     }
 
