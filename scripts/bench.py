@@ -105,6 +105,8 @@ build = ["{fake}", "build", "{{tree}}/lab/recipe.txt"]
 smoke = ["{fake}", "smoke", "{{tree}}/lab/recipe.txt"]
 train = ["{fake}", "train", "{{tree}}/lab/recipe.txt", "{{run}}"]
 predict = ["{fake}", "predict", "{{tree}}/lab/recipe.txt", "{{out}}", "{records}"]
+[sandbox]
+readable = ["{fake}"]
 [score]
 labels = "{{pack}}/vault/validation.labels.u8"
 objective = "sn34_score"
