@@ -14,8 +14,9 @@ const HELD: &str = "gpu GPU-aa 0 0 80000 5500 0 0\n";
 fn machine() -> (TestEnvironment, Driver) {
     let environment = TestEnvironment::new();
     environment.write("repo/dfr.toml", "probe_s = 1\n");
-    let canary = format!("canary = [\"{FAKE}\", \"canary\", \"{{tree}}/lab/recipe.txt\"]\n[score]");
-    environment.edit("task.toml", ("[score]", &canary));
+    let canary =
+        format!("canary = [\"{FAKE}\", \"canary\", \"{{tree}}/lab/recipe.txt\"]\n[sandbox]");
+    environment.edit("task.toml", ("[sandbox]", &canary));
     (environment, Driver::new(IDLE))
 }
 

@@ -41,16 +41,17 @@ fn reads_what_was_written() {
 fn refuses_a_broken_part() {
     check(file::PART, None, "cannot read");
     check(file::PART, Some(b"{"), "is no part header");
-    check(file::PART, Some(&header(2, 4, "[2,3,2,2]")), "layout version 2");
-    check(file::PART, Some(&header(1, 0, "[2,3,2,2]")), "0 records");
-    check(file::PART, Some(&header(1, 4, "[2,1,2,2]")), "shape [2, 1, 2, 2]");
-    check(file::PART, Some(&header(1, 4, "[2,3,2,99999]")), "shape [2, 3, 2, 99999]");
+    check(file::PART, Some(&header(99, 4, "[2,3,2,2]")), "layout version 99");
+    check(file::PART, Some(&header(VERSION, 0, "[2,3,2,2]")), "0 records");
+    check(file::PART, Some(&header(VERSION, 4, "[2,1,2,2]")), "shape [2, 1, 2, 2]");
+    check(file::PART, Some(&header(VERSION, 4, "[2,3,2,99999]")), "shape [2, 3, 2, 99999]");
 }
 
 #[test]
 fn a_size_past_all_numbers_is_a_wrong_size() {
     let dir = part();
-    fs::write(dir.path().join(file::PART), header(1, u64::MAX, "[9999,3,9999,9999]")).unwrap();
+    fs::write(dir.path().join(file::PART), header(VERSION, u64::MAX, "[9999,3,9999,9999]"))
+        .unwrap();
     assert!(matches!(Part::open(dir.path()), Err(PackError::Size { expected: u64::MAX, .. })));
 }
 
