@@ -290,7 +290,7 @@ fn killed_daemons(tier: Tier, times: usize) -> Row {
         ("mode = ignore-term", 2),
         ("mode = fork\nforks = 20", 12),
         // The init, the trainer, and the orphan that it leaves before it stops its init.
-        ("mode = stop-init", 3),
+        ("mode = stop-init", 4),
         ("mode = hang", 1),
     ];
     let rounds = recipes.iter().cycle().take(times.max(recipes.len()));

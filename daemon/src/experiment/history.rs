@@ -116,6 +116,12 @@ impl History {
         self.incumbent.map(|at| &self.rows[at])
     }
 
+    /// The incumbent as soon as its verdict is in, settled or not.
+    pub fn best(&self) -> Option<&Row> {
+        let decided = self.in_hand.as_ref().and_then(Candidate::decided);
+        decided.filter(|row| row.verdict == Verdict::Keep).or_else(|| self.incumbent())
+    }
+
     /// Every decided row, oldest first; the last one may not be settled yet.
     pub fn decided(&self) -> impl DoubleEndedIterator<Item = &Row> + Clone {
         self.rows.iter().chain(self.in_hand.as_ref().and_then(Candidate::decided))

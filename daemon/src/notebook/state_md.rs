@@ -23,7 +23,7 @@ pub fn state_md(task: &Task, tag: &str, history: &History) -> String {
     let rows = compared(&task.score.objective, history);
     let notes = |pick| noted(history, pick, BTreeSet::new());
     let sections = [
-        ("Current best", current_best(task, history, &rows)),
+        ("Current best", current_best(task, history)),
         (
             "What worked",
             [facts(&rows, |verdict| verdict == Verdict::Keep), bullets(notes(|n| &n.worked))]
@@ -72,21 +72,15 @@ fn compared<'a>(objective: &'a str, history: &'a History) -> Vec<Compared<'a>> {
     history.decided().map(compare).collect()
 }
 
-fn current_best(task: &Task, history: &History, rows: &[Compared]) -> Vec<String> {
-    // The last keep, or the one that a human returned to.
-    let newest = || rows.iter().rfind(|t| t.row.verdict == Verdict::Keep);
-    let is_decided_only = history.in_hand.as_ref().is_some_and(|c| c.decided().is_some());
-    let incumbent = history.incumbent().filter(|_| !is_decided_only).map(|row| row.experiment);
-    let returned = || rows.iter().find(|t| Some(t.row.experiment) == incumbent);
-    let Some(best) = returned().or_else(newest) else { return Vec::new() };
-    let mut parts = vec![format!("{}: {}", task.score.objective, rounded(best.score(), best.row))];
-    for column in task.score.columns.iter().filter(|column| **column != task.score.objective) {
-        let value = best.row.metrics.get(column).copied().unwrap_or(0.0);
-        parts.push(format!("{column}: {}", rounded(value, best.row)));
-    }
+fn current_best(task: &Task, history: &History) -> Vec<String> {
+    let Some(row) = history.best() else { return Vec::new() };
+    let score = |name: &str| rounded(row.metrics.get(name).copied().unwrap_or(0.0), row);
+    let objective = &task.score.objective;
+    let mut parts = vec![format!("{objective}: {}", score(objective))];
+    let others = task.score.columns.iter().filter(|column| *column != objective);
+    parts.extend(others.map(|column| format!("{column}: {}", score(column))));
     parts.push(format!("preset: {}", task.preset));
-    parts.push(format!("commit: {}", short(&best.row.commit)));
-    let row = best.row;
+    parts.push(format!("commit: {}", short(&row.commit)));
     let sources = told_sources(row);
     let sources = sources.iter().map(|(name, accuracy)| format!("{name} {accuracy}"));
     let sources = sources.collect::<Vec<_>>().join(", ");

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::experiment::Entry;
 use crate::sample::{self, Tried, tried};
 
 const HEADINGS: [&str; 5] = [
@@ -135,4 +136,26 @@ fn an_idea_that_was_tried_is_no_longer_next() {
     let text = told(&history);
     let ideas = text.split("## Next ideas (priority order)\n").nth(1).unwrap();
     assert!(ideas.starts_with("1. note of #0: mixup 0.2\n\n"), "{ideas}");
+}
+
+#[test]
+fn the_best_is_what_the_next_experiment_starts_from() {
+    let keeps = [tried(Verdict::Keep, 0.6, "first"), tried(Verdict::Keep, 0.8, "second")];
+    let mut history = sample::history(&keeps);
+    history.apply(2, &Entry::RolledBack { to: 0 }, 0).unwrap();
+    let best = |history: &History| told(history).lines().nth(4).unwrap().to_owned();
+    assert_eq!(best(&history), "Experiment 0: first");
+    for (verdict, description, expected) in [
+        (Verdict::Discard, "worse", "Experiment 0: first"),
+        (Verdict::Keep, "third", "Experiment 3: third"),
+    ] {
+        let n = history.opened;
+        let entries = sample::entries(n, &tried(verdict, 0.7, description));
+        // Told as soon as the verdict is in.
+        let (settled, before) = entries.split_last().unwrap();
+        before.iter().for_each(|entry| history.apply(n, entry, 0).unwrap());
+        assert_eq!(best(&history), expected);
+        history.apply(n, settled, 0).unwrap();
+        assert_eq!(best(&history), expected);
+    }
 }

@@ -40,14 +40,12 @@ impl Slot {
     }
 
     fn at(root: &Path) -> Result<Self, SlotError> {
-        let target = root.join("target");
-        fs::create_dir_all(&target)
-            .map_err(|source| SlotError::Create { path: target.clone(), source })?;
-        let created = root.canonicalize();
-        let root = created.map_err(|source| SlotError::Create { path: target, source })?;
+        let made = fs::create_dir_all(root.join("target")).and_then(|()| root.canonicalize());
+        let failed = |source| SlotError::Create { path: root.join("target"), source };
+        let root = made.map_err(failed)?;
         let lock = FileLock::take(&root.join("lock")).map_err(SlotError::Busy)?;
-        let target = root.join("target");
-        let [tree, scratch, trusted] = ["tree", "scratch", "trusted"].map(|name| root.join(name));
+        let [tree, target, scratch, trusted] =
+            ["tree", "target", "scratch", "trusted"].map(|name| root.join(name));
         Ok(Self { tree, target, scratch, trusted, root, lock })
     }
 
