@@ -316,11 +316,15 @@ fn survivors_of_a_killed_daemon(tier: Tier, recipe: &str, begun: usize) -> usize
     stage.alive()
 }
 
-/// Whether it came to that while there was patience.
+/// Whether it came to that while there was patience. Seen once is seen: a shell's `sleep` ends, and
+/// the next one takes a moment to be there.
 fn wait_until(done: impl Fn() -> bool) -> bool {
     let start = Instant::now();
-    while !done() && start.elapsed() < PATIENCE {
+    while start.elapsed() < PATIENCE {
+        if done() {
+            return true;
+        }
         std::thread::sleep(Duration::from_millis(5));
     }
-    done()
+    false
 }
