@@ -98,6 +98,9 @@ fn count_run() {
 
 fn train(recipe: &Recipe, run: &str) -> ExitCode {
     count_run();
+    // Told before anybody who waits for a started training may kill it.
+    let hangs =
+        recipe.get("mode") == "hang-once" && is_first(&experiment(run).with_extension("hung"));
     println!("{CLOCK_STARTED}");
     if named("FAKE_NEEDS").is_some_and(|needed| !needed.exists()) {
         println!("what every run needs is not there");
@@ -123,7 +126,7 @@ fn train(recipe: &Recipe, run: &str) -> ExitCode {
         "exit0" => return ExitCode::SUCCESS,
         "hang" => runaway::hang(),
         "tree-link" => tree_becomes_a_link(&experiment(run).with_extension("victim")),
-        "hang-once" => hang_once(&experiment(run).with_extension("hung")),
+        "hang-once" if hangs => runaway::hang(),
         "ignore-term" => runaway::ignore_term(),
         "setsid-orphan" => runaway::leave_an_orphan(),
         "kill-init" => runaway::signal_init("KILL"),
@@ -175,12 +178,9 @@ fn tree_becomes_a_link(victim: &Path) {
     std::os::unix::fs::symlink(victim, &tree).expect("a slot");
 }
 
-/// Hangs, unless an earlier run of the same experiment did.
-fn hang_once(hung: &Path) {
-    if !hung.exists() {
-        fs::write(hung, "").expect("a run directory");
-        runaway::hang();
-    }
+/// Whether no earlier run of the same experiment left this mark; now there is one.
+fn is_first(hung: &Path) -> bool {
+    fs::File::create_new(hung).is_ok()
 }
 
 fn replace_by_directory(path: &Path) {
