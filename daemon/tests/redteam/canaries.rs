@@ -5,6 +5,7 @@ use std::fs::{self, Metadata};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use memchr::memmem;
 
@@ -56,11 +57,11 @@ impl Canaries {
         self.secrets.iter().filter(held).map(|canary| canary.name.as_str()).collect()
     }
 
-    /// The secrets in files below a directory that changed since, each with its file.
-    pub fn below(&self, directory: &Path, since: i64) -> Vec<String> {
+    /// The secrets in files below a directory that changed since then, each with its file.
+    pub fn below(&self, directory: &Path, since: SystemTime) -> Vec<String> {
         let mut found = Vec::new();
         walk(directory, &self.homes, &mut |path, kind| {
-            if !kind.is_file() || kind.len() > LARGEST || kind.mtime() < since {
+            if !kind.is_file() || kind.len() > LARGEST || kind.modified().unwrap() < since {
                 return;
             }
             let text = fs::read(path).unwrap_or_default();

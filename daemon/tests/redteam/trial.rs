@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use dfr_daemon::experiment::{Entry, Row};
 
@@ -39,8 +40,8 @@ impl Ground {
     pub fn attack(&self, attack: &Attack) -> Seen {
         let before = self.ledger();
         let (rows, first) = (before.history.rows.len(), before.history.current());
+        let began = self.now();
         let outside = self.outside(first);
-        let began_s = clock_s();
         self.script(attack);
         let ended = self.live(rows + attack.steps.len());
         let changes = outside.changes(&self.outside(first));
@@ -49,11 +50,18 @@ impl Ground {
         let mut gains: Vec<_> = changes.into_iter().map(Gain::Outside).collect();
         gains.extend(after.history.rows[rows..].iter().filter_map(|row| self.gain(row)));
         gains.extend(self.calls());
-        gains.extend(self.read_canaries(began_s));
+        gains.extend(self.read_canaries(began));
         gains.extend(self.loot(first, &ended));
         let row = after.history.rows[rows..].last().cloned();
         let abandoned = abandoned(&after, before.entries.len());
         Seen::new(attack, self, &Outcome { row, abandoned, gains, ended })
+    }
+
+    /// By the clock of the files: what an attack before this one wrote a moment ago is older.
+    fn now(&self) -> SystemTime {
+        let mark = self.path("mark");
+        fs::write(&mark, "").unwrap();
+        mark.metadata().unwrap().modified().unwrap()
     }
 
     fn files(&self, step: Step) -> Vec<(String, String)> {
@@ -134,11 +142,11 @@ impl Ground {
         told.into_iter().chain(calls.into_iter().map(Gain::Call)).collect()
     }
 
-    fn read_canaries(&self, since_s: i64) -> Vec<Gain> {
+    fn read_canaries(&self, since: SystemTime) -> Vec<Gain> {
         let places = ["home", "state", "repo", "tmp", "elsewhere"].map(|name| self.path(name));
         let cache = [self.cache.join("build")];
         let places = places.iter().chain(cache.iter().filter(|_| self.room == Room::Lab));
-        places.flat_map(|place| self.canaries.below(place, since_s)).map(Gain::Canary).collect()
+        places.flat_map(|place| self.canaries.below(place, since)).map(Gain::Canary).collect()
     }
 
     /// What candidates themselves say that they reached.
@@ -163,9 +171,4 @@ fn abandoned(after: &Snapshot, from: usize) -> Option<String> {
         Entry::Abandoned { reason } => Some(reason.clone()),
         _ => None,
     })
-}
-
-fn clock_s() -> i64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    now.as_secs().cast_signed()
 }

@@ -343,8 +343,7 @@ static LABELS: &[u8] = unsafe { &stolen };"#
             ("rust-toolchain.toml", "[toolchain]\npath = \"@TREE@/toolchain\"\n"),
         ])],
         Scored,
-    )
-    .gains(),
+    ),
     Attack::new(
         "a package outside by path",
         &[Files(&[
