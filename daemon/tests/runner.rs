@@ -102,6 +102,21 @@ async fn the_environment_is_what_is_given_and_input_is_empty() {
     assert_eq!(names, ["DFR_SESSION", "PATH", "PWD"]);
 }
 
+/// What a loader heeds may lead to what a candidate wrote, and the init runs with the daemon's rights.
+#[tokio::test]
+async fn what_a_loader_heeds_reaches_the_program_and_not_its_init() {
+    for containment in both() {
+        let dir = TempDir::new().unwrap();
+        let mut execution = shell(dir.path(), ":");
+        execution.containment = containment;
+        let library = ("LD_PRELOAD".to_owned(), "/candidate.so".to_owned());
+        execution.environment.extend([library]);
+        let report = run_with(&execution, StopLevel::Continue).await;
+        // Each loader that heeds it says that it is not there.
+        assert_eq!(report.tail.matches("/candidate.so").count(), 1, "{report:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_deadline_ends_everything_even_what_ignores_term() {
     for containment in both() {

@@ -1,5 +1,6 @@
 //! What this machine allows, found out by doing it once.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
@@ -173,7 +174,13 @@ pub(super) fn probe(asked: &Asked<'_>) -> Result<Seen, Unsealed> {
 fn try_probe(asked: &Asked<'_>) -> io::Result<(String, Vec<u8>)> {
     let limits = ResourceLimits { file_bytes: Some(PROBE_FILE_BYTES), ..Default::default() };
     let order = |stage, confinement| {
-        serde_json::to_string(&Order { stage, limits, groups: Vec::new(), confinement })
+        serde_json::to_string(&Order {
+            stage,
+            limits,
+            groups: Vec::new(),
+            loader: BTreeMap::new(),
+            confinement,
+        })
     };
     let (mut line, far) = UnixStream::pair()?;
     let mut command = Command::new(asked.init);

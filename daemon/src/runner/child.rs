@@ -67,7 +67,7 @@ impl Child {
             .args(&execution.argv)
             .current_dir(&execution.directory)
             .env_clear()
-            .envs(&execution.environment)
+            .envs(execution.environment.iter().filter(|(name, _)| !is_of_loaders(name)))
             .stdin(OwnedFd::from(far))
             .stdout(writer.try_clone()?)
             .stderr(writer)
@@ -112,13 +112,20 @@ impl Child {
     }
 }
 
+/// Whether it tells a loader, or the C library, what to do.
+fn is_of_loaders(name: &str) -> bool {
+    ["LD_", "GLIBC_", "MALLOC_"].iter().any(|prefix| name.starts_with(prefix))
+}
+
 fn order(execution: &Execution, group: &Group) -> Order {
     let user = execution.containment.run_user();
+    let loader = execution.environment.iter().filter(|(name, _)| is_of_loaders(name));
     let confined = |sandbox: &Sandbox| Confinement { sandbox: sandbox.clone(), user };
     Order {
         stage: execution.containment.stage(),
         limits: execution.limits,
         groups: group.entrances(),
+        loader: loader.map(|(name, value)| (name.clone(), value.clone())).collect(),
         confinement: execution.sandbox.as_ref().map(confined),
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn start(order: &Order, argv: &[OsString]) -> Result<Child, NotContai
     let mut way = Way::prepare(order)?;
     let (reader, writer) = io::pipe().map_err(NotContained::at(Step::Limits))?;
     let mut command = Command::new(program);
-    command.args(arguments);
+    command.args(arguments).envs(&order.loader);
     // SAFETY: this process has one thread, so the child after fork may do what it likes.
     unsafe { command.pre_exec(move || way.go(&writer)) };
     let started = command.spawn();

@@ -1,5 +1,6 @@
 //! What the daemon and the init of a run tell each other: one argument, single bytes, one line.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -25,6 +26,10 @@ pub(super) struct Order {
     pub limits: ResourceLimits,
     /// `cgroup.procs` files that the program enters.
     pub groups: Vec<PathBuf>,
+    /// What a loader heeds of the program's environment, and must not of the init's: it may lead to
+    /// what a candidate wrote.
+    #[serde(default)]
+    pub loader: BTreeMap<String, String>,
     /// What it may see and touch; absent, whatever its user may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confinement: Option<Confinement>,
