@@ -309,7 +309,7 @@ fn what_is_given_can_be_used() {
     for (tier, who) in cases() {
         let stage = Stage::new(who);
         let at = |name: &str| stage.place(name);
-        let attempts = [
+        let mut attempts = vec![
             format!("read:{}", at("shared/file")),
             format!("list:{}", at("shared")),
             format!("write:{}", at("work/made")),
@@ -327,6 +327,10 @@ fn what_is_given_can_be_used() {
             "pair".to_owned(),
             "shell:echo a | tr a b".to_owned(),
         ];
+        // Where nothing else tells its own files from the daemon's, modes stay as they are.
+        if (tier, who) != (Tier::Container, Who::Ordinary) {
+            attempts.push(format!("chmod:{}", at("work/hard")));
+        }
         let told = stage.run(tier, &attempts, Some(&stage.sandbox(Code::Candidate)));
         if !told.is_there() {
             continue;

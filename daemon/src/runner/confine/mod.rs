@@ -49,7 +49,9 @@ impl Doors {
         let Confinement { sandbox, user } = confinement;
         let at = NotContained::at;
         let places = Places::resolve(sandbox).map_err(at(Step::Paths))?;
-        let filters = Filters::compile(sandbox.code).map_err(at(Step::SystemCalls))?;
+        // What it may only read is mounted so, or belongs to somebody else.
+        let modes = mounts || user.is_some();
+        let filters = Filters::compile(sandbox.code, modes).map_err(at(Step::SystemCalls))?;
         if mounts {
             mounts::enter(&places).map_err(at(Step::Mounts))?;
             // The program sees this process, and may be of the same user.

@@ -88,9 +88,6 @@ const REFUSED_HERE: &[libc::c_long] = &[];
 /// Refused to a candidate, because Landlock does not know them: what changes files that it may only
 /// read, where they have its user, and watching what others do with files.
 const UNKNOWN_TO_LANDLOCK: &[libc::c_long] = &[
-    libc::SYS_fchmod,
-    libc::SYS_fchmodat,
-    libc::SYS_fchmodat2,
     libc::SYS_fchown,
     libc::SYS_fchownat,
     libc::SYS_utimensat,
@@ -108,7 +105,6 @@ const UNKNOWN_TO_LANDLOCK: &[libc::c_long] = &[
 ];
 #[cfg(target_arch = "x86_64")]
 const UNKNOWN_TO_LANDLOCK_HERE: &[libc::c_long] = &[
-    libc::SYS_chmod,
     libc::SYS_chown,
     libc::SYS_lchown,
     libc::SYS_utime,
@@ -118,6 +114,14 @@ const UNKNOWN_TO_LANDLOCK_HERE: &[libc::c_long] = &[
 ];
 #[cfg(not(target_arch = "x86_64"))]
 const UNKNOWN_TO_LANDLOCK_HERE: &[libc::c_long] = &[];
+
+/// Refused as well where a candidate owns files that it may only read. Elsewhere copying a file, which
+/// sets the mode of the copy, is left to it.
+const MODES: &[libc::c_long] = &[libc::SYS_fchmod, libc::SYS_fchmodat, libc::SYS_fchmodat2];
+#[cfg(target_arch = "x86_64")]
+const MODES_HERE: &[libc::c_long] = &[libc::SYS_chmod];
+#[cfg(not(target_arch = "x86_64"))]
+const MODES_HERE: &[libc::c_long] = &[];
 
 /// Since Linux 6.13 and 6.17, the same number everywhere.
 const SYS_SETXATTRAT: libc::c_long = 463;
@@ -147,8 +151,10 @@ const X32: u32 = 0x4000_0000;
 pub(super) struct Filters(Vec<BpfProgram>);
 
 impl Filters {
-    pub(super) fn compile(code: Code) -> io::Result<Self> {
-        let refused = compile(rules(code).map_err(|error| os_error(&error))?, libc::EPERM)?;
+    /// `modes`: whether candidates may change those of files; what they do not own must be guarded
+    /// otherwise.
+    pub(super) fn compile(code: Code, modes: bool) -> io::Result<Self> {
+        let refused = compile(rules(code, modes).map_err(|error| os_error(&error))?, libc::EPERM)?;
         // Its flags lie in memory that a filter cannot read; libraries then take the older call.
         let unknown = compile(BTreeMap::from([(libc::SYS_clone3, Vec::new())]), libc::ENOSYS)?;
         let mut filters = vec![unknown, refused];
@@ -174,10 +180,13 @@ fn compile(rules: Rules, errno: libc::c_int) -> io::Result<BpfProgram> {
     filter.try_into().map_err(|error| os_error(&error))
 }
 
-fn rules(code: Code) -> Result<Rules, BackendError> {
+fn rules(code: Code, modes: bool) -> Result<Rules, BackendError> {
     let mut refused: Vec<_> = REFUSED.iter().chain(REFUSED_HERE).collect();
     if code == Code::Candidate {
         refused.extend(UNKNOWN_TO_LANDLOCK.iter().chain(UNKNOWN_TO_LANDLOCK_HERE));
+    }
+    if code == Code::Candidate && !modes {
+        refused.extend(MODES.iter().chain(MODES_HERE));
     }
     let mut rules: Rules = refused.into_iter().map(|call| (*call, Vec::new())).collect();
     let namespace = |flag: &libc::c_int| {
@@ -241,13 +250,16 @@ mod tests {
 
     #[test]
     fn a_candidate_is_refused_more_than_a_compiler() {
-        let (trusted, candidate) = (rules(Code::Trusted).unwrap(), rules(Code::Candidate).unwrap());
+        let of = |code| rules(code, true).unwrap();
+        let (trusted, candidate) = (of(Code::Trusted), of(Code::Candidate));
         let more: Vec<_> = candidate.keys().filter(|call| !trusted.contains_key(call)).collect();
         assert_eq!(more.len(), UNKNOWN_TO_LANDLOCK.len() + UNKNOWN_TO_LANDLOCK_HERE.len());
         assert!(trusted.keys().all(|call| candidate.contains_key(call)));
         for call in [libc::SYS_execve, libc::SYS_openat, libc::SYS_write, libc::SYS_mmap] {
             assert!(!candidate.contains_key(&call), "{call}");
         }
-        assert!(Filters::compile(Code::Candidate).is_ok());
+        assert!(!candidate.contains_key(&libc::SYS_fchmod));
+        assert!(rules(Code::Candidate, false).unwrap().contains_key(&libc::SYS_fchmod));
+        assert!(Filters::compile(Code::Candidate, false).is_ok());
     }
 }
