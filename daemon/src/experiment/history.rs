@@ -77,6 +77,8 @@ pub struct History {
     /// next experiment.
     pub left_behind: Option<String>,
     incumbent: Option<usize>,
+    /// The incumbent that each row was compared with.
+    compared: Vec<Option<usize>>,
     /// The newest experiment is about a human's commit.
     is_theirs: bool,
     crashes: u32,
@@ -120,6 +122,23 @@ impl History {
     pub fn best(&self) -> Option<&Row> {
         let decided = self.in_hand.as_ref().and_then(Candidate::decided);
         decided.filter(|row| row.verdict == Verdict::Keep).or_else(|| self.incumbent())
+    }
+
+    /// The keep that a decided row was compared with, if there was one.
+    pub fn compared_with(&self, row: &Row) -> Option<&Row> {
+        match self.rows.binary_search_by_key(&row.experiment, |row| row.experiment) {
+            Ok(at) => self.compared[at].map(|at| &self.rows[at]),
+            Err(_) => self.incumbent(),
+        }
+    }
+
+    /// The keeps that led to the best one, oldest first, and that one. What a human left behind is
+    /// not among them.
+    pub fn line(&self) -> Vec<&Row> {
+        let mut line: Vec<_> =
+            std::iter::successors(self.best(), |row| self.compared_with(row)).collect();
+        line.reverse();
+        line
     }
 
     /// Every decided row, oldest first; the last one may not be settled yet.
@@ -255,6 +274,7 @@ impl History {
         }
         (self.unusable, self.has_rested) = (0, false);
         let row = candidate.row;
+        self.compared.push(self.incumbent);
         if row.verdict == Verdict::Keep {
             self.incumbent = Some(self.rows.len());
             self.diverged.take_if(|tip| *tip == row.commit);

@@ -299,3 +299,29 @@ fn an_attempt_counts_until_one_ends() {
     entries.push(ran());
     assert_eq!(attempts(&fold(&entries).unwrap()), 0);
 }
+
+#[test]
+fn what_a_human_left_behind_is_no_part_of_the_line() {
+    let keeps = [0.5, 0.6, 0.7].map(|score| tried(Verdict::Keep, score, "x"));
+    let mut history = sample::history(&keeps);
+    let line = |history: &History| -> Vec<u32> {
+        history.line().iter().map(|row| row.experiment).collect()
+    };
+    assert_eq!(line(&History::default()), [0; 0]);
+    assert_eq!(line(&history), [0, 1, 2]);
+    let add = |history: &mut History, verdict| {
+        let n = history.opened;
+        let entries = sample::entries(n, &tried(verdict, 0.65, "y"));
+        entries.iter().for_each(|entry| history.apply(n, entry, 0).unwrap());
+    };
+    history.apply(3, &Entry::RolledBack { to: 0 }, 0).unwrap();
+    assert_eq!(line(&history), [0]);
+    add(&mut history, Verdict::Discard);
+    assert_eq!(history.compared_with(&history.rows[3]).unwrap().experiment, 0);
+    add(&mut history, Verdict::Keep);
+    assert_eq!(line(&history), [0, 4]);
+    assert!(history.compared_with(&history.rows[0]).is_none());
+    // And back to what was left.
+    history.apply(5, &Entry::RolledBack { to: 2 }, 0).unwrap();
+    assert_eq!(line(&history), [0, 1, 2]);
+}

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{History, Row, SourceScore, Verdict};
+use super::{Row, SourceScore, Verdict};
 
 /// Records that are assumed where a task does not tell data sets apart.
 const ASSUMED_RECORDS: u64 = 1000;
@@ -94,8 +94,8 @@ impl Gap {
     }
 }
 
-/// The gaps of all keeps that were measured on the holdout, oldest first.
-pub fn gaps(history: &History, objective: &str) -> Vec<Gap> {
+/// The gaps of those rows that were measured on the holdout.
+pub fn gaps<'a>(rows: impl IntoIterator<Item = &'a Row>, objective: &str) -> Vec<Gap> {
     let gap = |row: &Row| {
         // Two parts of about one size, compared twice.
         let margin = ERRORS * 2.0 * standard_error(records(row));
@@ -107,7 +107,7 @@ pub fn gaps(history: &History, objective: &str) -> Vec<Gap> {
             margin,
         })
     };
-    history.decided().filter(|row| row.verdict == Verdict::Keep).filter_map(gap).collect()
+    rows.into_iter().filter_map(gap).collect()
 }
 
 /// Says so when keeps look better and better where they are chosen and not where they are not.

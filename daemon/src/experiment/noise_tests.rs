@@ -1,4 +1,5 @@
 use super::*;
+use crate::experiment::History;
 use crate::sample::{self, tried};
 
 fn row(sources: &[(&str, u64, u64)]) -> Row {
@@ -75,7 +76,7 @@ fn a_gap_that_grows_beyond_the_noise_is_told_and_one_that_is_there_is_not() {
         (&[(0.6, 0.4), (0.7, 0.5)], false),
         (&[(0.6, 0.6), (0.7, 0.61), (0.8, 0.62)], true),
     ] {
-        let gaps = gaps(&history(scores), "sn34_score");
+        let gaps = gaps(history(scores).line(), "sn34_score");
         assert_eq!(gaps.len(), scores.len());
         assert_eq!(overfit(&gaps).is_some(), is_told, "{scores:?}");
     }

@@ -248,7 +248,7 @@ impl Notebook {
         let results = self.table.follow(&task.score.columns, history.decided());
         replace(&path, results.as_bytes())?;
         let objective = &task.score.objective;
-        let gaps = gaps(history, objective);
+        let gaps = gaps(history.decided(), objective);
         if !gaps.is_empty() {
             replace(&self.root.join("holdout.tsv"), holdout_tsv(objective, &gaps).as_bytes())?;
         }

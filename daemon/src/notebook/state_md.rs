@@ -61,13 +61,10 @@ impl Compared<'_> {
 }
 
 fn compared<'a>(objective: &'a str, history: &'a History) -> Vec<Compared<'a>> {
-    let mut best = None;
+    let score = |row: &Row| row.metrics.get(objective).copied().unwrap_or(0.0);
     let compare = |row: &'a Row| {
-        let compared = Compared { row, objective, to_beat: best };
-        if row.verdict == Verdict::Keep {
-            best = Some(compared.score());
-        }
-        compared
+        let to_beat = history.compared_with(row).map(score);
+        Compared { row, objective, to_beat }
     };
     history.decided().map(compare).collect()
 }

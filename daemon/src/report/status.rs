@@ -120,13 +120,17 @@ fn best(status: &Status, style: Style) -> String {
 /// The newest keep where it was not chosen, and whether that gap grows.
 fn holdout(status: &Status, style: Style) -> String {
     let Some(objective) = status.columns.first() else { return "none".to_owned() };
-    let gaps = gaps(status.history, objective);
+    let line = status.history.line();
+    let gaps = gaps(line.iter().copied(), objective);
     let Some(last) = gaps.last() else { return "not measured yet".to_owned() };
+    let missing = line.last().filter(|best| best.experiment != last.experiment);
+    let missing = missing.map(|best| format!("; experiment {} has none", best.experiment));
     let told = format!(
-        "experiment {}: {objective} {:.6}, {:+.6} against validation",
+        "experiment {}: {objective} {:.6}, {:+.6} against validation{}",
         last.experiment,
         last.holdout,
-        -last.size()
+        -last.size(),
+        missing.unwrap_or_default()
     );
     match overfit(&gaps) {
         Some(alarm) => format!("{told}; {}", style.paint(Ink::Red, &alarm)),
