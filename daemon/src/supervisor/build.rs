@@ -77,23 +77,11 @@ impl Session {
     pub(super) async fn lay_ground(&mut self, commit: &str) -> Result<Ground, Failure> {
         self.slot.secure().or_outside()?;
         if self.sealed().is_some() {
-            if commit != self.base && !self.slot.trusts(&self.base) {
-                let base = self.base.clone();
-                self.export(&base)?;
-                self.slot.renew().or_outside()?;
-                info!(
-                    "building the commit that the session began at, for the others to begin from"
-                );
-                let log = self.notebook.root().join("base.log");
-                let limits = self.limits(self.build_s());
-                let report = self.execute(Work::Build, &log, limits).await?;
-                match report.outcome {
-                    RunOutcome::Cancelled => return Ok(Ground::Stopped),
-                    RunOutcome::Finished => self.slot.trust(&base).or_outside()?,
-                    outcome => warn!(%outcome, log = %log.display(), "it does not build"),
-                }
+            let is_wanted = commit != self.base && !self.base_fails;
+            if is_wanted && !self.slot.trusts(&self.base) && !self.build_base().await? {
+                return Ok(Ground::Stopped);
             }
-            self.slot.renew().or_outside()?;
+            self.renew_target().await?;
         }
         self.export(commit)?;
         // A build that makes no program must not leave the one that was there before.
@@ -101,6 +89,37 @@ impl Session {
             remove_written(&product).or_outside()?;
         }
         Ok(Ground::Laid)
+    }
+
+    /// Builds what the others begin from; once in a life, if it cannot be built. False when a human
+    /// stopped it.
+    async fn build_base(&mut self) -> Result<bool, Failure> {
+        let base = self.base.clone();
+        self.export(&base)?;
+        self.renew_target().await?;
+        info!("building the commit that the session began at, for the others to begin from");
+        let log = self.notebook.root().join("base.log");
+        let report = self.execute(Work::Build, &log, self.limits(self.build_s())).await?;
+        match report.outcome {
+            RunOutcome::Cancelled => return Ok(false),
+            RunOutcome::Finished => self.trust_target().await?,
+            ref outcome => {
+                warn!(%outcome, log = %log.display(), "it does not build; the others begin from nothing");
+                self.base_fails = self.spoilt(&report).is_none();
+            }
+        }
+        Ok(true)
+    }
+
+    async fn renew_target(&self) -> Result<(), Failure> {
+        let (slot, base) = (self.slot.clone(), self.base.clone());
+        self.aside(move || slot.renew(&base)).await.or_outside()
+    }
+
+    /// Trusts what is in the target directory as the products of the session's first commit.
+    async fn trust_target(&self) -> Result<(), Failure> {
+        let (slot, base) = (self.slot.clone(), self.base.clone());
+        self.aside(move || slot.trust(&base)).await.or_outside()
     }
 
     /// The limit of a build, in seconds: beginning from nothing takes longer than beginning from what
@@ -119,12 +138,12 @@ impl Session {
     }
 
     /// The build of the session's first commit is one that others may begin from.
-    fn trust_own(&self) -> Result<(), Failure> {
+    async fn trust_own(&self) -> Result<(), Failure> {
         let is_base = self.candidate()?.commit.as_deref() == Some(&self.base);
         if self.sealed().is_none() || !is_base || self.slot.trusts(&self.base) {
             return Ok(());
         }
-        self.slot.trust(&self.base).or_outside()
+        self.trust_target().await
     }
 
     async fn make(&mut self) -> Result<Made, Failure> {
@@ -138,8 +157,8 @@ impl Session {
             let report = self.execute(work, &log, self.limits(limit_s)).await?;
             let taken = match (&report.outcome, work) {
                 (RunOutcome::Finished, Work::Build) => {
-                    self.trust_own()?;
-                    self.take_product()?
+                    self.trust_own().await?;
+                    self.take_product().await?
                 }
                 (RunOutcome::Finished, _) => continue,
                 _ => Err(format!("{}: {}\n{}", stage.as_str(), report.outcome, report.tail)),
@@ -171,12 +190,13 @@ impl Session {
 
     /// Keeps what building made with the experiment: what is trained, and predicts, is what was
     /// built, whatever becomes of the slot. Says its SHA-256, or that there is none.
-    fn take_product(&self) -> Result<Result<Option<String>, String>, Failure> {
+    async fn take_product(&self) -> Result<Result<Option<String>, String>, Failure> {
         let Some(product) = self.product() else { return Ok(Ok(None)) };
         let n = self.history.current();
-        match self.notebook.keep_program(n, &product, &self.slot.target).or_outside()? {
-            Some(sha256) => Ok(Ok(Some(sha256))),
-            None => Ok(Err(format!("build: it made no file {}", product.display()))),
-        }
+        let (notebook, made, target) =
+            (self.notebook.clone(), product.clone(), self.slot.target.clone());
+        let kept = self.aside(move || notebook.keep_program(n, &made, &target)).await;
+        let none = || format!("build: it made no file {}", product.display());
+        Ok(kept.or_outside()?.ok_or_else(none).map(Some))
     }
 }

@@ -9,6 +9,7 @@ use anyhow::anyhow;
 use super::branch::Branch;
 use super::candidates::Candidates;
 use super::preflight::{REPAIR_TURNS, busy, refuse_second};
+use super::settle::{remove_outputs, tolerate};
 use super::{leftovers, outlook};
 use crate::clock;
 use crate::experiment::{BranchMove, Caps, Entry, History, Rules, Verdict};
@@ -137,6 +138,8 @@ impl ByHand {
                 let told =
                     format!("experiment {} was in hand; it is given up", candidate.experiment);
                 let reason = format!("a human returned to experiment {to}");
+                remove_outputs(&self.notebook, candidate.experiment);
+                tolerate(self.notebook.prune(candidate.experiment));
                 self.record(Entry::Abandoned { reason }).await?;
                 self.told.push(told);
             }

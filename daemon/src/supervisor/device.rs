@@ -103,8 +103,8 @@ impl Session {
     /// room or a GPU that is in use or sick. Returns whether what was decided still stands: a canary
     /// takes the slot from what was built there.
     pub(super) async fn admit(&mut self) -> Result<bool, Failure> {
-        self.check_disks()?;
         let built = self.built.clone();
+        self.have_room().await?;
         let owed = self.gpus.owed.take();
         let mut step = owed.unwrap_or_else(|| self.gpus.on(Event::Waited));
         loop {
@@ -124,6 +124,18 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Makes room where a candidate's build has left none: it is made again.
+    async fn have_room(&mut self) -> Result<(), Failure> {
+        let Err(full) = self.check_disks() else { return Ok(()) };
+        if self.sealed().is_none() {
+            return Err(full);
+        }
+        let slot = self.slot.clone();
+        self.aside(move || slot.give_up_target()).await.or_outside()?;
+        self.built = None;
+        self.check_disks()
     }
 
     fn check_disks(&self) -> Result<(), Failure> {

@@ -55,7 +55,7 @@ impl Session {
             tolerate(self.notebook.clear_run(n));
         }
         let log = self.notebook.run_log(n);
-        self.clear_output(work)?;
+        self.clear_output(work).await?;
         let report = self.execute(work, &log, limits).await?;
         // A human wants to stop: what becomes of the experiment is decided next, not here.
         if report.outcome == RunOutcome::Cancelled {
@@ -65,7 +65,7 @@ impl Session {
             warn!(%phase, why, "cut short by the machine; it is repeated");
             let seconds = report.elapsed.as_secs_f64();
             // Before the disks are looked at again: it may be what fills them.
-            self.clear_output(work)?;
+            self.clear_output(work).await?;
             self.end(Entry::Interrupted { phase, why, seconds }).await?;
             return Ok(None);
         }
@@ -80,7 +80,8 @@ impl Session {
             said: last_line(&report.tail).to_owned(),
             tampered: report.telltale.map(|line| format!("it printed a score: {}", line.trim())),
         };
-        tolerate(self.notebook.write_manifest(n, phase, &ended));
+        let (notebook, word) = (self.notebook.clone(), ended.clone());
+        tolerate(self.aside(move || notebook.write_manifest(n, phase, &word)).await);
         Ok(Some(ended))
     }
 

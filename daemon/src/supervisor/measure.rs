@@ -98,7 +98,7 @@ impl Session {
             Some(why) => warn!(why, "a keep that does not stand on the holdout part"),
         }
         self.end(Entry::HeldOut { metrics, seconds: ended.seconds, problem }).await?;
-        if let Some(alarm) = overfit(&gaps(&self.history, &objective)) {
+        if let Some(alarm) = overfit(&gaps(self.history.line(), &objective)) {
             warn!("{alarm}");
         }
         Ok(())
@@ -202,7 +202,7 @@ impl Session {
         let argv = self.command(work).map(|command| command.expand(&places)).unwrap_or_default();
         let sandbox = self.sandbox(work, &places);
         if sandbox.is_some() {
-            self.hand_over(work)?;
+            self.hand_over(work).await?;
         }
         let environment = self.environment(work, &places);
         let execution = Execution {
@@ -224,8 +224,7 @@ impl Session {
         let is_sealed = execution.sandbox.is_some();
         let ended = self.service.during(most, run).await;
         if is_sealed {
-            // What a run left there must not stand in the way of the next.
-            self.slot.renew_scratch().or_outside()?;
+            self.renew_scratch().await?;
         }
         let report = match ended {
             // What a candidate's build made is no program: its doing, and nothing to wait for.

@@ -28,6 +28,7 @@ use crate::session::Heartbeat;
 use crate::settings::Settings;
 use crate::task::Task;
 
+mod aside;
 mod ask;
 mod branch;
 mod build;
@@ -110,6 +111,8 @@ struct Session {
     service: Service,
     /// The commit whose build is in the slot.
     built: Option<String>,
+    /// The commit that the session started from does not build.
+    base_fails: bool,
     /// What was begun in this life and has not ended.
     begun: Option<(u32, Phase)>,
     pack: PathBuf,

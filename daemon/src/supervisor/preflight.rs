@@ -141,6 +141,7 @@ pub(super) async fn prepare(
         proposer: found.proposer,
         slot,
         built: None,
+        base_fails: false,
         begun: None,
         pack: found.pack,
         stop,

@@ -57,7 +57,7 @@ impl Session {
 
     pub(super) async fn abandon(&mut self, reason: String) -> Result<(), Failure> {
         warn!(reason, "abandoned");
-        self.remove_outputs(self.history.current());
+        self.remove_outputs(self.history.current()).await;
         super::settle::tolerate(self.notebook.prune(self.history.current()));
         self.end(Entry::Abandoned { reason }).await?;
         // The branch goes back in the same breath: an orderly stop may follow.

@@ -31,13 +31,20 @@ impl Session {
     }
 
     /// Makes what a run may write ready for the user that it is.
-    pub(super) fn hand_over(&self, work: Work) -> Result<(), Failure> {
-        self.slot.renew_scratch().or_outside()?;
+    pub(super) async fn hand_over(&self, work: Work) -> Result<(), Failure> {
+        self.renew_scratch().await?;
         let target = (work == Work::Build).then(|| self.slot.target.clone());
         let own = [Some(self.slot.scratch.clone()), target, self.output(work)];
-        own.iter()
-            .flatten()
-            .try_for_each(|path| prepare_writable(path, &self.containment).or_outside())
+        let containment = self.containment.clone();
+        let prepare =
+            move || own.iter().flatten().try_for_each(|path| prepare_writable(path, &containment));
+        self.aside(prepare).await.or_outside()
+    }
+
+    /// What a run left there must not stand in the way of the next.
+    pub(super) async fn renew_scratch(&self) -> Result<(), Failure> {
+        let slot = self.slot.clone();
+        self.aside(move || slot.renew_scratch()).await.or_outside()
     }
 
     /// What the task names for all its runs: each path as it stands and where its links lead.

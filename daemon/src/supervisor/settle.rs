@@ -9,7 +9,7 @@ use crate::experiment::{
     Entry, Judgement, Phase, Purpose, Row, Verdict, judge, judge_known, judge_tampered,
 };
 use crate::failure::{Failure, OrFailure as _};
-use crate::notebook::NotebookError;
+use crate::notebook::{Notebook, NotebookError};
 use crate::report::short;
 use crate::runner::remove_written;
 
@@ -40,7 +40,7 @@ impl Session {
         let Some(row) = self.candidate()?.decided().cloned() else { return Ok(()) };
         let n = row.experiment;
         if row.verdict != Verdict::Keep {
-            self.remove_outputs(n);
+            self.remove_outputs(n).await;
             tolerate(self.notebook.prune(n));
         }
         tolerate(self.notebook.archive_run_log(n, row.decided_at_ms));
@@ -58,12 +58,9 @@ impl Session {
     }
 
     /// What its runs wrote, however deep a candidate nested it.
-    pub(super) fn remove_outputs(&self, n: u32) {
-        for directory in [self.notebook.run(n), self.notebook.out(n), self.notebook.holdout(n)] {
-            if let Err(error) = remove_written(&directory) {
-                warn!(%error, directory = %directory.display(), "cannot be removed");
-            }
-        }
+    pub(super) async fn remove_outputs(&self, n: u32) {
+        let notebook = self.notebook.clone();
+        self.aside(move || remove_outputs(&notebook, n)).await;
     }
 
     /// A backup that cannot be made now is made after some more experiments.
@@ -71,6 +68,15 @@ impl Session {
         match self.ledger.back_up(BACKUPS).await {
             Ok(path) => debug!(path = %path.display(), "backup of the ledger"),
             Err(error) => warn!("no backup: {:#}", anyhow::Error::from(error)),
+        }
+    }
+}
+
+/// The same for whoever holds no session.
+pub(super) fn remove_outputs(notebook: &Notebook, n: u32) {
+    for directory in [notebook.run(n), notebook.out(n), notebook.holdout(n)] {
+        if let Err(error) = remove_written(&directory) {
+            warn!(%error, directory = %directory.display(), "cannot be removed");
         }
     }
 }

@@ -8,9 +8,12 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::runner::{FileLock, LockError, remove_written};
 
+/// A clone is the same slot: the lock is held for as long as there is one of them.
+#[derive(Clone)]
 pub(super) struct Slot {
     /// Source tree of the candidate in hand.
     pub(super) tree: PathBuf,
@@ -21,7 +24,7 @@ pub(super) struct Slot {
     /// Build products of a commit that people made.
     trusted: PathBuf,
     root: PathBuf,
-    lock: FileLock,
+    lock: Arc<FileLock>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +46,7 @@ impl Slot {
         let made = fs::create_dir_all(root.join("target")).and_then(|()| root.canonicalize());
         let failed = |source| SlotError::Create { path: root.join("target"), source };
         let root = made.map_err(failed)?;
-        let lock = FileLock::take(&root.join("lock")).map_err(SlotError::Busy)?;
+        let lock = Arc::new(FileLock::take(&root.join("lock")).map_err(SlotError::Busy)?);
         let [tree, target, scratch, trusted] =
             ["tree", "target", "scratch", "trusted"].map(|name| root.join(name));
         Ok(Self { tree, target, scratch, trusted, root, lock })
@@ -76,12 +79,18 @@ impl Slot {
         fs::read_to_string(self.mark()).is_ok_and(|trusted| trusted == commit)
     }
 
-    /// Makes the target directory anew from what is trusted, if anything is.
-    pub(super) fn renew(&self) -> io::Result<()> {
+    /// Makes the target directory anew from the products of this commit, if they are trusted.
+    pub(super) fn renew(&self, commit: &str) -> io::Result<()> {
         remove_written(&self.target)?;
-        if self.trusted.is_dir() && self.mark().exists() {
-            return copy(&self.trusted, &self.target);
+        match self.trusts(commit) {
+            true => copy(&self.trusted, &self.target),
+            false => fs::create_dir_all(&self.target),
         }
+    }
+
+    /// Gives up what the last candidate's build left, however much that is.
+    pub(super) fn give_up_target(&self) -> io::Result<()> {
+        remove_written(&self.target)?;
         fs::create_dir_all(&self.target)
     }
 
@@ -143,11 +152,13 @@ mod tests {
         assert!(slot.trusts("c") && !slot.trusts("d"));
         fs::write(&file, "poisoned").unwrap();
         fs::write(slot.target.join("planted"), "").unwrap();
-        slot.renew().unwrap();
+        slot.renew("c").unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "honest");
         assert_eq!(file.metadata().unwrap().modified().unwrap(), made);
         assert_eq!(fs::read_link(file.with_extension("link")).unwrap(), Path::new("x.rlib"));
         assert!(!slot.target.join("planted").exists());
+        slot.renew("d").unwrap();
+        assert!(slot.target.is_dir() && !file.exists(), "another commit's are not its own");
     }
 
     #[test]
@@ -157,7 +168,7 @@ mod tests {
         fs::write(slot.target.join("x"), "x").unwrap();
         slot.trust("c").unwrap();
         fs::remove_file(slot.mark()).unwrap();
-        slot.renew().unwrap();
+        slot.renew("c").unwrap();
         assert!(!slot.trusts("c") && slot.target.is_dir() && !slot.target.join("x").exists());
     }
 }

@@ -30,13 +30,13 @@ pub(super) struct Toolchain {
 
 impl Toolchain {
     /// Asks the compiler on the path, in the human's repository, where it is. A build that begins
-    /// with another program than cargo has none.
+    /// with another program than cargo, wherever that is, has none.
     pub(super) async fn find(
         settings: &Settings,
         program: &str,
         (containment, log): (&Containment, &Path),
     ) -> Result<Self, Failure> {
-        if program != "cargo" {
+        if Path::new(program).file_name().is_none_or(|name| name != "cargo") {
             return Ok(Self::default());
         }
         let execution = Execution {

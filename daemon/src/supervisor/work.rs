@@ -62,10 +62,13 @@ impl Session {
     }
 
     /// Makes that directory anew: nothing of an earlier attempt is in it.
-    pub(super) fn clear_output(&self, work: Work) -> Result<(), Failure> {
+    pub(super) async fn clear_output(&self, work: Work) -> Result<(), Failure> {
         let Some(directory) = self.output(work) else { return Ok(()) };
-        remove_written(&directory).or_outside()?;
-        std::fs::create_dir_all(&directory).or_outside()
+        let anew = move || {
+            remove_written(&directory)?;
+            std::fs::create_dir_all(&directory)
+        };
+        self.aside(anew).await.or_outside()
     }
 
     /// Placeholders of the task's commands.
