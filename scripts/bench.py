@@ -3,7 +3,7 @@
 Rebuild: the time of the task's own build command after one lab file was changed, in the slot that
 the daemon uses. Daemon cost: the time between two experiments of a session with a stand-in trainer
 that is not spent in the proposer, the build or a run, once with an empty ledger and once with
-10,000 experiments in it.
+10,000 experiments in it. Sealing: baselines of the real trainer, sealed and unsealed by turns.
 """
 
 import fcntl
@@ -28,6 +28,8 @@ OUTSIDE = ("propose", "build", "start", "train", "predict")
 EXPERIMENTS = 20
 FULL_LEDGER = 10_000
 RECORDS = 200
+LONG_S = 600
+BY_TURNS = [(), ("--unsealed",), ("--unsealed",), (), (), ("--unsealed",)]
 
 
 def run(*command, **options):
@@ -53,20 +55,41 @@ def entries(state, tag):
         return [(n, at_ms, json.loads(body)) for n, at_ms, body in found]
 
 
-def real_session():
-    """One baseline of the real trainer in a clone; returns its phase seconds."""
-    repo, state = WORK / "clone", WORK / "state"
+def real_repository():
+    """A clone, and what the real trainer needs to be run from it."""
+    repo = WORK / "clone"
     shutil.rmtree(repo, ignore_errors=True)
-    shutil.rmtree(state, ignore_errors=True)
+    shutil.rmtree(WORK / "state", ignore_errors=True)
     run("git", "clone", "--quiet", ROOT, repo)
     (repo / "third_party").symlink_to(ROOT / "third_party")
     run(TARGET / "release" / "dfr", "prepare", "--sample", "--modality", "video")
+    return repo
+
+
+def baseline(repo, tag, *more):
+    """One baseline of the real trainer: its phase seconds, and its steps per second."""
     base = git(repo, "rev-parse", "HEAD").strip()
     flags = ["--task", "video-sample", "--proposer", "playbook", "--max-experiments", 1]
-    flags += ["--budget-s", 5, "--base", base, "--tag", "bench"]
-    run(DAEMON, *flags, "--repo", repo, "--state-dir", state)
-    settled = [e for _, _, e in entries(state, "bench") if e["entry"] == "settled"]
-    return repo, settled[-1]["phase_seconds"]
+    flags += ["--budget-s", 10, "--base", base, "--tag", tag, *more]
+    run(DAEMON, *flags, "--repo", repo, "--state-dir", WORK / "state")
+    told = {e["entry"]: e for _, _, e in entries(WORK / "state", tag)}
+    claims = dict(line.split(":", 1) for line in told["ran"]["claims"].splitlines() if ":" in line)
+    speed = float(claims["num_steps"]) / float(claims["training_seconds"])
+    return told["settled"]["phase_seconds"], speed
+
+
+def sealing(repo):
+    """What a sandbox adds to an experiment: seconds that do not depend on its length, and the speed
+    of training against that without one."""
+    seconds, speeds = {(): [], ("--unsealed",): []}, {(): [], ("--unsealed",): []}
+    for turn, flags in enumerate(BY_TURNS):
+        phases, speed = baseline(repo, f"turn-{turn}", *flags)
+        seconds[flags].append(sum(phases.values()) - phases["propose"])
+        speeds[flags].append(speed)
+    (with_seal, without), (fast, free) = (
+        [statistics.median(values) for values in by_flags.values()] for by_flags in (seconds, speeds)
+    )
+    return with_seal - without, fast / free
 
 
 def rebuild_seconds(repo):
@@ -178,14 +201,20 @@ def main():
     print(f"daemon cost, {FULL_LEDGER} experiments in the ledger")
     fill_ledger(home, FULL_LEDGER)
     full = statistics.median(daemon_costs(home, FULL_LEDGER + EXPERIMENTS + 1, "--resume"))
-    print("the real trainer: start and rebuild")
-    repo, phases = real_session()
+    print("the real trainer: start, rebuild, sealing")
+    repo = real_repository()
+    phases, _ = baseline(repo, "bench")
     rebuild = rebuild_seconds(repo)
+    added, speed = sealing(repo)
+    long = 100 * (added + LONG_S * (1 / speed - 1)) / LONG_S
     tell("bench", [
         row("rebuild after touching one lab file, median of 5", rebuild, "s", ("<=", 15)),
         row("daemon cost per experiment, empty ledger, median", empty, "s", ("<=", 0.25)),
         row(f"daemon cost with {FULL_LEDGER} experiments / empty ledger", full / empty, "ratio", ("<=", 2)),
         row("start of dfr-train to its first step", phases["start"], "s"),
+        row("sealing adds to an experiment of the demo", added, "s", ("<=", 2)),
+        row("training speed sealed / unsealed", speed, "ratio"),
+        row(f"sealing adds to an experiment of {LONG_S} s", long, "%", ("<=", 3)),
     ], ROOT / "target/reports")
 
 

@@ -1,14 +1,15 @@
 //! What keeps a run together here, found out by the runner.
 
-use crate::report::{Containment, Finding, Tier};
+use crate::report::{Containment, Finding, Tier as Told};
 use crate::runner::{self, Capabilities, RunUser, Seal, Unsealed, Version};
+use crate::tier::Tier;
 
 /// What the machine allows, and the tier that a loop would have: the one asked for, or the best.
-pub(super) fn found(capabilities: &Capabilities, forced: Option<crate::tier::Tier>) -> Containment {
+pub(super) fn found(capabilities: &Capabilities, forced: Option<Tier>) -> Containment {
     let tier = match runner::Containment::choose(forced, capabilities).map(|found| found.tier()) {
-        Ok(crate::tier::Tier::Full) => Tier::Full,
-        Ok(crate::tier::Tier::Container) => Tier::Container,
-        Err(_) => Tier::None,
+        Ok(Tier::Full) => Told::Full,
+        Ok(Tier::Container) => Told::Container,
+        Err(_) => Told::None,
     };
     Containment {
         tier,
@@ -23,15 +24,11 @@ pub(super) fn found(capabilities: &Capabilities, forced: Option<crate::tier::Tie
 }
 
 /// Whether the tier that somebody asked for is to be had.
-pub(super) fn asked(
-    capabilities: &Capabilities,
-    forced: Option<crate::tier::Tier>,
-) -> Vec<Finding> {
-    let judge =
-        |tier: crate::tier::Tier| match runner::Containment::choose(Some(tier), capabilities) {
-            Ok(_) => Finding::ok("containment", format!("{}, as asked", tier.as_str())),
-            Err(error) => Finding::missing("containment", tier.as_str(), error.to_string()),
-        };
+pub(super) fn asked(capabilities: &Capabilities, forced: Option<Tier>) -> Vec<Finding> {
+    let judge = |tier: Tier| match runner::Containment::choose(Some(tier), capabilities) {
+        Ok(_) => Finding::ok("containment", format!("{}, as asked", tier.as_str())),
+        Err(error) => Finding::missing("containment", tier.as_str(), error.to_string()),
+    };
     forced.map(judge).into_iter().collect()
 }
 
@@ -43,10 +40,7 @@ fn named(version: Version) -> &'static str {
 }
 
 /// What else the machine allows or is, and what a sandbox is made of in each tier.
-pub(super) fn others(
-    capabilities: &Capabilities,
-    forced: Option<crate::tier::Tier>,
-) -> Vec<Finding> {
+pub(super) fn others(capabilities: &Capabilities, forced: Option<Tier>) -> Vec<Finding> {
     let chosen = runner::Containment::choose(forced, capabilities).ok();
     let sandbox = |name, tier| {
         let needed = chosen.as_ref().is_none_or(|chosen| chosen.tier() == tier);
@@ -55,8 +49,8 @@ pub(super) fn others(
     vec![
         user(capabilities.root, chosen.as_ref().and_then(runner::Containment::run_user)),
         container(capabilities.in_container),
-        sandbox("sandbox full", crate::tier::Tier::Full),
-        sandbox("sandbox container", crate::tier::Tier::Container),
+        sandbox("sandbox full", Tier::Full),
+        sandbox("sandbox container", Tier::Container),
     ]
 }
 
@@ -83,7 +77,7 @@ fn container(inside: bool) -> Finding {
 fn sandbox(
     name: &'static str,
     seal: &Result<Seal, Unsealed>,
-    (tier, needed): (crate::tier::Tier, bool),
+    (tier, needed): (Tier, bool),
 ) -> Finding {
     match seal {
         Err(why) if needed => Finding::missing(name, "does not hold", format!("{why}; {UNSEALED}")),
@@ -93,8 +87,8 @@ fn sandbox(
     }
 }
 
-fn made_of(seal: &Seal, tier: crate::tier::Tier) -> String {
-    let mounts = (tier == crate::tier::Tier::Full).then(|| "mounts".to_owned());
+fn made_of(seal: &Seal, tier: Tier) -> String {
+    let mounts = (tier == Tier::Full).then(|| "mounts".to_owned());
     let landlock = seal.landlock.map(|abi| format!("Landlock ABI {abi}"));
     let user = match seal.user {
         Some(user) => format!("runs are user {}", user.uid),
@@ -124,21 +118,21 @@ mod tests {
     fn what_the_runner_found_is_told() {
         let mut machine = runner::capabilities_with(Path::new("/bin/false"), None);
         let told = found(&machine, None);
-        assert_eq!((told.tier, told.pid_namespace, told.subreaper), (Tier::None, false, false));
+        assert_eq!((told.tier, told.pid_namespace, told.subreaper), (Told::None, false, false));
         (machine.subreaper, machine.proc_readable) = (true, true);
-        assert_eq!(found(&machine, None).tier, Tier::Container);
-        assert_eq!(found(&machine, Some(crate::tier::Tier::Full)).tier, Tier::None);
-        assert_eq!(asked(&machine, Some(crate::tier::Tier::Full))[0].grade, Grade::Missing);
+        assert_eq!(found(&machine, None).tier, Told::Container);
+        assert_eq!(found(&machine, Some(Tier::Full)).tier, Told::None);
+        assert_eq!(asked(&machine, Some(Tier::Full))[0].grade, Grade::Missing);
         (machine.user_namespace, machine.rlimits) = (true, true);
         let told = found(&machine, None);
-        assert_eq!((told.tier, told.pid_namespace, told.file_limit), (Tier::Full, true, true));
-        assert_eq!(found(&machine, Some(crate::tier::Tier::Container)).tier, Tier::Container);
-        assert_eq!(asked(&machine, Some(crate::tier::Tier::Container))[0].grade, Grade::Ok);
+        assert_eq!((told.tier, told.pid_namespace, told.file_limit), (Told::Full, true, true));
+        assert_eq!(found(&machine, Some(Tier::Container)).tier, Told::Container);
+        assert_eq!(asked(&machine, Some(Tier::Container))[0].grade, Grade::Ok);
         assert_eq!(asked(&machine, None), []);
     }
 
     fn graded(seal: &Result<Seal, Unsealed>, needed: bool) -> (Grade, String) {
-        let found = sandbox("sandbox full", seal, (crate::tier::Tier::Full, needed));
+        let found = sandbox("sandbox full", seal, (Tier::Full, needed));
         (found.grade, found.found)
     }
 
