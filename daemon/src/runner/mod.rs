@@ -48,7 +48,7 @@ pub use lock::{FileLock, LockError, is_held, signal};
 pub use processes::end_leftovers;
 pub use seal::{Seal, Unsealed};
 pub use words::{NotContained, Step};
-pub use written::{PrepareError, prepare_writable, remove_written};
+pub use written::{PrepareError, prepare_writable, remove_written, written_bytes};
 
 use capture::{Capture, Captured};
 use cause::Evidence;

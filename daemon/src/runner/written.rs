@@ -156,6 +156,15 @@ fn exceeds(directories: &[PathBuf], limit: u64) -> bool {
     directories.iter().any(|directory| !add(directory, DEPTH, limit, &mut sum))
 }
 
+/// Bytes on disk of all that is in these directories; what lies too deep is left out.
+pub fn written_bytes(directories: &[PathBuf]) -> u64 {
+    let mut sum = 0;
+    for directory in directories {
+        add(directory, DEPTH, u64::MAX, &mut sum);
+    }
+    sum
+}
+
 /// Adds up what is below a directory; false once it is too much. What vanishes meanwhile is nothing.
 fn add(directory: &Path, depth: usize, limit: u64, sum: &mut u64) -> bool {
     let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;

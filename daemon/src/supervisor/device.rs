@@ -1,4 +1,4 @@
-//! Whether the next thing may start: space on the disks, GPUs that are free and sound.
+//! Whether the next thing may start: GPUs that are free and sound.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,6 @@ use super::work::Work;
 use crate::device::gate::{Floor, admission, harm};
 use crate::device::health::{Event, Health, PROBE_MOST, Step};
 use crate::device::{self, DeviceError, Devices, Gpu, Visible};
-use crate::disk;
 use crate::experiment::{Cause, Pause, RunOutcome};
 use crate::failure::{Failure, OrFailure as _};
 use crate::runner::Report;
@@ -126,34 +125,6 @@ impl Session {
         }
     }
 
-    /// Makes room where a candidate's build has left none: it is made again.
-    async fn have_room(&mut self) -> Result<(), Failure> {
-        let Err(full) = self.check_disks() else { return Ok(()) };
-        if self.sealed().is_none() {
-            return Err(full);
-        }
-        let slot = self.slot.clone();
-        self.aside(move || slot.give_up_target()).await.or_outside()?;
-        self.built = None;
-        self.check_disks()
-    }
-
-    fn check_disks(&self) -> Result<(), Failure> {
-        let locations = &self.settings.locations;
-        let floor_mib = self.settings.floor_mib.unwrap_or(disk::FLOOR_MIB);
-        for place in [self.notebook.root(), &locations.cache] {
-            let free_mib = disk::free_mib(place).or_outside()?;
-            if free_mib < floor_mib {
-                let why = format!(
-                    "{free_mib} MiB are free at {}, {floor_mib} are needed (floor_mib)",
-                    place.display()
-                );
-                return Err(Postponed { cause: Pause::Disk, why, after: None }).or_outside();
-            }
-        }
-        Ok(())
-    }
-
     /// Lets the base commit's canary compute its checksum; nothing when a human stopped it. A task
     /// without a canary is judged by what the driver says alone.
     async fn canary(&mut self) -> Result<Option<Event>, Failure> {
@@ -215,8 +186,12 @@ impl Session {
         if let Some(error) = &report.log_error {
             return Some(format!("no room for its log: {error}"));
         }
-        let full = self.check_disks().err().filter(|_| report.outcome != RunOutcome::Finished);
-        full.map(|failure| failure.error.to_string())
+        match report.outcome {
+            RunOutcome::Finished => None,
+            // It had its room, and filled it.
+            RunOutcome::Crashed { cause: Some(Cause::TooMuchWritten), .. } => None,
+            _ => self.check_disks().err().map(|full| full.error.to_string()),
+        }
     }
 }
 

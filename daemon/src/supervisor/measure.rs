@@ -201,9 +201,13 @@ impl Session {
         let places = self.places(work);
         let argv = self.command(work).map(|command| command.expand(&places)).unwrap_or_default();
         let sandbox = self.sandbox(work, &places);
-        if sandbox.is_some() {
-            self.hand_over(work).await?;
-        }
+        let resources = match &sandbox {
+            Some(sandbox) => {
+                self.hand_over(work).await?;
+                self.allowance(sandbox).await?
+            }
+            None => self.resources,
+        };
         let environment = self.environment(work, &places);
         let execution = Execution {
             argv,
@@ -214,7 +218,7 @@ impl Session {
             telltale: self.telltale(),
             deadline: limits.deadline,
             grace: limits.grace,
-            limits: self.resources,
+            limits: resources,
             containment: self.containment.clone(),
             sandbox,
         };

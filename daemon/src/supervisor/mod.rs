@@ -46,6 +46,7 @@ mod outlook;
 mod phases;
 mod preflight;
 mod record;
+mod room;
 mod sandboxes;
 mod settle;
 mod slot;

@@ -74,6 +74,11 @@ impl Slot {
         Ok(())
     }
 
+    /// Where all of them are.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Whether the trusted products are those of this commit.
     pub(super) fn trusts(&self, commit: &str) -> bool {
         fs::read_to_string(self.mark()).is_ok_and(|trusted| trusted == commit)

@@ -104,3 +104,43 @@ fn a_product_that_is_no_program_is_a_crash() {
     let never = [reply("never tried", &[BETTER])];
     run(&environment, "full", &never).code(3).says(&["the baseline fails", "exit code 127"]);
 }
+
+/// Builds by copying the stand-in, beside which it writes so many MiB as the recipe's `fill` says.
+const FILLS: &str = r#"build = ["sh", "-c", "cp FAKE {target}/made && head -c $(sed -n 's/^fill = //p' {tree}/lab/recipe.txt)M /dev/zero >{target}/junk"]
+product = "{target}/made""#;
+
+#[test]
+fn a_build_that_fills_the_disk_is_its_own_fault_and_stands_in_nobodys_way() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: a small disk cannot be mounted");
+        return;
+    }
+    let fake = env!("CARGO_BIN_EXE_fake-trainer");
+    let environment = environment();
+    let build = format!("build = [{fake:?}, \"build\", \"{{tree}}/lab/recipe.txt\"]");
+    environment.edit("task.toml", (&build, &FILLS.replace("FAKE", fake)));
+    environment.edit("task.toml", (&format!("train = [{fake:?}"), "train = [\"{program}\""));
+    environment.edit("repo/lab/recipe.txt", (EQUAL.0, "extra = 1\nfill = 1"));
+    environment.commit_all("fills");
+    environment.write("repo/dfr.toml", "floor_mib = 60\n");
+    let fills = |mib: &str| ("extra = 1\nfill = 1", format!("extra = 1\nfill = {mib}"));
+    let (all, most) = (fills("400"), fills("150"));
+    let script = environment.script(&[
+        reply("takes all of the disk", &[(all.0, &all.1)]),
+        // Instead of it, after it was told; too little is left for the next one to start.
+        reply("takes most of the disk", &[(most.0, &most.1), BETTER]),
+        reply("takes little", &[(&most.1, "extra = 1\nfill = 2")]),
+    ]);
+    let disk = environment.path("cache/build");
+    std::fs::create_dir_all(&disk).unwrap();
+    let mount = "mount -t tmpfs -o size=200m none \"$0\" && exec \"$@\"";
+    let mut session = environment.hermetic("unshare");
+    session.args(["--mount", "sh", "-c", mount]).arg(disk).arg(env!("CARGO_BIN_EXE_dfr-daemon"));
+    session.args(["--tag", "t", "--containment", "full", "--task"]);
+    session.arg(environment.path("task.toml")).args(["--proposer", &script]);
+    environment.run(session.args(["--max-experiments", "3"])).code(0);
+    assert_eq!(environment.verdicts(), ["keep", "keep", "discard"]);
+    let shown = environment.show(1);
+    assert!(shown.contains("build: crashed: too much was written"), "{shown}");
+    assert!(!shown.contains("waited"), "{shown}");
+}

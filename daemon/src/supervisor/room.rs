@@ -1,0 +1,65 @@
+//! Room on the disks: enough before anything starts, and how much of it a run may take.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::Session;
+use super::wait::Postponed;
+use crate::disk;
+use crate::experiment::Pause;
+use crate::failure::{Failure, OrFailure as _};
+use crate::runner::{ResourceLimits, written_bytes};
+use crate::sandbox::Sandbox;
+
+impl Session {
+    /// Makes room where a candidate's build has left none: nothing needs the rest of it once its
+    /// program is kept.
+    pub(super) async fn have_room(&self) -> Result<(), Failure> {
+        let Err(full) = self.check_disks() else { return Ok(()) };
+        let is_needed = self.built.is_some() && self.task.commands.product.is_none();
+        if self.sealed().is_none() || is_needed {
+            return Err(full);
+        }
+        let slot = self.slot.clone();
+        self.aside(move || slot.give_up_target()).await.or_outside()?;
+        self.check_disks()
+    }
+
+    pub(super) fn check_disks(&self) -> Result<(), Failure> {
+        let floor_mib = self.floor_mib();
+        for (place, free_mib) in self.free_mib()? {
+            if free_mib < floor_mib {
+                let place = place.display();
+                let why = format!(
+                    "{free_mib} MiB are free at {place}, {floor_mib} are needed (floor_mib)"
+                );
+                return Err(Postponed { cause: Pause::Disk, why, after: None }).or_outside();
+            }
+        }
+        Ok(())
+    }
+
+    /// What a run in a sandbox may use: of the free space no more than leaves half of the floor, so
+    /// that it is ended, and named, before it stands in everybody's way.
+    pub(super) async fn allowance(&self, sandbox: &Sandbox) -> Result<ResourceLimits, Failure> {
+        let written: Vec<_> = sandbox.writable.iter().cloned().collect();
+        let written = self.aside(move || written_bytes(&written)).await;
+        let floor_mib = self.floor_mib();
+        let spare = |free_mib: u64| (free_mib - free_mib.min(floor_mib) / 2) << 20;
+        let spare = self.free_mib()?.into_iter().map(|(_, free_mib)| spare(free_mib)).min();
+        let most = written.saturating_add(spare.unwrap_or(u64::MAX));
+        let cap = self.resources.directory_bytes.map_or(most, |cap| cap.min(most));
+        Ok(ResourceLimits { directory_bytes: Some(cap), ..self.resources })
+    }
+
+    fn floor_mib(&self) -> u64 {
+        self.settings.floor_mib.unwrap_or(disk::FLOOR_MIB)
+    }
+
+    /// Where anything is written, and what is free there.
+    fn free_mib(&self) -> Result<Vec<(PathBuf, u64)>, Failure> {
+        let places = [self.notebook.root(), &self.settings.locations.cache, self.slot.root()];
+        let free = |place: &Path| Ok((place.to_owned(), disk::free_mib(place)?));
+        places.into_iter().map(free).collect::<io::Result<_>>().or_outside()
+    }
+}
