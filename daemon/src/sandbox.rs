@@ -73,8 +73,8 @@ pub struct Sandbox {
 pub enum Code {
     /// A compiler at work on a candidate's sources.
     Trusted,
-    /// The candidate itself: owners, modes, times and attributes of files stay as they are made,
-    /// because Landlock does not keep these from being changed outside.
+    /// The candidate itself: owners, times and attributes of files stay as they are made, and modes
+    /// where Landlock alone guards them, because it does not keep these from being changed outside.
     Candidate,
 }
 

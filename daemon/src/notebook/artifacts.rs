@@ -1,7 +1,7 @@
 //! Where the files of a session lie, and the effects on them.
 
 use std::fs;
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -196,6 +196,13 @@ impl Notebook {
         copy_program(program, &kept).map_err(failed("write", &kept))
     }
 
+    /// Whether the program that was kept with an experiment has this SHA-256.
+    pub fn has_program(&self, experiment: u32, sha256: &str) -> bool {
+        fs::File::open(self.program(experiment))
+            .and_then(|program| copy_hashed(program, io::sink()))
+            .is_ok_and(|found| found == sha256)
+    }
+
     /// Writes the predictions that were scored.
     ///
     /// # Errors
@@ -343,14 +350,21 @@ fn sync(directory: &Path) -> io::Result<()> {
 }
 
 /// Copies a program to where nobody but the daemon writes, and says its SHA-256.
-fn copy_program(mut from: fs::File, to: &Path) -> io::Result<Option<String>> {
+fn copy_program(from: fs::File, to: &Path) -> io::Result<Option<String>> {
     if from.metadata()?.len() > PROGRAM_BYTES {
         return Ok(None);
     }
     if to.symlink_metadata().is_ok() {
         remove(to)?;
     }
-    let (mut copy, mut hash) = (fs::File::create_new(to)?, Sha256::new());
+    let sha256 = copy_hashed(from, fs::File::create_new(to)?)?;
+    fs::set_permissions(to, fs::Permissions::from_mode(0o755))?;
+    Ok(Some(sha256))
+}
+
+/// Copies, and says the SHA-256 of what was copied.
+fn copy_hashed(mut from: impl io::Read, mut to: impl io::Write) -> io::Result<String> {
+    let mut hash = Sha256::new();
     let mut chunk = vec![0; 1 << 20];
     loop {
         let read = from.read(&mut chunk)?;
@@ -358,10 +372,9 @@ fn copy_program(mut from: fs::File, to: &Path) -> io::Result<Option<String>> {
             break;
         }
         hash.update(&chunk[..read]);
-        copy.write_all(&chunk[..read])?;
+        to.write_all(&chunk[..read])?;
     }
-    fs::set_permissions(to, fs::Permissions::from_mode(0o755))?;
-    Ok(Some(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Bytes of everything below a directory; what cannot be looked at counts nothing.

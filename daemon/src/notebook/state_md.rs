@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::experiment::{History, Notes, Row, Verdict, rounded, told_sources};
+use crate::experiment::{History, Notes, Row, Verdict, rounded, told_reason, told_sources};
 use crate::report::{one_line, short};
 use crate::task::Task;
 
@@ -98,7 +98,7 @@ fn fact(compared: &Compared) -> String {
     match compared.row.verdict {
         Verdict::Keep | Verdict::Discard => scored(compared),
         Verdict::Crash => {
-            format!("- {}: crash, {}", named(compared.row), one_line(&compared.row.reason, 60))
+            format!("- {}: crash, {}", named(compared.row), one_line(told_reason(compared.row), 60))
         }
     }
 }

@@ -160,3 +160,14 @@ fn the_best_is_what_the_next_experiment_starts_from() {
     } // With what stood when it was tried, not with the keep that was left behind.
     assert!(told(&history).contains("- #2 worse: 0.70 (+0.10)\n"), "{}", told(&history));
 }
+
+/// What runs that see the part that decides print goes no further, and digits that they choose neither.
+#[test]
+fn a_crash_in_prediction_is_told_without_what_it_said() {
+    let all = [tried(Verdict::Keep, 0.6, "first"), tried(Verdict::Crash, 0.0, "says much")];
+    let mut history = sample::history(&all);
+    history.rows[1].reason = "prediction exit code 1: r17=.03 r18=.99".to_owned();
+    let text = told(&history);
+    assert!(text.contains("#1 says much: crash, prediction failed"), "{text}");
+    assert!(!text.contains("r17"), "{text}");
+}

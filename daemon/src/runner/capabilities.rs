@@ -184,7 +184,8 @@ fn try_probe(asked: &Asked<'_>) -> io::Result<(String, Vec<u8>)> {
     };
     let (mut line, far) = UnixStream::pair()?;
     let mut command = Command::new(asked.init);
-    command.arg(CONTAIN).arg(order(asked.stage.clone(), asked.confinement.clone())?);
+    // As runs have it: nothing of the daemon's own.
+    command.env_clear().arg(CONTAIN).arg(order(asked.stage.clone(), asked.confinement.clone())?);
     let last = Stage::Probe { canary: asked.canary.to_owned() };
     command.arg(asked.program).arg(CONTAIN).arg(order(last, None)?);
     // A directory that is there in every sandbox.

@@ -1,6 +1,6 @@
 //! The directories that a run may write: made for it, watched, and removed.
 
-use std::fs::{self, DirBuilder, DirEntry};
+use std::fs::{self, DirBuilder, DirEntry, Metadata};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, lchown};
 use std::path::{Path, PathBuf};
@@ -14,6 +14,9 @@ use super::{Containment, Execution};
 const LEAST_BYTES: u64 = 4096;
 /// Bytes of a path below the one that is removed; what lies deeper is moved up first.
 const LONGEST_PATH: usize = 500;
+/// Entries of directories that a run may leave; no honest build has so many, and each of them costs
+/// time to be synced and removed.
+const MOST_ENTRIES: u64 = 500_000;
 /// Directories below each other that are looked into; no honest tree has so many.
 const DEPTH: usize = 100;
 
@@ -94,6 +97,8 @@ fn remove(directory: &Path, top: &Path, moved: &mut u32) -> io::Result<()> {
         if !entry.file_type()?.is_dir() {
             fs::remove_file(path)?;
         } else if path.as_os_str().len() > top.as_os_str().len() + LONGEST_PATH {
+            // Who may not write a directory may not move it either.
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o700))?;
             fs::rename(path, free(top, moved))?;
         } else {
             remove(&path, top, moved)?;
@@ -152,21 +157,39 @@ impl Watch {
 
 /// Whether there is more than that in these directories; also when they cannot be looked through.
 fn exceeds(directories: &[PathBuf], limit: u64) -> bool {
-    let mut sum = 0;
-    directories.iter().any(|directory| !add(directory, DEPTH, limit, &mut sum))
+    let mut sum = Sum::default();
+    let most = Sum { bytes: limit, entries: MOST_ENTRIES };
+    directories.iter().any(|directory| !add(directory, DEPTH, most, &mut sum))
 }
 
 /// Bytes on disk of all that is in these directories; what lies too deep is left out.
 pub fn written_bytes(directories: &[PathBuf]) -> u64 {
-    let mut sum = 0;
+    let mut sum = Sum::default();
+    let most = Sum { bytes: u64::MAX, entries: u64::MAX };
     for directory in directories {
-        add(directory, DEPTH, u64::MAX, &mut sum);
+        add(directory, DEPTH, most, &mut sum);
     }
-    sum
+    sum.bytes
+}
+
+/// What is in a directory.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    bytes: u64,
+    entries: u64,
+}
+
+impl Sum {
+    /// Whether it is no more than that with one more entry.
+    fn takes(&mut self, metadata: &Metadata, most: Self) -> bool {
+        self.bytes += (metadata.blocks() * 512).max(LEAST_BYTES);
+        self.entries += 1;
+        self.bytes <= most.bytes && self.entries <= most.entries
+    }
 }
 
 /// Adds up what is below a directory; false once it is too much. What vanishes meanwhile is nothing.
-fn add(directory: &Path, depth: usize, limit: u64, sum: &mut u64) -> bool {
+fn add(directory: &Path, depth: usize, most: Sum, sum: &mut Sum) -> bool {
     let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
     let entries = match fs::read_dir(directory) {
         Ok(entries) if depth > 0 => entries,
@@ -180,8 +203,7 @@ fn add(directory: &Path, depth: usize, limit: u64, sum: &mut u64) -> bool {
             Err(_) => return false,
         };
         let (path, metadata) = metadata;
-        *sum += (metadata.blocks() * 512).max(LEAST_BYTES);
-        if *sum > limit || metadata.is_dir() && !add(&path, depth - 1, limit, sum) {
+        if !sum.takes(&metadata, most) || metadata.is_dir() && !add(&path, depth - 1, most, sum) {
             return false;
         }
     }
@@ -209,6 +231,10 @@ mod tests {
             at = openat(&at, "deep", OFlag::O_DIRECTORY, Mode::empty()).unwrap();
         }
         fs::write(top.join("file"), "").unwrap();
+        // Beyond what is removed by its path, and closed to an owner that is not root.
+        let far = top.join("a".repeat(250)).join("b".repeat(250));
+        fs::create_dir_all(far.join("closed")).unwrap();
+        fs::set_permissions(far.join("closed"), fs::Permissions::from_mode(0o0)).unwrap();
         std::os::unix::fs::symlink(home.path(), top.join("link")).unwrap();
         fs::create_dir_all(top.join(".moved-1/taken")).unwrap();
         fs::create_dir(top.join("closed")).unwrap();
@@ -235,5 +261,8 @@ mod tests {
         assert!(holds(home.path(), 112 << 10));
         fs::create_dir_all(at(&"d/".repeat(DEPTH + 1))).unwrap();
         assert!(!holds(home.path(), 1 << 30));
+        let (mut sum, one) = (Sum::default(), fs::metadata(at("0")).unwrap());
+        let two = Sum { bytes: 1 << 30, entries: 2 };
+        assert!(sum.takes(&one, two) && sum.takes(&one, two) && !sum.takes(&one, two));
     }
 }

@@ -138,9 +138,10 @@ impl ByHand {
                 let told =
                     format!("experiment {} was in hand; it is given up", candidate.experiment);
                 let reason = format!("a human returned to experiment {to}");
-                remove_outputs(&self.notebook, candidate.experiment);
-                tolerate(self.notebook.prune(candidate.experiment));
+                let n = candidate.experiment;
                 self.record(Entry::Abandoned { reason }).await?;
+                remove_outputs(&self.notebook, n);
+                tolerate(self.notebook.prune(n));
                 self.told.push(told);
             }
             None => {}

@@ -16,6 +16,7 @@ use crate::proposer::{
     Llm, LlmSettings, Patient, Playbook, Policy, Proposer, ProposerError, Scripted,
 };
 use crate::repository::{Repository, valid_tag};
+use crate::sandbox::{Code, Sandbox};
 use crate::session::Session;
 use crate::settings::{ProposerChoice, Settings};
 use crate::task::{Places, Scoring, Task, expand, expand_paths};
@@ -134,23 +135,31 @@ fn find_pack(settings: &Settings, task: &Task) -> Result<PathBuf, Failure> {
     for of_the_vault in [Some(labels), sources.as_ref(), holdout].into_iter().flatten() {
         let path = expand(of_the_vault, &places);
         std::fs::metadata(&path).with_context(|| format!("labels {path}")).or_configuration()?;
-        refuse_open(task, &places, Path::new(&path))?;
+        let is_sealed = !settings.runs.unsealed;
+        refuse_open(task, &places, (Path::new(&path), is_sealed))?;
     }
     Ok(pack)
 }
 
-/// A task whose runs may read everything must not hand them what they are scored on.
-fn refuse_open(task: &Task, places: &Places, of_the_vault: &Path) -> Result<(), Failure> {
-    let readable = task.sandbox.readable.iter().chain(task.paths.values());
+/// A task whose runs may read everything must not hand them what they are scored on; neither must the
+/// system's own places, which all of them may read.
+fn refuse_open(
+    task: &Task,
+    places: &Places,
+    (of_the_vault, is_sealed): (&Path, bool),
+) -> Result<(), Failure> {
+    let named = task.sandbox.readable.iter().chain(task.paths.values());
+    let named = named.map(|path| PathBuf::from(expand(path, places)));
+    let systems = Sandbox::system(Code::Candidate).readable;
+    let systems = systems.into_iter().filter(|_| is_sealed);
     let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let secret = canonical(of_the_vault);
-    let open = readable
-        .map(|path| expand(path, places))
-        .find(|path| secret.starts_with(canonical(Path::new(path))));
-    let Some(open) = open else { return Ok(()) };
+    let open = named.chain(systems).find(|path| secret.starts_with(canonical(path)));
+    let Some(open) = open.map(|open| open.display().to_string()) else { return Ok(()) };
     let error = anyhow!("runs may read {open}, and {} lies in it", of_the_vault.display());
     Err(Failure::new(Kind::Configuration, error)
-        .hint("name what they need more narrowly under [paths] and [sandbox] of the task"))
+        .hint("name what they need more narrowly under [paths] and [sandbox] of the task")
+        .hint("or keep the data elsewhere (DFRESEARCH_CACHE): all runs may read the system's own places"))
 }
 
 /// What the build needs before it is worth starting: its program and its paths.

@@ -86,14 +86,14 @@ impl Session {
                 scored => scored.map_err(|error| error.to_string()),
             },
         };
+        let tampered = ended.tampered.as_ref().map(|what| format!("tampered: {what}"));
         let (metrics, problem) = match scored {
-            Ok(scored) => (scorer::by_name(&scored.scores), None),
+            Ok(scored) => (scorer::by_name(&scored.scores), tampered),
             Err(problem) => (BTreeMap::new(), Some(problem)),
         };
         let objective = self.task.score.objective.clone();
         let score = metrics.get(&objective).copied();
-        let tampered = ended.tampered.as_deref();
-        match problem.as_deref().or(tampered) {
+        match problem.as_deref() {
             None => info!(score, "the keep on the holdout part: {objective}"),
             Some(why) => warn!(why, "a keep that does not stand on the holdout part"),
         }
@@ -119,6 +119,17 @@ impl Session {
         official
             .iter()
             .find_map(|(name, official)| false_claim(name, *claims.get(name.as_str())?, *official))
+    }
+
+    /// The task's command; a compiler by its absolute path.
+    fn argv(&self, work: Work, places: &Places) -> Vec<String> {
+        let mut argv = self.command(work).map(|command| command.expand(places)).unwrap_or_default();
+        if work == Work::Build
+            && let (Some(bin), Some(program)) = (&self.toolchain.bin, argv.first_mut())
+        {
+            *program = bin.join("cargo").to_string_lossy().into_owned();
+        }
+        argv
     }
 
     /// The whole environment of a run.
@@ -199,7 +210,7 @@ impl Session {
     ) -> Result<Report, Failure> {
         make_way(log).or_outside()?;
         let places = self.places(work);
-        let argv = self.command(work).map(|command| command.expand(&places)).unwrap_or_default();
+        let argv = self.argv(work, &places);
         let sandbox = self.sandbox(work, &places);
         let resources = match &sandbox {
             Some(sandbox) => {
@@ -227,8 +238,9 @@ impl Session {
         let run = runner::run(&execution, self.live, self.stop.clone());
         let is_sealed = execution.sandbox.is_some();
         let ended = self.service.during(most, run).await;
-        if is_sealed {
-            self.renew_scratch().await?;
+        // It may hold much; the next run finds it empty in any case.
+        if is_sealed && let Err(failure) = self.renew_scratch().await {
+            warn!("its temporary files stay for now: {:#}", failure.error);
         }
         let report = match ended {
             // What a candidate's build made is no program: its doing, and nothing to wait for.

@@ -57,9 +57,11 @@ impl Session {
 
     pub(super) async fn abandon(&mut self, reason: String) -> Result<(), Failure> {
         warn!(reason, "abandoned");
-        self.remove_outputs(self.history.current()).await;
-        super::settle::tolerate(self.notebook.prune(self.history.current()));
+        let n = self.history.current();
+        // First, so that nobody goes on with an experiment whose files are gone.
         self.end(Entry::Abandoned { reason }).await?;
+        self.remove_outputs(n).await;
+        super::settle::tolerate(self.notebook.prune(n));
         // The branch goes back in the same breath: an orderly stop may follow.
         self.align().await
     }

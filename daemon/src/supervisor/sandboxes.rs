@@ -55,7 +55,7 @@ impl Session {
     }
 
     fn building(&self, mut sandbox: Sandbox) -> Sandbox {
-        sandbox.readable.extend(self.toolchain.readable.clone());
+        sandbox.readable.extend(self.toolchain.readable(&self.slot.tree));
         sandbox.writes(&self.slot.target)
     }
 

@@ -81,7 +81,8 @@ impl Slot {
 
     /// Whether the trusted products are those of this commit.
     pub(super) fn trusts(&self, commit: &str) -> bool {
-        fs::read_to_string(self.mark()).is_ok_and(|trusted| trusted == commit)
+        self.trusted.is_dir()
+            && fs::read_to_string(self.mark()).is_ok_and(|trusted| trusted == commit)
     }
 
     /// Makes the target directory anew from the products of this commit, if they are trusted.
@@ -93,8 +94,12 @@ impl Slot {
         }
     }
 
-    /// Gives up what the last candidate's build left, however much that is.
+    /// Gives up what the last candidate's build left, however much that is, and a copy that was cut
+    /// short.
     pub(super) fn give_up_target(&self) -> io::Result<()> {
+        if !self.mark().exists() {
+            remove_written(&self.trusted)?;
+        }
         remove_written(&self.target)?;
         fs::create_dir_all(&self.target)
     }
@@ -110,7 +115,12 @@ impl Slot {
         // Without its mark a copy that was cut short is none.
         remove_written(&self.mark())?;
         remove_written(&self.trusted)?;
-        copy(&self.target, &self.trusted)?;
+        let copied = copy(&self.target, &self.trusted);
+        if copied.is_err() {
+            // A full disk, mostly: the half of it would keep it full.
+            remove_written(&self.trusted)?;
+        }
+        copied?;
         fs::write(self.mark(), commit)
     }
 
@@ -175,5 +185,17 @@ mod tests {
         fs::remove_file(slot.mark()).unwrap();
         slot.renew("c").unwrap();
         assert!(!slot.trusts("c") && slot.target.is_dir() && !slot.target.join("x").exists());
+        slot.give_up_target().unwrap();
+        assert!(!slot.trusted.exists());
+    }
+
+    #[test]
+    fn what_somebody_cleared_is_not_trusted() {
+        let cache = tempfile::tempdir().unwrap();
+        let slot = Slot::claim(cache.path(), "p").unwrap();
+        slot.trust("c").unwrap();
+        fs::remove_dir(&slot.trusted).unwrap();
+        slot.renew("c").unwrap();
+        assert!(!slot.trusts("c") && slot.target.is_dir());
     }
 }

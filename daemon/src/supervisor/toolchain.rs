@@ -25,7 +25,7 @@ pub(super) struct Toolchain {
     /// Cargo's directory.
     pub(super) cargo_home: Option<PathBuf>,
     /// What builds read of all this.
-    pub(super) readable: Vec<PathBuf>,
+    readable: Vec<PathBuf>,
 }
 
 impl Toolchain {
@@ -70,6 +70,18 @@ impl Toolchain {
         let mut readable = vec![sysroot.to_owned()];
         readable.extend(cargo_home.iter().flat_map(|home| OF_CARGO.map(|name| home.join(name))));
         Self { bin: Some(sysroot.join("bin")), cargo_home, readable }
+    }
+
+    /// What builds of this tree read: of all this, and the configuration that cargo looks for in the
+    /// directories above. One that it sees and may not read ends it.
+    pub(super) fn readable(&self, tree: &Path) -> Vec<PathBuf> {
+        if self.bin.is_none() {
+            return Vec::new();
+        }
+        let above = tree.ancestors().skip(1).flat_map(|directory| {
+            ["config.toml", "config"].map(|name| directory.join(".cargo").join(name))
+        });
+        self.readable.iter().cloned().chain(above).collect()
     }
 
     /// What a build finds in its environment besides the rest.

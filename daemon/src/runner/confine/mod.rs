@@ -10,13 +10,14 @@ use nix::libc;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::{set_dumpable, set_no_new_privs, set_pdeathsig};
 use nix::sys::signal::Signal;
+use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 
 use super::words::{NotContained, Step};
 use crate::sandbox::Sandbox;
 use landlock::Fence;
 use places::Places;
-use system_calls::Filters;
+use system_calls::{Filters, Guards};
 
 mod landlock;
 mod mounts;
@@ -49,9 +50,10 @@ impl Doors {
         let Confinement { sandbox, user } = confinement;
         let at = NotContained::at;
         let places = Places::resolve(sandbox).map_err(at(Step::Paths))?;
-        // What it may only read is mounted so, or belongs to somebody else.
-        let modes = mounts || user.is_some();
-        let filters = Filters::compile(sandbox.code, modes).map_err(at(Step::SystemCalls))?;
+        // What it may only read is mounted so, and devices do not belong to it.
+        let files = mounts && (user.is_some() || !geteuid().is_root());
+        let guards = Guards { files, processes: mounts || user.is_some() };
+        let filters = Filters::compile(sandbox.code, guards).map_err(at(Step::SystemCalls))?;
         if mounts {
             mounts::enter(&places).map_err(at(Step::Mounts))?;
             // The program sees this process, and may be of the same user.

@@ -24,6 +24,15 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_msgget,
     libc::SYS_semget,
     libc::SYS_shmget,
+    // Those of others, by their number.
+    libc::SYS_msgsnd,
+    libc::SYS_msgrcv,
+    libc::SYS_msgctl,
+    libc::SYS_semop,
+    libc::SYS_semtimedop,
+    libc::SYS_semctl,
+    libc::SYS_shmat,
+    libc::SYS_shmctl,
     libc::SYS_ptrace,
     libc::SYS_process_vm_readv,
     libc::SYS_process_vm_writev,
@@ -116,12 +125,26 @@ const UNKNOWN_TO_LANDLOCK_HERE: &[libc::c_long] = &[
 const UNKNOWN_TO_LANDLOCK_HERE: &[libc::c_long] = &[];
 
 /// Refused as well where a candidate owns files that it may only read. Elsewhere copying a file, which
-/// sets the mode of the copy, is left to it.
-const MODES: &[libc::c_long] = &[libc::SYS_fchmod, libc::SYS_fchmodat, libc::SYS_fchmodat2];
+/// sets the mode of the copy, is left to it. With the place of the mode among the arguments.
+const MODES: &[(libc::c_long, u8)] =
+    &[(libc::SYS_fchmod, 1), (libc::SYS_fchmodat, 2), (libc::SYS_fchmodat2, 2)];
 #[cfg(target_arch = "x86_64")]
-const MODES_HERE: &[libc::c_long] = &[libc::SYS_chmod];
+const MODES_HERE: &[(libc::c_long, u8)] = &[(libc::SYS_chmod, 1)];
 #[cfg(not(target_arch = "x86_64"))]
-const MODES_HERE: &[libc::c_long] = &[];
+const MODES_HERE: &[(libc::c_long, u8)] = &[];
+/// Whoever executes such a file becomes its owner, also outside.
+const BECOMES_OWNER: [u64; 2] = [libc::S_ISUID as u64, libc::S_ISGID as u64];
+
+/// Refused to a candidate that has the daemon's user and sees its processes, but for itself: a daemon
+/// made slow makes all that come later slow. With the place of the process among the arguments.
+const PACE: [(libc::c_long, u8); 6] = [
+    (libc::SYS_sched_setaffinity, 0),
+    (libc::SYS_sched_setscheduler, 0),
+    (libc::SYS_sched_setparam, 0),
+    (libc::SYS_sched_setattr, 0),
+    (libc::SYS_setpriority, 1),
+    (libc::SYS_ioprio_set, 1),
+];
 
 /// Since Linux 6.13 and 6.17, the same number everywhere.
 const SYS_SETXATTRAT: libc::c_long = 463;
@@ -147,14 +170,21 @@ const KIND: u64 = 0xf;
 /// Marks the numbers of another set of system calls on x86_64, which is refused as a whole.
 const X32: u32 = 0x4000_0000;
 
+/// What else keeps a candidate from what is not its own.
+#[derive(Clone, Copy)]
+pub(super) struct Guards {
+    /// It owns no file, and no device, that it may not write.
+    pub files: bool,
+    /// It sees no process of its user but its own.
+    pub processes: bool,
+}
+
 /// Compiled filters, all of which hold.
 pub(super) struct Filters(Vec<BpfProgram>);
 
 impl Filters {
-    /// `modes`: whether candidates may change those of files; what they do not own must be guarded
-    /// otherwise.
-    pub(super) fn compile(code: Code, modes: bool) -> io::Result<Self> {
-        let refused = compile(rules(code, modes).map_err(|error| os_error(&error))?, libc::EPERM)?;
+    pub(super) fn compile(code: Code, guards: Guards) -> io::Result<Self> {
+        let refused = compile(rules(code, guards).map_err(|error| os_error(&error))?, libc::EPERM)?;
         // Its flags lie in memory that a filter cannot read; libraries then take the older call.
         let unknown = compile(BTreeMap::from([(libc::SYS_clone3, Vec::new())]), libc::ENOSYS)?;
         let mut filters = vec![unknown, refused];
@@ -180,24 +210,54 @@ fn compile(rules: Rules, errno: libc::c_int) -> io::Result<BpfProgram> {
     filter.try_into().map_err(|error| os_error(&error))
 }
 
-fn rules(code: Code, modes: bool) -> Result<Rules, BackendError> {
+fn rules(code: Code, guards: Guards) -> Result<Rules, BackendError> {
     let mut refused: Vec<_> = REFUSED.iter().chain(REFUSED_HERE).collect();
     if code == Code::Candidate {
         refused.extend(UNKNOWN_TO_LANDLOCK.iter().chain(UNKNOWN_TO_LANDLOCK_HERE));
-    }
-    if code == Code::Candidate && !modes {
-        refused.extend(MODES.iter().chain(MODES_HERE));
     }
     let mut rules: Rules = refused.into_iter().map(|call| (*call, Vec::new())).collect();
     let namespace = |flag: &libc::c_int| {
         let flag = u64::from(flag.cast_unsigned());
         rule(&[(0, SeccompCmpOp::MaskedEq(flag), flag)])
     };
+    if code == Code::Candidate {
+        rules.extend(modes(guards)?);
+    }
+    if code == Code::Candidate && !guards.processes {
+        rules.extend(pace()?);
+    }
     rules.insert(libc::SYS_clone, NAMESPACES.iter().map(namespace).collect::<Result<_, _>>()?);
     rules.insert(libc::SYS_socketpair, pairs()?);
     rules.insert(libc::SYS_ioctl, requests(code)?);
     // Limits of others.
     rules.insert(libc::SYS_prlimit64, vec![rule(&[(0, SeccompCmpOp::Ne, 0)])?]);
+    Ok(rules)
+}
+
+fn modes(guards: Guards) -> Result<Rules, BackendError> {
+    let refused = |(call, place): &(libc::c_long, u8)| {
+        let bit = |bit| rule(&[(*place, SeccompCmpOp::MaskedEq(bit), bit)]);
+        let bits = BECOMES_OWNER.into_iter().filter(|_| guards.files).map(bit);
+        Ok((*call, bits.collect::<Result<_, _>>()?))
+    };
+    MODES.iter().chain(MODES_HERE).map(refused).collect()
+}
+
+fn pace() -> Result<Rules, BackendError> {
+    let others = |(call, place)| Ok((call, vec![rule(&[(place, SeccompCmpOp::Ne, 0)])?]));
+    let mut rules = PACE.into_iter().map(others).collect::<Result<Rules, _>>()?;
+    // Of a group or a user, whose number may be left out as well.
+    let of_others = |call, process: libc::c_int| {
+        Ok((call, rule(&[(0, SeccompCmpOp::Ne, process.cast_unsigned().into())])?))
+    };
+    /// `IOPRIO_WHO_PROCESS`.
+    const PROCESS: libc::c_int = 1;
+    for (call, rule) in [
+        of_others(libc::SYS_setpriority, libc::PRIO_PROCESS.cast_signed())?,
+        of_others(libc::SYS_ioprio_set, PROCESS)?,
+    ] {
+        rules.entry(call).or_default().push(rule);
+    }
     Ok(rules)
 }
 
@@ -250,16 +310,24 @@ mod tests {
 
     #[test]
     fn a_candidate_is_refused_more_than_a_compiler() {
-        let of = |code| rules(code, true).unwrap();
+        let of = |code| rules(code, Guards { files: true, processes: true }).unwrap();
         let (trusted, candidate) = (of(Code::Trusted), of(Code::Candidate));
         let more: Vec<_> = candidate.keys().filter(|call| !trusted.contains_key(call)).collect();
-        assert_eq!(more.len(), UNKNOWN_TO_LANDLOCK.len() + UNKNOWN_TO_LANDLOCK_HERE.len());
+        assert_eq!(
+            more.len(),
+            UNKNOWN_TO_LANDLOCK.len()
+                + UNKNOWN_TO_LANDLOCK_HERE.len()
+                + MODES.len()
+                + MODES_HERE.len()
+        );
         assert!(trusted.keys().all(|call| candidate.contains_key(call)));
         for call in [libc::SYS_execve, libc::SYS_openat, libc::SYS_write, libc::SYS_mmap] {
             assert!(!candidate.contains_key(&call), "{call}");
         }
-        assert!(!candidate.contains_key(&libc::SYS_fchmod));
-        assert!(rules(Code::Candidate, false).unwrap().contains_key(&libc::SYS_fchmod));
-        assert!(Filters::compile(Code::Candidate, false).is_ok());
+        let alone = Guards { files: false, processes: false };
+        let (some, all) = (&candidate[&libc::SYS_fchmod], rules(Code::Candidate, alone).unwrap());
+        assert_eq!((some.len(), all[&libc::SYS_fchmod].len()), (2, 0), "none stands for any");
+        assert_eq!(all[&libc::SYS_setpriority].len(), 2);
+        assert!(Filters::compile(Code::Candidate, alone).is_ok());
     }
 }
