@@ -5,7 +5,8 @@ use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::layer::{Filter as Filters, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 
@@ -22,6 +23,9 @@ const MOST_BYTES: u64 = 64 << 20;
 
 /// What is logged when nobody says otherwise.
 const DEFAULT: &str = "info,sqlx=warn";
+
+/// Target of what the endpoint's client logs.
+const CLIENT: &str = "async_openai";
 
 /// What is logged; known to be well-formed.
 #[derive(Clone, Debug)]
@@ -60,8 +64,10 @@ impl Filter {
         })
     }
 
-    fn make(&self) -> EnvFilter {
-        EnvFilter::new(&self.0)
+    /// Never what the client of the endpoint logs by itself: whole answers, in which a proxy may
+    /// quote the key.
+    fn make<S>(&self) -> impl Filters<S> + use<S> {
+        EnvFilter::new(&self.0).and(filter_fn(|event| !event.target().starts_with(CLIENT)))
     }
 }
 

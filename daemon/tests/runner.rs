@@ -131,7 +131,7 @@ async fn a_deadline_ends_everything_even_what_ignores_term() {
         assert_eq!(report.outcome, RunOutcome::TimedOut);
         assert!(report.killed > 0, "{report:?}");
         assert_eq!(alive(dir.path()), [""; 0]);
-        assert!(!report.tainted && report.log_error.is_none());
+        assert!(report.tainted.is_none() && report.log_error.is_none());
     }
 }
 
@@ -275,4 +275,66 @@ fn a_lock_names_its_owner_and_ends_with_it() {
     assert_eq!(is_held(&path), i32::try_from(std::process::id()).ok());
     drop(lock);
     assert_eq!(is_held(&path), None);
+}
+
+/// What is not reachable for the program may still be killed by somebody else.
+#[tokio::test]
+async fn an_init_that_somebody_kills_is_not_the_programs_doing() {
+    let Ok(containment) = Containment::choose(Some(Tier::Full), &machine()) else {
+        println!("skipped: no tier full here");
+        return;
+    };
+    let dir = TempDir::new().unwrap();
+    let mut execution = shell(dir.path(), "echo clock started; sleep 60");
+    execution.containment = containment;
+    let (_sender, stop) = watch::channel(StopLevel::Continue);
+    let running = tokio::spawn(async move { run(&execution, Live::Quiet, stop).await.unwrap() });
+    let inits = || -> Vec<i32> {
+        let started = fs::read_to_string(dir.path().join("run.log")).unwrap_or_default();
+        if started.is_empty() {
+            return Vec::new();
+        }
+        let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+            let pid: i32 = entry.unwrap().file_name().to_str()?.parse().ok()?;
+            let read = |name| fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
+            let is = |text: &[u8], part: &str| {
+                text.split(|byte| *byte == 0).any(|word| word == part.as_bytes())
+            };
+            let is_init =
+                is(&read("environ"), &mark(dir.path())) && is(&read("cmdline"), "contain");
+            is_init.then_some(pid)
+        });
+        pids.collect()
+    };
+    while inits().is_empty() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // The inner one: the kernel then kills all that is in its namespace.
+    let inner = *inits().iter().max().unwrap();
+    let inner = nix::unistd::Pid::from_raw(inner);
+    nix::sys::signal::kill(inner, nix::sys::signal::Signal::SIGKILL).unwrap();
+    let report = running.await.unwrap();
+    assert_eq!(report.tainted, Some(Taint::InitKilled), "{report:?}");
+}
+
+/// A daemon that was stopped finds the run at its end and the deadline behind it.
+#[tokio::test]
+async fn a_run_that_ended_while_the_daemon_was_stopped_did_not_time_out() {
+    for containment in both() {
+        let dir = TempDir::new().unwrap();
+        let mut execution = shell(dir.path(), "echo clock started; sleep 0.2; echo done");
+        execution.containment = containment;
+        execution.deadline = Duration::from_secs(2);
+        let (_sender, stop) = watch::channel(StopLevel::Continue);
+        let stopped = async {
+            while !fs::read_to_string(dir.path().join("run.log")).is_ok_and(|log| !log.is_empty()) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            // Everything of this process that looks at the run, as when it is frozen.
+            std::thread::sleep(Duration::from_secs(6));
+        };
+        let (report, ()) = tokio::join!(run(&execution, Live::Quiet, stop), stopped);
+        let report = report.unwrap();
+        assert_eq!((report.outcome, report.tainted), (RunOutcome::Finished, Some(Taint::Stopped)));
+    }
 }

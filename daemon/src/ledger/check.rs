@@ -36,7 +36,9 @@ impl Ledger {
         }
         let known = |tag: &String| sessions.iter().any(|session| session.begun.tag == *tag);
         for tag in journal::tags(&self.path).into_iter().filter(|tag| !known(tag)) {
-            if self.reader(&tag)?.is_some_and(|reader| reader.head().is_some()) {
+            // A directory that a human copied holds another session's journal.
+            let head = self.reader(&tag)?.and_then(|reader| reader.head().cloned());
+            if head.is_some_and(|head| head.tag == tag) {
                 standing = Standing::Behind;
             }
         }

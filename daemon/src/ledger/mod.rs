@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{BoxStream, TryStreamExt as _};
+use nix::unistd::{AccessFlags, access};
 use sqlx::SqlitePool;
 use sqlx::migrate::{AppliedMigration, Migrate as _, Migration, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -61,6 +62,11 @@ impl Ledger {
                 .map_err(|source| LedgerError::Directory { path: directory.to_owned(), source })?;
         }
         let lock = files::share(path)?;
+        // SQLite would open it for reading alone without a word, and keep it so.
+        if path.exists() && access(path, AccessFlags::W_OK).is_err() {
+            let source = sqlx::Error::Io(std::io::ErrorKind::PermissionDenied.into());
+            return Err(LedgerError::Forbidden { path: path.to_owned(), source });
+        }
         Ok(Self { _lock: Some(Arc::new(lock)), ..Self::open_unlocked(path).await? })
     }
 

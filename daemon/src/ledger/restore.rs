@@ -102,7 +102,8 @@ impl Ledger {
             }
             match self.reader(&tag)?.and_then(|reader| reader.head().cloned()) {
                 Some(head) if head.tag == tag => unknown.push(head),
-                _ => drop(replayed.lost_after.insert(tag, None)),
+                Some(_) => {}
+                None => drop(replayed.lost_after.insert(tag, None)),
             }
         }
         unknown.sort_by_key(|session| session.created_at_ms);

@@ -91,6 +91,11 @@ impl Child {
         self.init.wait().await
     }
 
+    /// Its end, when it has ended.
+    pub(super) fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.init.try_wait()
+    }
+
     /// An init that is gone already is what we want.
     pub(super) fn end(&mut self, force: Force) {
         match force {

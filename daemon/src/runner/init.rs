@@ -99,7 +99,7 @@ fn make_namespace(
             let status = wait_for(child).map_err(failed)?;
             // One that has told how the program ended ends well.
             let told = ExitStatus::from_raw(status).success();
-            Ok((!told).then_some(Word::Ended { status, killed: 0 }))
+            Ok((!told).then_some(Word::Lost { status }))
         }
     }
 }

@@ -19,6 +19,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::experiment::{Cause, RunOutcome, StopLevel};
 use crate::sandbox::Sandbox;
+use crate::tier::Tier;
 
 mod capabilities;
 mod capture;
@@ -47,6 +48,7 @@ pub use limits::ResourceLimits;
 pub use lock::{FileLock, LockError, is_held, signal};
 pub use processes::end_leftovers;
 pub use seal::{Seal, Unsealed};
+pub use suspend::Taint;
 pub use words::{NotContained, Step};
 pub use written::{PrepareError, prepare_writable, remove_written, written_bytes};
 
@@ -55,7 +57,7 @@ use cause::Evidence;
 use cgroup::Group;
 use child::{Child, Force};
 use limits::{Usage, WATCH_EVERY, machine_oom_kills};
-use suspend::Clocks;
+use suspend::{Attention, Clocks};
 use words::Word;
 use written::Watch;
 
@@ -110,8 +112,8 @@ pub struct Report {
     pub telltale: Option<String>,
     /// Processes that were still there when the program itself had ended, and were killed.
     pub killed: u32,
-    /// The machine slept meanwhile: what was measured is worth nothing.
-    pub tainted: bool,
+    /// What somebody did to it, so that what was measured is worth nothing.
+    pub tainted: Option<Taint>,
     /// Why the log is not whole; a full disk, mostly.
     pub log_error: Option<std::io::Error>,
 }
@@ -128,7 +130,7 @@ impl Report {
             tail: format!("{why:#}"),
             telltale: None,
             killed: 0,
-            tainted: false,
+            tainted: None,
             log_error: None,
         }
     }
@@ -213,7 +215,8 @@ pub async fn run(
     let (child, pipe) = Child::spawn(execution, &group)?;
     let written = Watch::of(execution);
     let ending = Ending::default();
-    let mut run = Run { execution, group, child, pipe, capture, written, ending };
+    let attention = Attention::new(begun.at, WATCH_EVERY);
+    let mut run = Run { execution, group, child, pipe, capture, written, ending, attention };
     let init = run.watch(begun.at, stop).await;
     let init = init.map_err(|source| RunnerError::Supervise { program: program(), source })?;
     run.finish(begun, init).await
@@ -226,6 +229,27 @@ struct Begun {
     oom_kills: u64,
 }
 
+impl Begun {
+    /// What stopped the run for a while since.
+    fn taint(&self, attention: &Attention) -> Option<Taint> {
+        match self.clocks.slept_until(Clocks::read()) {
+            true => Some(Taint::Slept),
+            false => attention.was_lost().then_some(Taint::Stopped),
+        }
+    }
+}
+
+/// Whether the init, or the first process of its namespace, was ended by a signal before it could tell
+/// anything.
+fn is_lost(init: Option<ExitStatus>, word: Option<Word>) -> bool {
+    let lost = match word {
+        None => init,
+        Some(Word::Lost { status }) => Some(ExitStatus::from_raw(status)),
+        Some(Word::Ended { .. } | Word::NotStarted { .. } | Word::NotContained(_)) => None,
+    };
+    lost.is_some_and(|status| status.signal().is_some())
+}
+
 /// A run in hand.
 struct Run<'a> {
     execution: &'a Execution,
@@ -235,6 +259,7 @@ struct Run<'a> {
     capture: Capture,
     written: Watch,
     ending: Ending,
+    attention: Attention,
 }
 
 impl Run<'_> {
@@ -251,14 +276,26 @@ impl Run<'_> {
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let wanted = tokio::select! {
-                status = self.child.wait() => return status.map(Some),
+                status = self.child.wait() => {
+                    self.attention.at(Instant::now());
+                    return status.map(Some);
+                }
                 read = self.capture.pump(&mut self.pipe), if !self.capture.at_end() => {
                     read?;
                     continue;
                 }
-                () = sleep_until(timer) => self.ending.escalate(Why::Deadline),
-                _ = look.tick(), if limits.are_watched() && !self.ending.kills() => {
-                    match self.breach() {
+                () = sleep_until(timer) => {
+                    self.attention.at(Instant::now());
+                    // A daemon that was stopped hears of both at once.
+                    if let Some(status) = self.child.try_wait()? {
+                        return Ok(Some(status));
+                    }
+                    self.ending.escalate(Why::Deadline)
+                }
+                _ = look.tick() => {
+                    self.attention.at(Instant::now());
+                    let is_watched = limits.are_watched() && !self.ending.kills();
+                    match is_watched.then(|| self.breach()).flatten() {
                         Some(cause) => self.ending.kill(Why::Limit(cause)),
                         None => continue,
                     }
@@ -281,7 +318,8 @@ impl Run<'_> {
 
     /// Leaves nothing behind, and tells how it ended.
     async fn finish(self, begun: Begun, init: Option<ExitStatus>) -> Result<Report, RunnerError> {
-        let Self { execution, group, child, mut pipe, mut capture, written, mut ending } = self;
+        let Self { execution, group, child, mut pipe, mut capture, written, mut ending, attention } =
+            self;
         let remains = child.bury(&group).await;
         let elapsed = begun.at.elapsed();
         let _ = tokio::time::timeout(DRAIN, capture.drain(&mut pipe)).await;
@@ -300,12 +338,18 @@ impl Run<'_> {
             refused_forks: group.refused_forks(),
             tail: &tail,
         };
+        // Where a program cannot reach its init; the kernel says so when it was for want of memory.
+        let lost_init = execution.containment.tier() == Tier::Full && is_lost(init, remains.word);
+        let is_unexplained =
+            ending.why.is_none() && seen.group_oom_kills == 0 && seen.machine_oom_kills == 0;
         Ok(Report {
             outcome: ending.outcome(&seen),
             elapsed,
             startup: at.map(|at| at.duration_since(begun.at.into_std()).min(elapsed)),
             killed: killed + remains.killed,
-            tainted: begun.clocks.slept_until(Clocks::read()),
+            tainted: begun
+                .taint(&attention)
+                .or_else(|| (lost_init && is_unexplained).then_some(Taint::InitKilled)),
             tail,
             telltale,
             log_error,
@@ -333,6 +377,7 @@ fn status(
     let source = std::io::Error::from_raw_os_error;
     match word {
         Some(Word::Ended { status, killed }) => Ok((Some(ExitStatus::from_raw(status)), killed)),
+        Some(Word::Lost { status }) => Ok((Some(ExitStatus::from_raw(status)), 0)),
         // An init that was killed takes the program with it: its end is the program's. One that
         // ended by itself without a word says nothing about the program.
         None => Ok((init.filter(|init| init.signal().is_some()), 0)),

@@ -1,8 +1,59 @@
-//! Whether the machine slept during a run: its results are then not those of one stretch of time.
+//! Whether somebody stopped or ended a run from outside: its results are then not its own.
 
+use std::fmt;
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
+use tokio::time::Instant;
+
+/// For so long no scheduler keeps a process waiting, beyond when it wanted to look again.
+const STOPPED: Duration = Duration::from_secs(5);
+
+/// What somebody did to a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taint {
+    /// The machine slept meanwhile.
+    Slept,
+    /// The daemon was stopped or frozen meanwhile, and the run, for all that is known, with it.
+    Stopped,
+    /// Its init was killed from where the program does not reach.
+    InitKilled,
+}
+
+impl fmt::Display for Taint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Slept => "the machine slept meanwhile",
+            Self::Stopped => "the daemon was stopped or frozen meanwhile",
+            Self::InitKilled => "somebody killed its init",
+        })
+    }
+}
+
+/// Whether this process looked at a run as often as it wanted to.
+#[derive(Debug)]
+pub(super) struct Attention {
+    /// When it looked last.
+    last: Instant,
+    every: Duration,
+    was_lost: bool,
+}
+
+impl Attention {
+    pub(super) fn new(now: Instant, every: Duration) -> Self {
+        Self { last: now, every, was_lost: false }
+    }
+
+    /// It looks.
+    pub(super) fn at(&mut self, now: Instant) {
+        self.was_lost |= now.duration_since(self.last) > self.every + STOPPED;
+        self.last = now;
+    }
+
+    pub(super) fn was_lost(&self) -> bool {
+        self.was_lost
+    }
+}
 
 /// A difference that no scheduler makes.
 const TOLERANCE: Duration = Duration::from_secs(2);
@@ -44,6 +95,16 @@ mod tests {
             (clocks(0, 0), clocks(3_600_000, 1_000), true),
         ] {
             assert_eq!(start.slept_until(end), slept, "{start:?} {end:?}");
+        }
+    }
+
+    #[test]
+    fn a_look_that_comes_much_too_late_is_not_forgotten() {
+        let (start, every) = (Instant::now(), Duration::from_secs(1));
+        let mut attention = Attention::new(start, every);
+        for (at_s, was_lost) in [(1, false), (7, false), (14, true), (15, true)] {
+            attention.at(start + Duration::from_secs(at_s));
+            assert_eq!(attention.was_lost(), was_lost, "{at_s}");
         }
     }
 

@@ -53,6 +53,8 @@ pub(super) enum Stage {
 pub(super) enum Word {
     /// The program ended with this wait status; so many processes were left and had to be killed.
     Ended { status: i32, killed: u32 },
+    /// The first process of the namespace ended with this wait status, and could tell nothing.
+    Lost { status: i32 },
     /// The program could not be started.
     NotStarted { errno: i32 },
     /// The program was not started, because it would not have been contained.

@@ -177,10 +177,10 @@ impl Session {
         why.or_else(|| self.spoilt(report))
     }
 
-    /// What the rest of the machine did to a run: it slept, or its disks are full.
+    /// What the rest of the machine did to a run: it slept, somebody stopped it, or its disks are full.
     pub(super) fn spoilt(&self, report: &Report) -> Option<String> {
-        if report.tainted {
-            return Some("the machine slept meanwhile".to_owned());
+        if let Some(taint) = report.tainted {
+            return Some(taint.to_string());
         }
         // What the trainer said last, its footer too, may be what is missing.
         if let Some(error) = &report.log_error {

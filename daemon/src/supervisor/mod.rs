@@ -126,6 +126,8 @@ struct Session {
     /// The last sign of life of an earlier daemon.
     earlier: Option<Heartbeat>,
     waiting: Option<Waiting>,
+    /// How often in a row something outside failed, whatever was waited for in between.
+    failures: u32,
     /// Held for the life of the session.
     lock: crate::runner::FileLock,
 }
@@ -177,12 +179,13 @@ impl Session {
                 false => self.take_up().await.map(|()| Flow::GoOn),
             };
             match done {
-                Ok(Flow::GoOn) => is_taken_up = true,
+                Ok(Flow::GoOn) => (is_taken_up, self.failures) = (true, 0),
                 Ok(Flow::Stop) => break,
                 Err(failure) if failure.kind == Kind::Outside => {
                     // Whatever failed may have taken the build along, or come from a reference that
                     // holds nothing.
                     self.built = None;
+                    self.failures += 1;
                     self.mend_references();
                     if self.wait_out(failure).await? == Flow::Stop {
                         break;

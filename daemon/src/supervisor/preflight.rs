@@ -151,6 +151,7 @@ pub(super) async fn prepare(
         born: clock::now(),
         earlier,
         waiting: None,
+        failures: 0,
         lock,
     })
 }

@@ -17,7 +17,7 @@ impl Session {
     pub(super) async fn have_room(&self) -> Result<(), Failure> {
         let Err(full) = self.check_disks() else { return Ok(()) };
         let is_needed = self.built.is_some() && self.task.commands.product.is_none();
-        if self.sealed().is_none() || is_needed {
+        if is_needed {
             return Err(full);
         }
         let slot = self.slot.clone();

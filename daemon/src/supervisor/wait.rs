@@ -53,6 +53,10 @@ impl Session {
                 let more = self.history.unusable(limit).unwrap_or(limit) - limit;
                 doubled(self.settings.probe, more, PROBE_MOST)
             }
+            Pause::Outside => {
+                let more = looks.max(self.failures.saturating_sub(1));
+                doubled(self.settings.look, more, LOOK_MOST)
+            }
             _ => doubled(self.settings.look, looks, LOOK_MOST),
         };
         self.sleep(pause).await;

@@ -142,3 +142,20 @@ fn a_fallback_that_is_none_is_refused() {
     ended.code(2).says(&["\"oracle\"", "playbook"]);
     environment.assert_nothing_created();
 }
+
+/// A proxy that answers with a page in which it quotes what it was sent.
+#[test]
+fn what_an_endpoint_quotes_of_the_key_stands_in_no_log() {
+    let environment = impatient();
+    let page = "<html>you sent: Authorization: Bearer sk-1</html>".to_owned();
+    let page = Answer::Raw { status: 200, headers: Vec::new(), body: page };
+    let server = Server::start([page, idea()]);
+    let mut session = asking(&environment, &server, &["--max-experiments", "2"]);
+    let ended = environment.run(session.env("RUST_LOG", "info,async_openai=trace"));
+    ended.code(0);
+    server.finish();
+    let log = environment.read("repo/state/t/daemon.jsonl");
+    for text in [&ended.err, &ended.out, &log] {
+        assert!(!text.contains("sk-1"), "{text}");
+    }
+}

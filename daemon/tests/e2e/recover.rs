@@ -353,3 +353,13 @@ fn a_damaged_ledger_is_restored_and_said_to_be() {
         assert!(!whole.out.contains("restored"), "{whole:#?}");
     }
 }
+
+#[test]
+fn a_directory_that_somebody_copied_is_no_session_of_its_own() {
+    let environment = night();
+    let [from, to] = ["repo/state/t", "repo/state/t.bak"].map(|name| environment.path(name));
+    assert!(Command::new("cp").arg("-r").args([from, to]).status().unwrap().success());
+    let recovered = by_hand(&environment, "recover");
+    recovered.code(0);
+    assert!(recovered.out.starts_with("nothing to do\n"), "{}", recovered.out);
+}

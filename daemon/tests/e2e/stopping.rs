@@ -1,6 +1,7 @@
 //! Signals, `stop` and sudden death: how a session ends, and that it goes on from there.
 
 use nix::sys::signal::Signal::{self, SIGHUP, SIGINT, SIGKILL, SIGTERM};
+use serde_json::Value;
 
 use crate::environment::{BETTER, Daemon, EQUAL, TestEnvironment, reply};
 
@@ -227,4 +228,45 @@ fn a_branch_that_is_a_step_behind_the_ledger_is_put_right() {
     killed_with_branch_at(Some("refs/dfr/t/exp/1.1"));
     killed_with_branch_at(Some("main"));
     killed_with_branch_at(None);
+}
+
+#[test]
+fn a_run_whose_directory_somebody_removed_is_repeated() {
+    let environment = TestEnvironment::new();
+    let go = environment.path("go");
+    let mut session = environment.session(&["--max-experiments", "1"]);
+    let waits = format!("[environment]\nFAKE_WAITS = {go:?}\n[score]");
+    environment.edit("task.toml", ("[score]", &waits));
+    let mut daemon = environment.start(&mut session);
+    daemon.wait_for_training(0);
+    std::fs::remove_dir_all(environment.path("repo/state/t/exp")).unwrap();
+    environment.write("go", "");
+    daemon.wait().code(0).says(&["exp/0/run is gone", "it is repeated"]);
+    assert_eq!(environment.verdicts(), ["keep"]);
+}
+
+/// Each wait is longer than the one before, whatever could be done in between.
+#[test]
+fn what_fails_again_and_again_is_tried_less_and_less_often() {
+    let environment = TestEnvironment::new();
+    let (fake, copy) = (env!("CARGO_BIN_EXE_fake-trainer"), environment.path("trainer"));
+    std::fs::copy(fake, &copy).unwrap();
+    environment.edit("task.toml", (&format!("build = [{fake:?}"), &format!("build = [{copy:?}")));
+    environment.run(&mut environment.session(&["--max-experiments", "1"])).code(0);
+    std::fs::remove_file(&copy).unwrap();
+    let mut daemon = environment.start(&mut environment.session(&["--resume"]));
+    let waits = || -> Vec<f64> {
+        let log = environment.peek("repo/state/t/daemon.jsonl");
+        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let ended = lines.filter(|line| {
+            line["fields"]["message"].as_str().is_some_and(|told| told.starts_with("goes on after"))
+        });
+        ended.map(|line| line["fields"]["seconds"].as_f64().unwrap()).collect()
+    };
+    daemon.wait_for("three waits", || waits().len() >= 3);
+    daemon.signal(SIGINT);
+    daemon.signal(SIGINT);
+    let _ = daemon.wait();
+    let waits = waits();
+    assert!(waits[0] < waits[1] && waits[1] < waits[2], "{waits:?}");
 }
