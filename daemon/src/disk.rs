@@ -78,6 +78,12 @@ pub fn free_mib(path: &Path) -> io::Result<u64> {
     Ok(bytes >> 20)
 }
 
+/// Whether this user may write a file; asked without opening it, which would cost whoever holds locks
+/// on it in this process all of them.
+pub fn may_write(path: &Path) -> bool {
+    nix::unistd::access(path, nix::unistd::AccessFlags::W_OK).is_ok()
+}
+
 /// Of the mount that `path` is below; where several are on one another, the last one.
 ///
 /// # Source

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{BoxStream, TryStreamExt as _};
-use nix::unistd::{AccessFlags, access};
 use sqlx::SqlitePool;
 use sqlx::migrate::{AppliedMigration, Migrate as _, Migration, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::Mutex;
 
+use crate::disk;
 use crate::experiment::{History, Phase};
 use crate::session::{Heartbeat, NewSession, Recorded, Session};
 
@@ -63,7 +63,7 @@ impl Ledger {
         }
         let lock = files::share(path)?;
         // SQLite would open it for reading alone without a word, and keep it so.
-        if path.exists() && access(path, AccessFlags::W_OK).is_err() {
+        if path.exists() && !disk::may_write(path) {
             let source = sqlx::Error::Io(std::io::ErrorKind::PermissionDenied.into());
             return Err(LedgerError::Forbidden { path: path.to_owned(), source });
         }
