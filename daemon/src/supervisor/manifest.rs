@@ -67,8 +67,11 @@ impl Session {
         if let Some(why) = self.harmed(&report).await.or(gone) {
             warn!(%phase, why, "cut short by the machine; it is repeated");
             let seconds = report.elapsed.as_secs_f64();
-            // Before the disks are looked at again: it may be what fills them.
-            self.clear_output(work).await?;
+            // Before the disks are looked at again: it may be what fills them. The next attempt begins
+            // with that in any case.
+            if let Err(failure) = self.clear_output(work).await {
+                warn!("what it wrote stays for now: {:#}", failure.error);
+            }
             self.end(Entry::Interrupted { phase, why, seconds }).await?;
             return Ok(None);
         }
