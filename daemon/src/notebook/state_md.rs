@@ -56,14 +56,18 @@ struct Compared<'a> {
 
 impl Compared<'_> {
     fn score(&self) -> f64 {
-        self.row.metrics.get(self.objective).copied().unwrap_or(0.0)
+        score(self.row, self.objective)
     }
 }
 
+/// A score of a row; 0 for a crash.
+fn score(row: &Row, name: &str) -> f64 {
+    row.metrics.get(name).copied().unwrap_or(0.0)
+}
+
 fn compared<'a>(objective: &'a str, history: &'a History) -> Vec<Compared<'a>> {
-    let score = |row: &Row| row.metrics.get(objective).copied().unwrap_or(0.0);
     let compare = |row: &'a Row| {
-        let to_beat = history.compared_with(row).map(score);
+        let to_beat = history.compared_with(row).map(|row| score(row, objective));
         Compared { row, objective, to_beat }
     };
     history.decided().map(compare).collect()
@@ -71,11 +75,11 @@ fn compared<'a>(objective: &'a str, history: &'a History) -> Vec<Compared<'a>> {
 
 fn current_best(task: &Task, history: &History) -> Vec<String> {
     let Some(row) = history.best() else { return Vec::new() };
-    let score = |name: &str| rounded(row.metrics.get(name).copied().unwrap_or(0.0), row);
+    let scored = |name: &str| rounded(score(row, name), row);
     let objective = &task.score.objective;
-    let mut parts = vec![format!("{objective}: {}", score(objective))];
+    let mut parts = vec![format!("{objective}: {}", scored(objective))];
     let others = task.score.columns.iter().filter(|column| *column != objective);
-    parts.extend(others.map(|column| format!("{column}: {}", score(column))));
+    parts.extend(others.map(|column| format!("{column}: {}", scored(column))));
     parts.push(format!("preset: {}", task.preset));
     parts.push(format!("commit: {}", short(&row.commit)));
     let sources = told_sources(row);

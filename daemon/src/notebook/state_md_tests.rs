@@ -157,7 +157,8 @@ fn the_best_is_what_the_next_experiment_starts_from() {
         assert_eq!(best(&history), expected);
         history.apply(n, settled, 0).unwrap();
         assert_eq!(best(&history), expected);
-    } // With what stood when it was tried, not with the keep that was left behind.
+    }
+    // With what stood when it was tried, not with the keep that was left behind.
     assert!(told(&history).contains("- #2 worse: 0.70 (+0.10)\n"), "{}", told(&history));
 }
 
