@@ -106,8 +106,8 @@ impl Life {
         let fresh = |h: &Heartbeat| since(h.at_ms, now_ms) <= SILENT_AFTER;
         match lock {
             Lock::Free => Self::Dead,
-            Lock::Held if heartbeat.is_some_and(fresh) => Self::Alive,
-            Lock::Held => Self::Silent,
+            Lock::Held(_) if heartbeat.is_some_and(fresh) => Self::Alive,
+            Lock::Held(_) => Self::Silent,
         }
     }
 
@@ -124,8 +124,8 @@ impl Life {
 /// Whether a daemon holds a session's lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lock {
-    /// Somebody does.
-    Held,
+    /// The process of this number does.
+    Held(i32),
     /// Nobody does.
     Free,
 }
@@ -153,10 +153,10 @@ mod tests {
             at_ms,
         };
         let cases = [
-            (Lock::Held, Some(beat(70_000)), Life::Alive),
-            (Lock::Held, Some(beat(69_999)), Life::Silent),
-            (Lock::Held, Some(beat(200_000)), Life::Alive),
-            (Lock::Held, None, Life::Silent),
+            (Lock::Held(42), Some(beat(70_000)), Life::Alive),
+            (Lock::Held(42), Some(beat(69_999)), Life::Silent),
+            (Lock::Held(42), Some(beat(200_000)), Life::Alive),
+            (Lock::Held(42), None, Life::Silent),
             (Lock::Free, Some(beat(100_000)), Life::Dead),
             (Lock::Free, None, Life::Dead),
         ];

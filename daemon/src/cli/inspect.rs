@@ -102,7 +102,7 @@ impl View<'_> {
     }
 
     fn lock(&self, session: &Session) -> Lock {
-        if self.owner(session).is_some() { Lock::Held } else { Lock::Free }
+        self.owner(session).map_or(Lock::Free, Lock::Held)
     }
 
     async fn status(&self, session: &Session) -> Result<String, Failure> {

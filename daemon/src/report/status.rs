@@ -42,7 +42,7 @@ pub fn status_text(status: &Status, style: Style) -> String {
         ("best", best(status, style)),
         ("holdout", holdout(status, style)),
         ("spent", spent(status.history)),
-        ("pauses", pauses(status.history)),
+        ("pauses", pauses(status)),
     ];
     let facts = facts.map(|(name, value)| format!("{name:<8} {value}"));
     let mut lines = facts.to_vec();
@@ -60,10 +60,15 @@ fn daemon(status: &Status, style: Style) -> String {
         return format!("{word}, gave no sign yet");
     };
     let ago = span(since(beat.at_ms, status.now_ms));
-    let who = format!("process {} on {}", beat.pid, beat.host);
+    // A daemon that cannot write its ledger gave no sign of its own yet.
+    let pid =
+        if let Lock::Held(pid) = status.lock { pid.to_string() } else { beat.pid.to_string() };
+    let who = format!("process {pid} on {}", beat.host);
     match life {
         Life::Alive => format!("{word}: {} ({who})", doing(beat, status.now_ms)),
-        Life::Silent => format!("{word} for {ago} but holds its lock: hung or suspended ({who})"),
+        Life::Silent => format!(
+            "{word} for {ago} but holds its lock: hung, suspended, or no room for a sign of life ({who})"
+        ),
         Life::Dead => {
             let at = (style.readable)(beat.at_ms);
             format!("{word}: last sign {at}, {ago} ago, {}", doing(beat, beat.at_ms))
@@ -149,10 +154,10 @@ fn spent(history: &History) -> String {
     )
 }
 
-/// How long the loop waited, by cause, the longest first.
-fn pauses(history: &History) -> String {
+/// How long the loop waited, by cause, the longest first. The pause it is in has no length yet.
+fn pauses(status: &Status) -> String {
     let mut by_cause: Vec<(Pause, f64)> = Vec::new();
-    for (cause, seconds) in &history.pauses {
+    for (cause, seconds) in &status.history.pauses {
         match by_cause.iter_mut().find(|(known, _)| known == cause) {
             Some((_, sum)) => *sum += seconds,
             None => by_cause.push((*cause, *seconds)),
@@ -162,7 +167,10 @@ fn pauses(history: &History) -> String {
     let told = by_cause.iter().map(|(cause, seconds)| {
         format!("{} ({cause})", span(Duration::try_from_secs_f64(*seconds).unwrap_or_default()))
     });
-    let told = told.collect::<Vec<_>>().join(", ");
+    let life = Life::judge(status.lock, status.heartbeat, status.now_ms);
+    let paused = status.heartbeat.is_some_and(|beat| beat.paused.is_some());
+    let now = (life == Life::Alive && paused).then(|| "one now".to_owned());
+    let told = told.chain(now).collect::<Vec<_>>().join(", ");
     if told.is_empty() { "none".to_owned() } else { told }
 }
 

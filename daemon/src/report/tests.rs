@@ -47,7 +47,7 @@ fn status(heartbeat: Option<&Heartbeat>, lock: Lock, now_ms: i64) -> String {
 #[test]
 fn status_of_a_daemon_at_work() {
     let beat = beat(Some(Phase::Train), Some(3));
-    insta::assert_snapshot!(status(Some(&beat), Lock::Held, 1_000_000), @r"
+    insta::assert_snapshot!(status(Some(&beat), Lock::Held(42), 1_000_000), @r"
     session  video-mar14 (video-sample, video)
     begun    t+1s
     daemon   alive: experiment 3, train for 1 min 40 s (process 42 on gpu-1)
@@ -72,11 +72,11 @@ fn the_daemon_line_tells_life_apart() {
         text.lines().find(|line| line.starts_with("daemon")).unwrap().to_owned()
     };
     let lines = [
-        line(None, Lock::Held, 0),
+        line(None, Lock::Held(42), 0),
         line(None, Lock::Free, 0),
-        line(Some(beat(None, None)), Lock::Held, 1_000_000),
-        line(Some(beat(Some(Phase::Propose), None)), Lock::Held, 1_000_000),
-        line(Some(beat(Some(Phase::Train), Some(3))), Lock::Held, 1_399_000),
+        line(Some(beat(None, None)), Lock::Held(42), 1_000_000),
+        line(Some(beat(Some(Phase::Propose), None)), Lock::Held(42), 1_000_000),
+        line(Some(beat(Some(Phase::Train), Some(3))), Lock::Held(43), 1_399_000),
         line(Some(beat(Some(Phase::Train), Some(3))), Lock::Free, 8_000_000),
     ];
     insta::assert_snapshot!(lines.join("\n"), @r"
@@ -84,9 +84,20 @@ fn the_daemon_line_tells_life_apart() {
     daemon   dead, gave no sign yet
     daemon   alive: between experiments for 1 min 40 s (process 42 on gpu-1)
     daemon   alive: propose for 1 min 40 s (process 42 on gpu-1)
-    daemon   silent for 6 min 40 s but holds its lock: hung or suspended (process 42 on gpu-1)
+    daemon   silent for 6 min 40 s but holds its lock: hung, suspended, or no room for a sign of life (process 43 on gpu-1)
     daemon   dead: last sign t+999s, 1 h 56 min ago, experiment 3, train for 1 min 39 s
     ");
+}
+
+#[test]
+fn the_pause_that_is_not_over_is_told() {
+    let line = |now_ms| {
+        let beat = Heartbeat { paused: Some("disk full".to_owned()), ..beat(None, None) };
+        let text = status(Some(&beat), Lock::Held(42), now_ms);
+        text.lines().find(|line| line.starts_with("pauses")).unwrap().to_owned()
+    };
+    assert_eq!(line(1_000_000), "pauses   one now");
+    assert_eq!(line(1_399_000), "pauses   none", "an old sign tells nothing of now");
 }
 
 #[test]

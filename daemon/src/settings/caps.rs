@@ -10,10 +10,10 @@ use crate::price::{self, Price, Prices};
 const BYTES_PER_GIB: f64 = (1u64 << 30) as f64;
 
 pub(super) fn resolve(flags: &RunFlags, file: &File) -> Result<Caps, SettingsError> {
+    // More than fits is as good as no limit, here as below.
     let hours = |name, flag, file| -> Result<Option<Duration>, SettingsError> {
-        let Some(hours) = number(name, flag, file)? else { return Ok(None) };
-        let time = Duration::try_from_secs_f64(hours * 3600.0);
-        time.map(Some).map_err(|_| SettingsError::Cap { name, value: hours.to_string() })
+        let hours = number(name, flag, file)?;
+        Ok(hours.and_then(|hours| Duration::try_from_secs_f64(hours * 3600.0).ok()))
     };
     let tokens = match flags.max_tokens.or(file.max_tokens) {
         Some(0) => return Err(SettingsError::Cap { name: "max_tokens", value: "0".to_owned() }),

@@ -101,11 +101,12 @@ fn check_root(asked: &Path, repository: &Repository) -> Result<(), Failure> {
 fn check_branch(repository: &Repository, tag: &str) -> Result<(), Failure> {
     let branch = format!("autoresearch/{tag}");
     if repository.branch_tip(&branch).or_configuration()?.is_some() {
-        let error = anyhow!("branch {branch} exists already");
+        let error =
+            anyhow!("branch {branch} exists already, and the ledger knows no session {tag}");
         return Err(Failure::new(Kind::Configuration, error)
-            .hint(format!("go on with it: dfr-daemon --resume --tag {tag}"))
-            .hint("or choose another --tag")
-            .hint(format!("no session of that name? git branch -m {branch} NAME")));
+            .hint("choose another --tag")
+            .hint(format!("or give the branch another name: git branch -m {branch} NAME"))
+            .hint("--state-dir names the place of another ledger"));
     }
     if let Some(other) = repository.in_the_way_of(&branch).or_configuration()? {
         let error = anyhow!("branch {other} is in the way of {branch}");

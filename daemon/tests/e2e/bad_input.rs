@@ -86,7 +86,12 @@ fn a_branch_that_exists() {
     let environment = TestEnvironment::new();
     environment.git(&["branch", "autoresearch/t"]);
     let ended = environment.run(&mut environment.session(&ONE));
-    ended.code(3).says(&["autoresearch/t exists", "--resume --tag t"]);
+    ended.code(3).says(&[
+        "autoresearch/t exists",
+        "knows no session t",
+        "git branch -m autoresearch/t",
+    ]);
+    assert!(!ended.err.contains("--resume"), "there is nothing to go on with: {ended:#?}");
     assert!(!environment.state().exists() && !environment.has_ref("refs/dfr/t/exp/0"));
 }
 

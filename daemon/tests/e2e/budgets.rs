@@ -96,7 +96,7 @@ fn bytes_on_the_disk() {
 #[test]
 fn a_number_of_experiments_ends_the_session_whatever_is_left_to_spend() {
     let environment = TestEnvironment::new();
-    let rich = ["--max-tokens", "1000000", "--max-hours", "1", "--max-experiments", "2"];
+    let rich = ["--max-tokens", "1000000", "--max-hours", "1e300", "--max-experiments", "2"];
     let ended = environment.run(&mut environment.session(&rich));
     assert!(!ended.code(0).err.contains("paused"), "{ended:#?}");
     assert_eq!(environment.rows().len(), 2);
