@@ -336,17 +336,22 @@ fn manifest_path(directory: &Path, phase: Phase) -> PathBuf {
     directory.join(format!("{phase}.json"))
 }
 
-/// Makes the plain files below a directory survive a power cut.
+/// Makes the plain files below a directory survive a power cut. A candidate decides how deep they lie:
+/// no stack would be enough for a walk that calls itself.
 fn sync(directory: &Path) -> io::Result<()> {
-    for path in listed(directory)? {
-        let kind = path.symlink_metadata()?;
-        if kind.is_dir() {
-            sync(&path)?;
-        } else if kind.is_file() {
-            fs::File::open(&path)?.sync_all()?;
+    let mut open = vec![directory.to_owned()];
+    while let Some(directory) = open.pop() {
+        for path in listed(&directory)? {
+            let kind = path.symlink_metadata()?;
+            if kind.is_dir() {
+                open.push(path);
+            } else if kind.is_file() {
+                fs::File::open(&path)?.sync_all()?;
+            }
         }
+        fs::File::open(&directory)?.sync_all()?;
     }
-    fs::File::open(directory)?.sync_all()
+    Ok(())
 }
 
 /// Copies a program to where nobody but the daemon writes, and says its SHA-256.
@@ -379,13 +384,17 @@ fn copy_hashed(mut from: impl io::Read, mut to: impl io::Write) -> io::Result<St
 
 /// Bytes of everything below a directory; what cannot be looked at counts nothing.
 fn size_bytes(directory: &Path) -> u64 {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    let bytes = entries.map(|entry| match entry.metadata() {
-        Ok(kind) if kind.is_dir() => size_bytes(&entry.path()),
-        Ok(kind) => kind.len(),
-        Err(_) => 0,
-    });
-    bytes.sum()
+    let (mut open, mut bytes) = (vec![directory.to_owned()], 0);
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(kind) if kind.is_dir() => open.push(entry.path()),
+                Ok(kind) => bytes += kind.len(),
+                Err(_) => {}
+            }
+        }
+    }
+    bytes
 }
 
 fn described(row: &Row) -> Value {

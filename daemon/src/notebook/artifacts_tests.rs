@@ -172,3 +172,28 @@ fn a_place_that_cannot_be_written_is_named() {
     let problem = notebook.write(&Task::load("video").unwrap(), &History::default()).unwrap_err();
     assert!(problem.to_string().contains("video-mar14"), "{problem}");
 }
+
+/// A candidate decides how deep its results lie; the threads that look through them have small stacks.
+#[test]
+fn results_may_lie_deeper_than_a_stack() {
+    let (directory, notebook) = notebook();
+    let run = notebook.experiment(1).join("run");
+    fs::create_dir_all(&run).unwrap();
+    let mut deep = run.clone();
+    for _ in 0..400 {
+        deep.push("d");
+        fs::create_dir(&deep).unwrap();
+    }
+    put(&deep.join("weights"), "12345");
+    let looking = notebook.clone();
+    let look = move || {
+        looking.write_manifest(1, Phase::Train, &"ended").unwrap();
+        looking.size_bytes()
+    };
+    let small = std::thread::Builder::new().stack_size(64 << 10);
+    let bytes = small.spawn(look).unwrap().join().unwrap();
+    assert_eq!(bytes, "12345\"ended\"".len() as u64);
+    remove(&run).unwrap();
+    assert_eq!(names(&notebook.experiment(1)), BTreeSet::from(["train.json".to_owned()]));
+    drop(directory);
+}

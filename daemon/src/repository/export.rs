@@ -160,12 +160,16 @@ fn remove_tree(dir: &Path) -> io::Result<()> {
     fs::remove_dir_all(dir)
 }
 
+/// A candidate decides how deep it goes: no stack would be enough for a walk that calls itself.
 fn give_back_rights_below(dir: &Path) -> io::Result<()> {
-    give_back_rights(dir)?;
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            give_back_rights_below(&entry.path())?;
+    let mut open = vec![dir.to_owned()];
+    while let Some(dir) = open.pop() {
+        give_back_rights(&dir)?;
+        for entry in fs::read_dir(&dir)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                open.push(entry.path());
+            }
         }
     }
     Ok(())
