@@ -176,7 +176,7 @@ fn a_place_that_cannot_be_written_is_named() {
 /// A candidate decides how deep its results lie; the threads that look through them have small stacks.
 #[test]
 fn results_may_lie_deeper_than_a_stack() {
-    let (directory, notebook) = notebook();
+    let (_directory, notebook) = notebook();
     let run = notebook.experiment(1).join("run");
     fs::create_dir_all(&run).unwrap();
     let mut deep = run.clone();
@@ -195,5 +195,4 @@ fn results_may_lie_deeper_than_a_stack() {
     assert_eq!(bytes, "12345\"ended\"".len() as u64);
     remove(&run).unwrap();
     assert_eq!(names(&notebook.experiment(1)), BTreeSet::from(["train.json".to_owned()]));
-    drop(directory);
 }

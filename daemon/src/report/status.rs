@@ -33,16 +33,17 @@ pub struct Status<'a> {
 /// Alive or dead, phase, duty cycle, best and last rows, tokens.
 pub fn status_text(status: &Status, style: Style) -> String {
     let begun = &status.session.begun;
+    let life = Life::judge(status.lock, status.heartbeat, status.now_ms);
     let facts = [
         ("session", format!("{} ({}, {})", begun.tag, begun.task, begun.modality)),
         ("begun", (style.readable)(begun.created_at_ms)),
-        ("daemon", daemon(status, style)),
+        ("daemon", daemon(status, life, style)),
         ("tried", tried(status.history)),
         ("duty", duty(&status.history.rows)),
         ("best", best(status, style)),
         ("holdout", holdout(status, style)),
         ("spent", spent(status.history)),
-        ("pauses", pauses(status)),
+        ("pauses", pauses(status, life)),
     ];
     let facts = facts.map(|(name, value)| format!("{name:<8} {value}"));
     let mut lines = facts.to_vec();
@@ -53,17 +54,15 @@ pub fn status_text(status: &Status, style: Style) -> String {
     lines.join("\n") + "\n"
 }
 
-fn daemon(status: &Status, style: Style) -> String {
-    let life = Life::judge(status.lock, status.heartbeat, status.now_ms);
+fn daemon(status: &Status, life: Life, style: Style) -> String {
     let word = style.paint(life.into(), life.as_str());
     let Some(beat) = status.heartbeat else {
         return format!("{word}, gave no sign yet");
     };
     let ago = span(since(beat.at_ms, status.now_ms));
     // A daemon that cannot write its ledger gave no sign of its own yet.
-    let pid =
-        if let Lock::Held(pid) = status.lock { pid.to_string() } else { beat.pid.to_string() };
-    let who = format!("process {pid} on {}", beat.host);
+    let holder = if let Lock::Held(pid) = status.lock { i64::from(pid) } else { beat.pid.into() };
+    let who = format!("process {holder} on {}", beat.host);
     match life {
         Life::Alive => format!("{word}: {} ({who})", doing(beat, status.now_ms)),
         Life::Silent => format!(
@@ -155,7 +154,7 @@ fn spent(history: &History) -> String {
 }
 
 /// How long the loop waited, by cause, the longest first. The pause it is in has no length yet.
-fn pauses(status: &Status) -> String {
+fn pauses(status: &Status, life: Life) -> String {
     let mut by_cause: Vec<(Pause, f64)> = Vec::new();
     for (cause, seconds) in &status.history.pauses {
         match by_cause.iter_mut().find(|(known, _)| known == cause) {
@@ -167,7 +166,6 @@ fn pauses(status: &Status) -> String {
     let told = by_cause.iter().map(|(cause, seconds)| {
         format!("{} ({cause})", span(Duration::try_from_secs_f64(*seconds).unwrap_or_default()))
     });
-    let life = Life::judge(status.lock, status.heartbeat, status.now_ms);
     let paused = status.heartbeat.is_some_and(|beat| beat.paused.is_some());
     let now = (life == Life::Alive && paused).then(|| "one now".to_owned());
     let told = told.chain(now).collect::<Vec<_>>().join(", ");
