@@ -1,8 +1,7 @@
 //! One frame to its stored size. Pure.
 
 use dfr_contract::input::Preprocessing;
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use dfr_kernels::Filter;
 
 /// A picture: `H W C` bytes, RGB.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,24 +26,17 @@ pub fn to_size(picture: Picture, width: u32, height: u32, style: Preprocessing) 
         return picture;
     }
     match style {
-        Preprocessing::Original => {
-            scale(&picture, width, height, ResizeAlg::Convolution(FilterType::Bilinear))
-        }
+        Preprocessing::Original => scale(&picture, width, height, Filter::Antialiased),
         Preprocessing::Benchmark => {
             let cropped = crop(&picture, centre_crop(&picture, width, height));
-            scale(&cropped, width, height, ResizeAlg::Interpolation(FilterType::Bilinear))
+            scale(&cropped, width, height, Filter::Interpolated)
         }
     }
 }
 
-fn scale(picture: &Picture, width: u32, height: u32, algorithm: ResizeAlg) -> Picture {
-    let source = ImageRef::new(picture.width, picture.height, &picture.rgb, PixelType::U8x3)
-        .expect("a picture holds 3 bytes per pixel");
-    let mut target = Image::new(width, height, PixelType::U8x3);
-    Resizer::new()
-        .resize(&source, &mut target, &ResizeOptions::new().resize_alg(algorithm))
-        .expect("both have the same kind of pixels");
-    Picture { width, height, rgb: target.into_vec() }
+fn scale(picture: &Picture, width: u32, height: u32, filter: Filter) -> Picture {
+    let from = [picture.width, picture.height];
+    Picture { width, height, rgb: dfr_kernels::scale(&picture.rgb, from, [width, height], filter) }
 }
 
 /// Copies a part out, so that interpolation at its edge sees nothing beyond it.

@@ -5,7 +5,7 @@
 //! Haitsma, Kalker 2002, *A Highly Robust Audio Fingerprinting System*: bands, frame length, hop and
 //! the limit on the bit error rate.
 
-use realfft::RealFftPlanner;
+use dfr_kernels::Spectrum;
 
 /// Differing bits, as a share, below which two sounds are the same one.
 pub const SAME: f64 = 0.35;
@@ -60,24 +60,12 @@ fn spectra(samples: &[f32], length: usize) -> Vec<Option<Vec<f64>>> {
     if length < OVERLAP || samples.len() < length {
         return Vec::new();
     }
-    let fft = RealFftPlanner::<f64>::new().plan_fft_forward(length);
-    let (mut input, mut output) = (fft.make_input_vec(), fft.make_output_vec());
+    let spectrum = Spectrum::new(length);
     let powers = |frame: &[f32]| {
         let energy: f64 = frame.iter().map(|sample| f64::from(*sample).powi(2)).sum();
-        if (energy / length as f64).sqrt() < SILENCE {
-            return None;
-        }
-        for (at, (windowed, sample)) in input.iter_mut().zip(frame).enumerate() {
-            *windowed = f64::from(*sample) * hann(at, length);
-        }
-        fft.process(&mut input, &mut output).expect("buffers of the planned lengths");
-        Some(output.iter().map(realfft::num_complex::Complex::norm_sqr).collect())
+        ((energy / length as f64).sqrt() >= SILENCE).then(|| spectrum.powers(frame))
     };
     samples.windows(length).step_by(length / OVERLAP).map(powers).collect()
-}
-
-fn hann(at: usize, length: usize) -> f64 {
-    0.5 - 0.5 * (std::f64::consts::TAU * at as f64 / length as f64).cos()
 }
 
 /// Logarithm of the energy in each band, the bands being equally wide to the ear. `hertz` is the
@@ -88,11 +76,13 @@ fn energies(powers: &[f64], hertz: f64) -> [f64; BITS + 1] {
         let frequency = low * (high / low).powf(band as f64 / (BITS + 1) as f64);
         ((frequency / hertz) as usize).min(powers.len() - 1)
     };
-    std::array::from_fn(|band| {
+    let mut energies = [0.0; BITS + 1];
+    for (band, energy) in energies.iter_mut().enumerate() {
         let from = edge(band);
         let sum: f64 = powers[from..edge(band + 1).max(from + 1)].iter().sum();
-        sum.max(f64::MIN_POSITIVE).ln()
-    })
+        *energy = sum.max(f64::MIN_POSITIVE).ln();
+    }
+    energies
 }
 
 fn word(before: &[f64; BITS + 1], now: &[f64; BITS + 1]) -> u32 {

@@ -90,7 +90,13 @@ fn luma(frame: &[u8], height: usize, width: usize) -> [[f64; CELLS]; CELLS] {
         };
         WEIGHTS.into_iter().enumerate().map(plane).sum::<f64>() / count
     };
-    std::array::from_fn(|y| std::array::from_fn(|x| mean(y, x)))
+    let mut cells = [[0.0; CELLS]; CELLS];
+    for (y, row) in cells.iter_mut().enumerate() {
+        for (x, cell) in row.iter_mut().enumerate() {
+            *cell = mean(y, x);
+        }
+    }
+    cells
 }
 
 /// The pixels of one cell; at least one where there are fewer pixels than cells.
@@ -108,7 +114,8 @@ fn cell(index: usize, pixels: usize) -> std::ops::Range<usize> {
 /// # Source
 /// Zauner 2010, *Implementation and Benchmarking of Perceptual Image Hash Functions*: the DCT hash.
 fn hash(cells: &[[f64; CELLS]; CELLS]) -> Option<u64> {
-    let across: Vec<[f64; CELLS]> = (1..=LOW).map(|u| cells.map(|row| project(&row, u))).collect();
+    let across: Vec<Vec<f64>> =
+        (1..=LOW).map(|u| cells.iter().map(|row| project(row, u)).collect()).collect();
     let spectrum = across.iter().flat_map(|column| (0..LOW).map(|v| project(column, v)));
     let (bits, energy) = spectrum.fold((0, 0.0), |(bits, energy), coefficient| {
         ((bits << 1) | u64::from(coefficient > 0.0), energy + coefficient * coefficient)
@@ -118,7 +125,7 @@ fn hash(cells: &[[f64; CELLS]; CELLS]) -> Option<u64> {
 }
 
 /// One coefficient of the orthonormal DCT-II.
-fn project(values: &[f64; CELLS], frequency: usize) -> f64 {
+fn project(values: &[f64], frequency: usize) -> f64 {
     let share = if frequency == 0 { 1.0 } else { 2.0 } / CELLS as f64;
     let step = PI * frequency as f64 / CELLS as f64;
     let wave = |(x, value): (usize, &f64)| value * (step * (x as f64 + 0.5)).cos();
