@@ -73,14 +73,19 @@ fn write_part(pack: &Path, input: &InputSpec, (part, records): (Part, usize)) {
         version: VERSION,
         modality: Modality::Video,
         records: records as u64,
-        shape: input.record_shape(),
+        shape: input.record_shape(part),
+        window: input.window(part),
+        dtype: input.dtype(),
     };
     let bytes = usize::try_from(header.record_bytes()).unwrap();
     let clip = |record| vec![if label(record) == 1 { 200 } else { 60 }; bytes];
     let labels: Vec<u8> = (0..records).map(label).collect();
     fs::write(directory.join(file::PART), serde_json::to_string(&header).unwrap()).unwrap();
-    fs::write(directory.join(file::RECORDS), (0..records).flat_map(clip).collect::<Vec<_>>())
-        .unwrap();
+    fs::write(
+        directory.join(header.records_file()),
+        (0..records).flat_map(clip).collect::<Vec<_>>(),
+    )
+    .unwrap();
     match part {
         Part::Train => fs::write(directory.join(file::LABELS), labels).unwrap(),
         _ => fs::write(pack.join(file::VAULT).join(part.vault_labels()), labels).unwrap(),

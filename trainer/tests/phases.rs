@@ -15,7 +15,7 @@ const RECORDS: usize = 24;
 
 fn part(dir: &Path) -> String {
     let part = dir.join("train");
-    testing::write_part(&part, &testing::PackSpec { records: RECORDS, shape: [8, 3, 24, 24] });
+    testing::write_part(&part, &testing::PackSpec { records: RECORDS, shape: &[8, 3, 24, 24] });
     part.to_str().unwrap().to_owned()
 }
 

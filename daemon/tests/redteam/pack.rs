@@ -99,12 +99,14 @@ fn write_part(
         version: VERSION,
         modality: Modality::Video,
         records: labels.len() as u64,
-        shape: input.record_shape(),
+        shape: input.record_shape(part),
+        window: input.window(part),
+        dtype: input.dtype(),
     };
     let bytes = usize::try_from(header.record_bytes()).unwrap();
     let records: Vec<u8> = labels.iter().flat_map(|&label| record(label, bytes)).collect();
     fs::write(directory.join(file::PART), serde_json::to_string(&header).unwrap()).unwrap();
-    fs::write(directory.join(file::RECORDS), records).unwrap();
+    fs::write(directory.join(header.records_file()), records).unwrap();
     match part {
         Part::Train => fs::write(directory.join(file::LABELS), labels).unwrap(),
         _ => fs::write(pack.join(file::VAULT).join(part.vault_labels()), labels).unwrap(),

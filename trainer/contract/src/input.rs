@@ -4,9 +4,13 @@
 //! stored, or resize on the device, but every experiment of a session starts from these records.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
+
+use crate::modality::Modality;
+use crate::pack::Part;
 
 /// How a picture or frame is brought to `height` × `width`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -16,6 +20,16 @@ pub enum Preprocessing {
     Original,
     /// gasbench: centre crop to the target's aspect, bilinear without antialiasing; first frames.
     Benchmark,
+}
+
+impl Preprocessing {
+    /// As in files and names.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Original => "original",
+            Self::Benchmark => "benchmark",
+        }
+    }
 }
 
 /// Which data the records come from.
@@ -40,45 +54,133 @@ pub struct SplitShares {
     pub holdout: u32,
 }
 
+/// Size of a picture or frame, and how it gets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FrameSpec {
+    /// In pixels.
+    pub height: u32,
+    /// In pixels.
+    pub width: u32,
+    /// How it gets its size; for clips also which frames are taken.
+    pub preprocessing: Preprocessing,
+}
+
+/// Sound of one channel, 16-bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SoundSpec {
+    /// Samples per second.
+    pub sample_rate_hz: u32,
+    /// Samples that a detector is fed.
+    pub samples: u32,
+    /// Samples stored of a training record, at least `samples`: a window is drawn from them.
+    pub stored_samples: u32,
+}
+
+/// What one record holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RecordSpec {
+    /// One picture.
+    Image(FrameSpec),
+    /// So many frames of a clip.
+    Video(u32, FrameSpec),
+    /// A window of a sound.
+    Audio(SoundSpec),
+}
+
+/// Type of a record's numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// Unsigned 8-bit: RGB in 0..=255.
+    #[default]
+    U8,
+    /// Signed 16-bit, little-endian: 32768 is full scale.
+    I16,
+}
+
+impl Dtype {
+    /// Bytes of one number.
+    pub fn bytes(self) -> u64 {
+        match self {
+            Self::U8 => 1,
+            Self::I16 => 2,
+        }
+    }
+
+    /// As in file names.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::U8 => "u8",
+            Self::I16 => "i16",
+        }
+    }
+}
+
 /// The record of a task: shape, preprocessing, data and splits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Fields", into = "Fields")]
 pub struct InputSpec {
-    /// Frames stored per clip (1 for an image).
-    pub frames: u32,
-    /// Height in pixels.
-    pub height: u32,
-    /// Width in pixels.
-    pub width: u32,
-    /// How a frame gets its size and how frames are chosen.
-    pub preprocessing: Preprocessing,
+    /// What a record holds.
+    pub record: RecordSpec,
     /// Which data.
     pub source: Source,
     /// Shares of train, validation and holdout.
     pub splits: SplitShares,
     /// Data sets that go wholly to holdout: generators that nobody has seen.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub leave_out: BTreeSet<String>,
     /// At most so many files of each class in train; validation and holdout are never cut.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_per_class: Option<NonZeroU32>,
 }
 
 impl InputSpec {
-    /// Shape of one record: `T C H W`, unsigned 8-bit RGB in 0..=255.
-    pub fn record_shape(&self) -> [u64; 4] {
-        [u64::from(self.frames), 3, u64::from(self.height), u64::from(self.width)]
+    /// Which kind of media the records are of.
+    pub fn modality(&self) -> Modality {
+        match self.record {
+            RecordSpec::Image(_) => Modality::Image,
+            RecordSpec::Video(..) => Modality::Video,
+            RecordSpec::Audio(_) => Modality::Audio,
+        }
+    }
+
+    /// Shape of one record of a part: `3 H W`, `T 3 H W` or `N`.
+    pub fn record_shape(&self, part: Part) -> Vec<u64> {
+        let numbers = match self.record {
+            RecordSpec::Image(FrameSpec { height, width, .. }) => vec![3, height, width],
+            RecordSpec::Video(frames, FrameSpec { height, width, .. }) => {
+                vec![frames, 3, height, width]
+            }
+            RecordSpec::Audio(sound) if part == Part::Train => vec![sound.stored_samples],
+            RecordSpec::Audio(sound) => vec![sound.samples],
+        };
+        numbers.into_iter().map(u64::from).collect()
+    }
+
+    /// Samples that a detector is fed of a record of `part`, where more are stored.
+    pub fn window(&self, part: Part) -> Option<u64> {
+        match self.record {
+            RecordSpec::Audio(sound) if part == Part::Train => Some(u64::from(sound.samples)),
+            _ => None,
+        }
+    }
+
+    /// Type of a record's numbers.
+    pub fn dtype(&self) -> Dtype {
+        match self.record {
+            RecordSpec::Image(_) | RecordSpec::Video(..) => Dtype::U8,
+            RecordSpec::Audio(_) => Dtype::I16,
+        }
     }
 
     /// What a file is decoded to, e.g. `8x96x96-original`: two inputs that say the same here store the
     /// same record for the same file.
     pub fn decoding(&self) -> String {
-        let style = match self.preprocessing {
-            Preprocessing::Original => "original",
-            Preprocessing::Benchmark => "benchmark",
-        };
-        let Self { frames, height, width, .. } = self;
-        format!("{frames}x{height}x{width}-{style}")
+        match self.record {
+            RecordSpec::Image(frame) => frame.to_string(),
+            RecordSpec::Video(frames, frame) => format!("{frames}x{frame}"),
+            RecordSpec::Audio(SoundSpec { sample_rate_hz, samples, stored_samples }) => {
+                format!("{samples}of{stored_samples}-{sample_rate_hz}hz")
+            }
+        }
     }
 
     /// A name for this input that is safe in a path, e.g. `8x96x96-original-80-10-10`.
@@ -94,6 +196,147 @@ impl InputSpec {
     }
 }
 
+/// For names: `96x96-original`.
+impl fmt::Display for FrameSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { height, width, preprocessing } = self;
+        write!(f, "{height}x{width}-{}", preprocessing.as_str())
+    }
+}
+
+/// For people: `8 frames of 96 x 96`.
+impl fmt::Display for RecordSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Image(FrameSpec { height, width, .. }) => {
+                write!(f, "a picture of {height} x {width}")
+            }
+            Self::Video(frames, FrameSpec { height, width, .. }) => {
+                write!(f, "{frames} frames of {height} x {width}")
+            }
+            Self::Audio(SoundSpec { sample_rate_hz, samples, .. }) => {
+                write!(f, "{samples} samples of sound at {sample_rate_hz} Hz")
+            }
+        }
+    }
+}
+
+/// An input as it is written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    frames: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    height: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    width: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    preprocessing: Option<Preprocessing>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sample_rate_hz: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    samples: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stored_samples: Option<u32>,
+    source: Source,
+    splits: SplitShares,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    leave_out: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_per_class: Option<NonZeroU32>,
+}
+
+/// Fields that make no record.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum InputError {
+    /// Neither pixels nor sound, both, or part of one.
+    #[error(
+        "an input has height, width and preprocessing (an image), frames too (a video), or \
+         sample_rate_hz and samples, and perhaps stored_samples (audio)"
+    )]
+    Fields,
+    /// A size of zero.
+    #[error("{0} must be at least 1")]
+    Zero(&'static str),
+    /// Less is stored than fed.
+    #[error("stored_samples ({stored}) must not be less than samples ({samples})")]
+    Stored {
+        /// Stored of a training record.
+        stored: u32,
+        /// Fed.
+        samples: u32,
+    },
+}
+
+impl TryFrom<Fields> for InputSpec {
+    type Error = InputError;
+
+    fn try_from(fields: Fields) -> Result<Self, InputError> {
+        let record = fields.record()?;
+        let Fields { source, splits, leave_out, max_per_class, .. } = fields;
+        Ok(Self { record, source, splits, leave_out, max_per_class })
+    }
+}
+
+impl Fields {
+    fn record(&self) -> Result<RecordSpec, InputError> {
+        let pixels = (self.height, self.width, self.preprocessing);
+        let sound = (self.sample_rate_hz, self.samples);
+        match (pixels, sound, self.stored_samples) {
+            ((Some(height), Some(width), Some(preprocessing)), (None, None), None) => {
+                let frame = FrameSpec { height, width, preprocessing };
+                require("height", height).and(require("width", width))?;
+                match self.frames {
+                    None => Ok(RecordSpec::Image(frame)),
+                    Some(frames) => {
+                        require("frames", frames).map(|()| RecordSpec::Video(frames, frame))
+                    }
+                }
+            }
+            ((None, None, None), (Some(sample_rate_hz), Some(samples)), stored)
+                if self.frames.is_none() =>
+            {
+                let stored_samples = stored.unwrap_or(samples);
+                require("sample_rate_hz", sample_rate_hz).and(require("samples", samples))?;
+                if stored_samples < samples {
+                    return Err(InputError::Stored { stored: stored_samples, samples });
+                }
+                Ok(RecordSpec::Audio(SoundSpec { sample_rate_hz, samples, stored_samples }))
+            }
+            _ => Err(InputError::Fields),
+        }
+    }
+}
+
+fn require(name: &'static str, value: u32) -> Result<(), InputError> {
+    if value == 0 { Err(InputError::Zero(name)) } else { Ok(()) }
+}
+
+impl From<InputSpec> for Fields {
+    fn from(input: InputSpec) -> Self {
+        let InputSpec { record, source, splits, leave_out, max_per_class } = input;
+        let (frames, frame, sound) = match record {
+            RecordSpec::Image(frame) => (None, Some(frame), None),
+            RecordSpec::Video(frames, frame) => (Some(frames), Some(frame), None),
+            RecordSpec::Audio(sound) => (None, None, Some(sound)),
+        };
+        Self {
+            frames,
+            height: frame.map(|frame| frame.height),
+            width: frame.map(|frame| frame.width),
+            preprocessing: frame.map(|frame| frame.preprocessing),
+            sample_rate_hz: sound.map(|sound| sound.sample_rate_hz),
+            samples: sound.map(|sound| sound.samples),
+            stored_samples: sound.map(|sound| sound.stored_samples),
+            source,
+            splits,
+            leave_out,
+            max_per_class,
+        }
+    }
+}
+
 /// FNV-1a: names of data sets may be long, and a path must be the same in every version of this.
 fn fingerprint(names: &BTreeSet<String>) -> u64 {
     let bytes = names.iter().flat_map(|name| name.bytes().chain([0]));
@@ -103,44 +346,5 @@ fn fingerprint(names: &BTreeSet<String>) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn input() -> InputSpec {
-        InputSpec {
-            frames: 8,
-            height: 96,
-            width: 96,
-            preprocessing: Preprocessing::Original,
-            source: Source::Sample,
-            splits: SplitShares { train: 80, validation: 10, holdout: 10 },
-            leave_out: BTreeSet::new(),
-            max_per_class: None,
-        }
-    }
-
-    #[test]
-    fn an_option_stands_in_the_name_and_in_the_text_only_when_it_is_used() {
-        let plain = input();
-        assert_eq!(plain.name(), "8x96x96-original-80-10-10");
-        let text = serde_json::to_string(&plain).unwrap();
-        assert!(!text.contains("leave_out") && !text.contains("max_per_class"), "{text}");
-        assert_eq!(serde_json::from_str::<InputSpec>(&text).unwrap(), plain);
-        let capped = InputSpec { max_per_class: NonZeroU32::new(2000), ..input() };
-        assert_eq!(capped.name(), "8x96x96-original-80-10-10-max2000");
-    }
-
-    #[test]
-    fn the_name_tells_left_out_sources_apart_whatever_their_order() {
-        let without = |names: &[&str]| {
-            let leave_out = names.iter().map(|name| (*name).to_owned()).collect();
-            InputSpec { leave_out, ..input() }.name()
-        };
-        assert_eq!(without(&["a", "b"]), without(&["b", "a"]));
-        let names = [without(&["a", "b"]), without(&["ab"]), without(&["a"]), without(&[])];
-        let different: BTreeSet<&String> = names.iter().collect();
-        assert_eq!(different.len(), names.len());
-        // The hash of "a" and a zero by FNV-1a, 64 bits.
-        assert!(names[2].ends_with("-without-089be207b544f1e4"), "{}", names[2]);
-    }
-}
+#[path = "input_tests.rs"]
+mod tests;

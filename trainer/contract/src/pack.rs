@@ -5,8 +5,9 @@
 //! <root>/packs/<modality>/<input name>/<content hash>/
 //!     pack.json                    PackHeader
 //!     train/part.json              PartHeader      what a trainer may read
-//!     train/records.u8             records × record_bytes
+//!     train/records.u8             records × record_bytes; records.i16 for sound
 //!     train/labels.u8              one byte a record: 0 real, 1 synthetic
+//!     train/lengths.u32            sound only: samples of each record before the silence behind it
 //!     validation/part.json records.u8
 //!     holdout/part.json records.u8
 //!     vault/validation.labels.u8   what only the daemon reads
@@ -20,7 +21,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::input::InputSpec;
+use crate::input::{Dtype, InputSpec};
 use crate::modality::Modality;
 
 /// File names inside a pack.
@@ -29,10 +30,10 @@ pub mod file {
     pub const PACK: &str = "pack.json";
     /// `PartHeader` of one part, as JSON.
     pub const PART: &str = "part.json";
-    /// Fixed-stride records, back to back.
-    pub const RECORDS: &str = "records.u8";
     /// One label byte per record (train only).
     pub const LABELS: &str = "labels.u8";
+    /// Samples of each record that are sound and not padding, as little-endian u32 (train only).
+    pub const LENGTHS: &str = "lengths.u32";
     /// Directory of labels and ids that no trainer reads.
     pub const VAULT: &str = "vault";
     /// Which file each record came from, inside the vault.
@@ -89,15 +90,31 @@ pub struct PartHeader {
     pub modality: Modality,
     /// Number of records.
     pub records: u64,
-    /// Shape of a record, `T C H W`, unsigned 8-bit.
-    pub shape: [u64; 4],
+    /// Shape of a stored record: `T 3 H W`, `3 H W` or `N`.
+    pub shape: Vec<u64>,
+    /// Samples that a detector is fed where more are stored: of sound to train on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<u64>,
+    /// Type of its numbers.
+    #[serde(default)]
+    pub dtype: Dtype,
 }
 
 impl PartHeader {
     /// Bytes of one record.
     pub fn record_bytes(&self) -> u64 {
-        self.shape.iter().product()
+        self.shape.iter().product::<u64>().saturating_mul(self.dtype.bytes())
     }
+
+    /// Name of the file of fixed-stride records, back to back.
+    pub fn records_file(&self) -> String {
+        records_file(self.dtype)
+    }
+}
+
+/// Name of the file of records of that type.
+pub fn records_file(dtype: Dtype) -> String {
+    format!("records.{}", dtype.as_str())
 }
 
 /// Records of one class from one data set in one part.

@@ -1,8 +1,12 @@
 //! Batches: which records, in which order, and as tensors.
 
+use dfr_contract::input::Dtype;
 use tch::{Device, Kind, Tensor};
 
 use crate::pack::Part;
+
+/// What a 16-bit sample is divided by.
+const FULL_SCALE: f64 = 32768.0;
 
 /// A recipe asked for a record that is not there.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -40,15 +44,22 @@ pub fn cut(
     }
 }
 
-/// The records `indices` of a part.
+/// The records `indices` of a part; of longer sounds the middle.
 ///
 /// # Shapes
-/// To `[B,T,3,H,W]` uint8 in 0..=255 on `device`.
+/// To `[B,T,3,H,W]` or `[B,3,H,W]` uint8 in 0..=255, or `[B,N]` float32 in -1..1, on `device`.
 pub fn gather(part: &Part, indices: &[usize], device: Device) -> Tensor {
-    let bytes: Vec<u8> = indices.iter().flat_map(|&index| part.record(index)).copied().collect();
-    let [t, c, h, w] = part.shape();
+    let middle = |index| part.fed(index, part.starts(index).end() / 2);
+    let bytes: Vec<u8> = indices.iter().flat_map(|&index| middle(index)).copied().collect();
     let batch = i64::try_from(indices.len()).expect("a batch fits in memory");
-    Tensor::from_data_size(&bytes, &[batch, t, c, h, w], Kind::Uint8).to_device(device)
+    let shape = [vec![batch], part.shape()].concat();
+    match part.dtype() {
+        Dtype::U8 => Tensor::from_data_size(&bytes, &shape, Kind::Uint8).to_device(device),
+        Dtype::I16 => {
+            let samples = Tensor::from_data_size(&bytes, &shape, Kind::Int16).to_device(device);
+            samples.to_kind(Kind::Float) / FULL_SCALE
+        }
+    }
 }
 
 /// The labels of `indices`, `[B]` int64 on `device`.
@@ -93,7 +104,7 @@ mod tests {
     #[test]
     fn gathers_records_and_labels_in_the_order_asked_for() {
         let dir = tempfile::tempdir().unwrap();
-        write_part(dir.path(), &PackSpec { records: 4, shape: [2, 3, 2, 5] });
+        write_part(dir.path(), &PackSpec { records: 4, shape: &[2, 3, 2, 5] });
         let part = Part::open(dir.path()).unwrap();
         let input = gather(&part, &[3, 0], Device::Cpu);
         assert_eq!((input.size(), input.kind()), (vec![2, 2, 3, 2, 5], Kind::Uint8));

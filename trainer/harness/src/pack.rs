@@ -2,8 +2,11 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use dfr_contract::input::Dtype;
+use dfr_contract::modality::Modality;
 use dfr_contract::pack::{PartHeader, REAL, SYNTHETIC, VERSION, file};
 use memmap2::Mmap;
 
@@ -36,7 +39,7 @@ pub enum PackError {
         /// The version in it.
         found: u32,
     },
-    /// No records, or records of no pixels or not of three colours.
+    /// No records, or records that are not what its modality stores.
     #[error(
         "{path} describes {records} records of shape {shape:?}, which is nothing to learn from; run `dfr prepare`"
     )]
@@ -45,8 +48,8 @@ pub enum PackError {
         path: PathBuf,
         /// Records in the part.
         records: u64,
-        /// `T C H W`.
-        shape: [u64; 4],
+        /// Of one record.
+        shape: Vec<u64>,
     },
     /// A file is cut short or overlong.
     #[error("{path} has {found} bytes and its header says {expected}; run `dfr prepare`")]
@@ -70,6 +73,18 @@ pub enum PackError {
         /// Its byte.
         found: u8,
     },
+    /// The length of a sound is shorter than nothing or longer than what is stored.
+    #[error("{path} has length {found} for record {record} of {stored} samples; run `dfr prepare`")]
+    Length {
+        /// The file.
+        path: PathBuf,
+        /// The first such record.
+        record: usize,
+        /// Its length, in samples.
+        found: u32,
+        /// Samples stored.
+        stored: u64,
+    },
     /// Training was asked for on a part without labels.
     #[error("{0} holds no labels: train on the pack's train part")]
     Unlabelled(PathBuf),
@@ -81,6 +96,8 @@ pub struct Part {
     header: PartHeader,
     records: Mmap,
     labels: Option<Vec<u8>>,
+    /// Samples of sound in each record, where silence may follow.
+    lengths: Option<Vec<u32>>,
 }
 
 impl Part {
@@ -91,9 +108,10 @@ impl Part {
     pub fn open(dir: &Path) -> Result<Self, PackError> {
         let header = read_header(&dir.join(file::PART))?;
         let expected = header.records.saturating_mul(header.record_bytes());
-        let records = map(&dir.join(file::RECORDS), expected)?;
+        let records = map(&dir.join(header.records_file()), expected)?;
         let labels = read_labels(&dir.join(file::LABELS), header.records)?;
-        Ok(Self { dir: dir.to_owned(), header, records, labels })
+        let lengths = read_lengths(&dir.join(file::LENGTHS), &header)?;
+        Ok(Self { dir: dir.to_owned(), header, records, labels, lengths })
     }
 
     /// Number of records; at least one.
@@ -107,9 +125,40 @@ impl Part {
         self.len() == 0
     }
 
-    /// Shape of a record, `T C H W`.
-    pub fn shape(&self) -> [i64; 4] {
-        self.header.shape.map(|n| i64::try_from(n).expect("a mapped record has a small shape"))
+    /// Shape of what a detector is fed of a record: `T 3 H W`, `3 H W` or `N`.
+    pub fn shape(&self) -> Vec<i64> {
+        let fed = self.header.window.map_or_else(|| self.header.shape.clone(), |n| vec![n]);
+        fed.into_iter()
+            .map(|n| i64::try_from(n).expect("a mapped record has a small shape"))
+            .collect()
+    }
+
+    /// Type of the numbers in a record.
+    pub fn dtype(&self) -> Dtype {
+        self.header.dtype
+    }
+
+    /// The samples at which a window of record `index` may begin; 0 alone where all of it is fed.
+    ///
+    /// # Panics
+    /// If there is no such record.
+    pub fn starts(&self, index: usize) -> RangeInclusive<usize> {
+        let sound = self.lengths.as_ref().map_or(0, |lengths| lengths[index] as usize);
+        let window = self.header.window.map_or(sound, |n| usize::try_from(n).unwrap_or(sound));
+        0..=sound.saturating_sub(window)
+    }
+
+    /// The bytes that are fed of record `index`, from sample `start` on.
+    ///
+    /// # Panics
+    /// If `start` is not among [`Part::starts`].
+    pub fn fed(&self, index: usize, start: usize) -> &[u8] {
+        let record = self.record(index);
+        let Some(window) = self.header.window else { return record };
+        assert!(self.starts(index).contains(&start), "a window within the record");
+        let stride = usize::try_from(self.dtype().bytes()).expect("one or two");
+        let window = usize::try_from(window).expect("less than what is mapped");
+        &record[start * stride..(start + window) * stride]
     }
 
     /// One label per record: 0 real, 1 synthetic.
@@ -120,7 +169,7 @@ impl Part {
         self.labels.as_deref().ok_or_else(|| PackError::Unlabelled(self.dir.clone()))
     }
 
-    /// The bytes of record `index`, in `T C H W` order.
+    /// The bytes of record `index`, as stored.
     ///
     /// # Panics
     /// If there is no such record.
@@ -138,11 +187,27 @@ fn read_header(path: &Path) -> Result<PartHeader, PackError> {
     if header.version != VERSION {
         return Err(PackError::Version { path: path.to_owned(), found: header.version });
     }
-    let PartHeader { records, shape, .. } = header;
-    if records == 0 || shape[1] != 3 || shape.contains(&0) || shape.iter().any(|&n| n > 1 << 16) {
+    if header.records == 0 || !fits(&header) {
+        let PartHeader { records, shape, .. } = header;
         return Err(PackError::Shape { path: path.to_owned(), records, shape });
     }
     Ok(header)
+}
+
+/// Whether the shape is one that the modality has.
+fn fits(PartHeader { modality, shape, window, dtype, .. }: &PartHeader) -> bool {
+    let (channels, dims, right) = match modality {
+        Modality::Image => (shape.first(), 3, Dtype::U8),
+        Modality::Video => (shape.get(1), 4, Dtype::U8),
+        Modality::Audio => (Some(&3), 1, Dtype::I16),
+    };
+    let most = if *modality == Modality::Audio { 1 << 28 } else { 1 << 16 };
+    let within = window.is_none_or(|n| *modality == Modality::Audio && n >= 1 && n <= shape[0]);
+    shape.len() == dims
+        && channels == Some(&3)
+        && shape.iter().all(|&n| n >= 1 && n <= most)
+        && *dtype == right
+        && within
 }
 
 fn map(path: &Path, expected: u64) -> Result<Mmap, PackError> {
@@ -171,6 +236,27 @@ fn read_labels(path: &Path, records: u64) -> Result<Option<Vec<u8>>, PackError> 
             Err(PackError::Label { path: path.to_owned(), record, found: labels[record] })
         }
         None => Ok(Some(labels)),
+    }
+}
+
+fn read_lengths(path: &Path, header: &PartHeader) -> Result<Option<Vec<u32>>, PackError> {
+    if header.window.is_none() {
+        return Ok(None);
+    }
+    let bytes = fs::read(path).map_err(|source| PackError::Read { path: path.into(), source })?;
+    let (found, expected) = (bytes.len() as u64, header.records * 4);
+    if found != expected {
+        return Err(PackError::Size { path: path.to_owned(), expected, found });
+    }
+    let (lengths, _) = bytes.as_chunks::<4>();
+    let lengths: Vec<u32> = lengths.iter().map(|&four| u32::from_le_bytes(four)).collect();
+    let stored = header.shape[0];
+    match lengths.iter().position(|&n| n == 0 || u64::from(n) > stored) {
+        Some(record) => {
+            let (path, found) = (path.to_owned(), lengths[record]);
+            Err(PackError::Length { path, record, found, stored })
+        }
+        None => Ok(Some(lengths)),
     }
 }
 

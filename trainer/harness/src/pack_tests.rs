@@ -3,7 +3,7 @@ use crate::testing::{PackSpec, write_part};
 
 fn part() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    write_part(dir.path(), &PackSpec { records: 4, shape: [2, 3, 2, 2] });
+    write_part(dir.path(), &PackSpec { records: 4, shape: &[2, 3, 2, 2] });
     dir
 }
 

@@ -54,7 +54,7 @@ pub fn predict(
     device: Device,
 ) -> Result<Vec<f64>, PredictError> {
     let variables = VarStore::new(device);
-    let detector = recipe.model(&variables.root(), part.shape());
+    let detector = recipe.model(&variables.root(), &part.shape());
     checkpoint::load(&variables, checkpoint)?;
     probabilities(&*detector, part, recipe.facts().batch_size, device)
 }

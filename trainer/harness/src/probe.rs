@@ -16,7 +16,7 @@ pub struct Probe {
 
 impl Probe {
     /// Makes `weight` and `bias` below `root`, at zero: both classes equally likely.
-    pub fn new(root: &nn::Path, _shape: [i64; 4]) -> Self {
+    pub fn new(root: &nn::Path, _shape: &[i64]) -> Self {
         let zero = Init::Const(0.0);
         Self {
             weight: root.var("weight", &[2, 3 * CELLS * CELLS], zero),

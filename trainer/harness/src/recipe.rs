@@ -18,7 +18,8 @@ pub trait Detector {
     /// Logits of both classes. Normalisation is part of the model.
     ///
     /// # Shapes
-    /// `[B,T,3,H,W]` uint8 in 0..=255 to `[B,2]` float.
+    /// `[B,T,3,H,W]` (video) or `[B,3,H,W]` (image) uint8 in 0..=255, or `[B,N]` (audio) float32 in
+    /// -1..1, to `[B,2]` float.
     fn forward(&self, input: &Tensor, train: bool) -> Tensor;
 }
 
@@ -76,9 +77,9 @@ pub trait Recipe {
     /// What the footer reports.
     fn facts(&self) -> Facts;
 
-    /// Makes the model below `root`, for records of `shape` (`T C H W`). Variables are named by their
+    /// Makes the model below `root`, for records of `shape` (`T 3 H W`, `3 H W` or `N`). Variables are named by their
     /// path; these names are the checkpoint's.
-    fn model(&self, root: &Path, shape: [i64; 4]) -> Box<dyn Detector> {
+    fn model(&self, root: &Path, shape: &[i64]) -> Box<dyn Detector> {
         Box::new(probe::Probe::new(root, shape))
     }
 

@@ -120,7 +120,7 @@ impl<'a> Training<'a> {
         let labels = part.labels()?;
         seed::torch(seed);
         let variables = VarStore::new(device);
-        let detector = recipe.model(&variables.root(), part.shape());
+        let detector = recipe.model(&variables.root(), &part.shape());
         let optimizer = recipe.optimizer(&variables);
         let rng = seed::generator(seed, Purpose::Step);
         let loss = LossMeter::default();

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 fn part(records: usize) -> (tempfile::TempDir, Part) {
     let dir = tempfile::tempdir().unwrap();
-    write_part(dir.path(), &PackSpec { records, shape: [2, 3, 8, 8] });
+    write_part(dir.path(), &PackSpec { records, shape: &[2, 3, 8, 8] });
     let part = Part::open(dir.path()).unwrap();
     (dir, part)
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use dfr_contract::input::InputSpec;
+use dfr_contract::input::FrameSpec;
 
 use crate::ffmpeg::{Ffmpeg, FfmpegError};
 use crate::frames;
@@ -34,12 +34,14 @@ pub enum DecodeError {
     Picture,
 }
 
-/// Decodes files into records of one input.
+/// Decodes clips into records of one input.
 pub struct Decoder<'a> {
     /// The program.
     pub ffmpeg: &'a Ffmpeg,
-    /// What a record holds.
-    pub input: &'a InputSpec,
+    /// Frames of a record.
+    pub frames: u32,
+    /// What each of them holds.
+    pub frame: FrameSpec,
     /// Per pass; normally [`LIMIT`].
     pub limit: Duration,
 }
@@ -50,8 +52,8 @@ impl Decoder<'_> {
     /// # Errors
     /// Empty, cut, corrupt, without video, or not decoded in time; the message is the reason.
     pub fn decode(&self, file: &Path) -> Result<Vec<u8>, DecodeError> {
-        let InputSpec { frames: wanted, height, width, preprocessing, .. } = *self.input;
-        let indices = frames::indices(self.count_frames(file)?, wanted, preprocessing);
+        let FrameSpec { height, width, preprocessing } = self.frame;
+        let indices = frames::indices(self.count_frames(file)?, self.frames, preprocessing);
         let pictures = read_pictures(&self.extract(file, &indices)?).ok_or(DecodeError::Picture)?;
         // Repeating the last frame is for short clips, never for what is missing.
         if pictures.len() < indices.len() {
@@ -59,7 +61,7 @@ impl Decoder<'_> {
         }
         let planes =
             pictures.into_iter().map(|p| planar(&to_size(p, width, height, preprocessing)));
-        repeat_last(planes.collect(), wanted).ok_or(DecodeError::NoFrame)
+        repeat_last(planes.collect(), self.frames).ok_or(DecodeError::NoFrame)
     }
 
     /// Counts frames without decoding them: one line per packet.

@@ -90,7 +90,7 @@ impl Recipe for VideoRecipe {
         }
     }
 
-    fn model(&self, root: &Path, _shape: [i64; 4]) -> Box<dyn Detector> {
+    fn model(&self, root: &Path, _shape: &[i64]) -> Box<dyn Detector> {
         Box::new(R3d::new(root, self.config))
     }
 

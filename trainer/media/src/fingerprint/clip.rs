@@ -28,9 +28,10 @@ pub struct NoClip(String);
 
 impl Clip {
     /// Of a record of shape `T C H W`, as it is stored.
-    pub fn of_record(record: &[u8], shape: [u64; 4]) -> Self {
-        let [frames, channels, height, width] =
-            shape.map(|n| usize::try_from(n).expect("in memory"));
+    pub fn of_record(record: &[u8], shape: &[u64]) -> Self {
+        let dims = |n: &u64| usize::try_from(*n).expect("in memory");
+        let dims: Vec<usize> = shape.iter().map(dims).collect();
+        let [frames, channels, height, width] = dims[..] else { unreachable!("T 3 H W") };
         let size = channels * height * width;
         let frame = |index: usize| &record[index * size..][..size];
         Self([0, frames / 2, frames - 1].map(|index| hash(&luma(frame(index), height, width))))

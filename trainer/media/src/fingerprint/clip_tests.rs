@@ -32,7 +32,7 @@ fn doubled(picture: &[u8], side: usize) -> Vec<u8> {
 }
 
 fn still(frame: &[u8], side: u64) -> Clip {
-    Clip::of_record(frame, [1, 3, side, side])
+    Clip::of_record(frame, &[1, 3, side, side])
 }
 
 fn differing(a: Clip, b: Clip) -> u32 {
@@ -81,7 +81,7 @@ fn a_flat_frame_has_no_hash_and_flat_clips_are_like_nothing() {
 fn the_first_the_middle_and_the_last_frame_count_each() {
     let frames = |seeds: [u64; 5]| {
         let record: Vec<u8> = seeds.iter().flat_map(|seed| picture(*seed, 48, 48)).collect();
-        Clip::of_record(&record, [5, 3, 48, 48])
+        Clip::of_record(&record, &[5, 3, 48, 48])
     };
     let clip = frames([1, 2, 3, 4, 5]);
     assert!(clip.alike(&frames([1, 7, 3, 8, 5])), "frames in between do not");
