@@ -155,6 +155,11 @@ impl InputSpec {
         numbers.into_iter().map(u64::from).collect()
     }
 
+    /// Bytes of one record of a part.
+    pub fn record_bytes(&self, part: Part) -> u64 {
+        self.record_shape(part).iter().product::<u64>().saturating_mul(self.dtype().bytes())
+    }
+
     /// Samples that a detector is fed of a record of `part`, where more are stored.
     pub fn window(&self, part: Part) -> Option<u64> {
         match self.record {

@@ -8,7 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dfr_contract::input::{InputSpec, Preprocessing, Source, SplitShares};
+use dfr_contract::input::{FrameSpec, InputSpec, Preprocessing, RecordSpec, Source, SplitShares};
+use dfr_contract::pack::Part;
 use dfr_media::decode::{DecodeError, Decoder, LIMIT};
 use dfr_media::ffmpeg::{Ffmpeg, FfmpegError, SearchPlaces};
 
@@ -17,10 +18,7 @@ use support::ffmpeg;
 fn input(frames: u32, height: u32, width: u32, preprocessing: Preprocessing) -> InputSpec {
     let splits = SplitShares { train: 50, validation: 25, holdout: 25 };
     InputSpec {
-        frames,
-        height,
-        width,
-        preprocessing,
+        record: RecordSpec::Video(frames, FrameSpec { height, width, preprocessing }),
         source: Source::Sample,
         splits,
         leave_out: std::collections::BTreeSet::new(),
@@ -29,7 +27,8 @@ fn input(frames: u32, height: u32, width: u32, preprocessing: Preprocessing) -> 
 }
 
 fn decode(file: &Path, input: &InputSpec) -> Result<Vec<u8>, DecodeError> {
-    Decoder { ffmpeg: &ffmpeg(), input, limit: LIMIT }.decode(file)
+    let decoder = Decoder { ffmpeg: &ffmpeg(), input, limit: LIMIT };
+    decoder.decode(file, Part::Train).map(|decoded| decoded.bytes)
 }
 
 /// A lossless clip of 20 frames, 64 × 32, whose frame `n` is grey `n * 10`.
@@ -50,7 +49,8 @@ fn grey_ramp(dir: &Path) -> PathBuf {
 
 /// Grey level of each frame of a record of `C H W` planes that are all flat.
 fn levels(record: &[u8], input: &InputSpec) -> Vec<u8> {
-    let frames = record.chunks(3 * input.height as usize * input.width as usize);
+    let frames =
+        record.chunks(input.record_shape(Part::Train)[1..].iter().product::<u64>() as usize);
     frames
         .map(|frame| {
             assert!(frame.iter().all(|level| *level == frame[0]), "not flat");
@@ -70,7 +70,7 @@ fn frames_are_chosen_as_the_style_says_and_brought_to_size() {
     ];
     for (input, expected) in cases {
         let record = decode(&file, &input).unwrap();
-        assert_eq!(record.len() as u64, input.record_shape().iter().product::<u64>());
+        assert_eq!(record.len() as u64, input.record_bytes(Part::Train));
         assert_eq!(levels(&record, &input), expected, "{}", input.name());
     }
 }
@@ -120,7 +120,7 @@ fn a_program_that_hangs_is_ended_with_all_it_started() {
     let input = input(4, 16, 16, Preprocessing::Original);
     let limit = Duration::from_millis(100);
     let decoder = Decoder { ffmpeg: &stand_in("hanging_ffmpeg"), input: &input, limit };
-    let error = decoder.decode(Path::new("any")).unwrap_err();
+    let error = decoder.decode(Path::new("any"), Part::Train).unwrap_err();
     assert!(matches!(error, DecodeError::Ffmpeg(FfmpegError::TimedOut(_))), "{error}");
 }
 

@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use dfr_contract::input::{InputSpec, Preprocessing, Source, SplitShares};
+use dfr_contract::input::{FrameSpec, InputSpec, Preprocessing, RecordSpec, Source, SplitShares};
 use dfr_contract::modality::Modality;
 use dfr_contract::pack::{Part, PartHeader};
 use dfr_media::catalogue::{self, CatalogueError};
@@ -30,14 +30,14 @@ use support::ffmpeg;
 
 const SET: SampleSet = SampleSet { recordings: 2 };
 
+fn square(side: u32, preprocessing: Preprocessing) -> FrameSpec {
+    FrameSpec { height: side, width: side, preprocessing }
+}
+
 fn input() -> InputSpec {
     let splits = SplitShares { train: 50, validation: 25, holdout: 25 };
-    let preprocessing = Preprocessing::Original;
     InputSpec {
-        frames: 2,
-        height: 24,
-        width: 24,
-        preprocessing,
+        record: RecordSpec::Video(2, square(24, Preprocessing::Original)),
         source: Source::Sample,
         splits,
         leave_out: BTreeSet::new(),
@@ -118,7 +118,9 @@ fn check_records(root: &Path, pack: &Path) {
             assert_eq!(labels[index], u8::from(id[2].ends_with("-synthetic")));
             let file = catalogue::dataset_dir(root, Modality::Video, &id[2]).join(&id[3]);
             let stride = header.record_bytes() as usize;
-            assert!(records[index * stride..][..stride] == decoder.decode(&file).unwrap());
+            assert!(
+                records[index * stride..][..stride] == decoder.decode(&file, part).unwrap().bytes
+            );
         }
     }
 }
@@ -265,7 +267,11 @@ fn ordered_by_class(root: &Path) -> InputSpec {
     let entries = classes.map(|(name, media_type, _)| entry(name, media_type));
     catalogue::write_entries(root, Modality::Video, &entries).unwrap();
     let splits = SplitShares { train: 4, validation: 96, holdout: 0 };
-    InputSpec { frames: 1, height: 1, width: 1, splits, ..input() }
+    InputSpec {
+        record: RecordSpec::Video(1, square(1, Preprocessing::Original)),
+        splits,
+        ..input()
+    }
 }
 
 #[test]
@@ -350,12 +356,13 @@ fn a_clip_that_is_cut_or_garbled_is_left_out_and_a_whole_one_is_not() {
     let file = clip(root.path(), "sample-waves-real");
     let whole = fs::read(&file).unwrap();
     for preprocessing in [Preprocessing::Original, Preprocessing::Benchmark] {
-        let input = InputSpec { frames: 16, preprocessing, ..input() };
+        let input =
+            InputSpec { record: RecordSpec::Video(16, square(24, preprocessing)), ..input() };
         let decoder = Decoder { ffmpeg: &ffmpeg(), input: &input, limit: LIMIT };
-        assert!(decoder.decode(&file).is_ok(), "{preprocessing:?}");
+        assert!(decoder.decode(&file, Part::Train).is_ok(), "{preprocessing:?}");
         for bytes in damaged(&whole) {
             fs::write(&file, bytes).unwrap();
-            assert!(decoder.decode(&file).is_err(), "{preprocessing:?}");
+            assert!(decoder.decode(&file, Part::Train).is_err(), "{preprocessing:?}");
             let left_out = pack(root.path(), &input).unwrap().header.left_out;
             assert_eq!(left_out.len(), 1);
             assert_eq!(left_out[0].file, "sample-waves-real/000000.mp4");

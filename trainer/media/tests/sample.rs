@@ -8,8 +8,9 @@ use std::f32::consts::TAU;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dfr_contract::input::{InputSpec, Preprocessing, Source, SplitShares};
+use dfr_contract::input::{FrameSpec, InputSpec, Preprocessing, RecordSpec, Source, SplitShares};
 use dfr_contract::modality::Modality;
+use dfr_contract::pack::Part;
 use dfr_media::catalogue;
 use dfr_media::decode::{Decoder, LIMIT};
 use dfr_media::sample::SampleSet;
@@ -23,11 +24,10 @@ use support::ffmpeg;
 const SET: SampleSet = SampleSet { recordings: 8 };
 
 fn whole_clip() -> InputSpec {
+    let side = SIDE as u32;
+    let frame = FrameSpec { height: side, width: side, preprocessing: Preprocessing::Original };
     InputSpec {
-        frames: FRAMES as u32,
-        height: SIDE as u32,
-        width: SIDE as u32,
-        preprocessing: Preprocessing::Original,
+        record: RecordSpec::Video(FRAMES as u32, frame),
         source: Source::Sample,
         splits: SplitShares { train: 50, validation: 25, holdout: 25 },
         leave_out: std::collections::BTreeSet::new(),
@@ -45,7 +45,8 @@ fn clips(root: &Path, media_type: &str) -> Vec<PathBuf> {
 /// Luma of every frame, and the mean of all.
 fn luma(file: &Path) -> (Vec<Vec<f32>>, f64) {
     let (ffmpeg, input) = (ffmpeg(), whole_clip());
-    let record = Decoder { ffmpeg: &ffmpeg, input: &input, limit: LIMIT }.decode(file).unwrap();
+    let decoder = Decoder { ffmpeg: &ffmpeg, input: &input, limit: LIMIT };
+    let record = decoder.decode(file, Part::Train).unwrap().bytes;
     let plane = SIDE * SIDE;
     let frame = |rgb: &[u8]| -> Vec<f32> {
         let at = |c: usize, i: usize| f32::from(rgb[c * plane + i]);

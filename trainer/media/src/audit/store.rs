@@ -18,17 +18,18 @@ use crate::pack::read::read_json;
 pub fn check(dir: &Path, tells: &mut Vec<String>) -> Result<PartHeader, AuditError> {
     let path = dir.join(file::PART);
     let header: PartHeader = read_json(&path).ok_or(AuditError::Header(path))?;
+    let file_of_records = header.records_file();
     for name in names(dir)? {
-        if name != file::PART && name != file::RECORDS {
+        if name != file::PART && name != file_of_records.as_str() {
             tells.push(format!("{} does not belong there", dir.join(name).display()));
         }
     }
-    for path in [dir.to_owned(), dir.join(file::PART), dir.join(file::RECORDS)] {
+    for path in [dir.to_owned(), dir.join(file::PART), dir.join(&file_of_records)] {
         if !files::is_uniform(&path)? {
             tells.push(format!("{} has a time or a mode of its own", path.display()));
         }
     }
-    let records = dir.join(file::RECORDS);
+    let records = dir.join(&file_of_records);
     let length = fs::metadata(&records).map_err(at("look at", &records))?.len();
     if length != header.records * header.record_bytes() {
         tells.push(format!("{} does not have records of one length", records.display()));

@@ -27,12 +27,16 @@ pub struct Clip(pub [Option<u64>; 3]);
 pub struct NoClip(String);
 
 impl Clip {
-    /// Of a record of shape `T C H W`, as it is stored.
+    /// Of a record of shape `T 3 H W`, or `3 H W` of a picture, as it is stored.
     pub fn of_record(record: &[u8], shape: &[u64]) -> Self {
         let dims = |n: &u64| usize::try_from(*n).expect("in memory");
         let dims: Vec<usize> = shape.iter().map(dims).collect();
-        let [frames, channels, height, width] = dims[..] else { unreachable!("T 3 H W") };
-        let size = channels * height * width;
+        let (frames, height, width) = match dims[..] {
+            [frames, 3, height, width] => (frames, height, width),
+            [3, height, width] => (1, height, width),
+            _ => unreachable!("pictures have three colours"),
+        };
+        let size = 3 * height * width;
         let frame = |index: usize| &record[index * size..][..size];
         Self([0, frames / 2, frames - 1].map(|index| hash(&luma(frame(index), height, width))))
     }

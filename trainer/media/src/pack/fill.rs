@@ -15,7 +15,7 @@ use crate::fingerprint::record::Record;
 use crate::pack::duplicates;
 use crate::pack::plan::{Item, Plan, content_hash, count_classes, count_sources};
 use crate::pack::read::labels_path;
-use crate::pack::records::{self, Stored};
+use crate::pack::records::{Records, Stored};
 use crate::pack::write::PackError;
 
 /// What fills a pack.
@@ -51,7 +51,8 @@ impl Fill<'_> {
         for part in Part::ALL {
             let items: Vec<&Item> = self.plan.part(part).collect();
             let folder = dir.join(part.as_str());
-            let (of_part, lost) = records::write(&folder, &items, self.decoder, self.advance)?;
+            let records = self.records(&folder, part);
+            let (of_part, lost) = records.write(&items, self.decoder, self.advance)?;
             stored.push(of_part);
             left_out.extend(lost);
         }
@@ -63,22 +64,24 @@ impl Fill<'_> {
         dir: &Path,
         stored: &[Vec<Stored<'s>>],
         repeated: &[LeftOut],
-    ) -> Result<Vec<Vec<&'s Item>>, FileError> {
+    ) -> Result<Vec<Vec<Stored<'s>>>, FileError> {
         let dropped: HashSet<&str> = repeated.iter().map(|l| l.file.as_str()).collect();
-        let bytes = self.plan.input.record_shape().iter().product::<u64>();
-        let bytes = usize::try_from(bytes).expect("a record was in memory");
         let parts = Part::ALL.into_iter().zip(stored);
         let close_up = |(part, stored): (Part, &Vec<Stored<'s>>)| {
-            records::close_up(&dir.join(part.as_str()), stored, &dropped, bytes)
+            self.records(&dir.join(part.as_str()), part).close_up(stored, &dropped)
         };
         parts.map(close_up).collect()
+    }
+
+    fn records<'d>(&'d self, dir: &'d Path, part: Part) -> Records<'d> {
+        Records { dir, part, input: &self.plan.input }
     }
 
     /// Headers, labels and ids; then one time and one mode for all that a trainer may see.
     fn describe(
         &self,
         dir: &Path,
-        kept: &[Vec<&Item>],
+        kept: &[Vec<Stored>],
         left_out: Vec<LeftOut>,
     ) -> Result<PackHeader, PackError> {
         for (part, kept) in Part::ALL.into_iter().zip(kept) {
@@ -91,7 +94,7 @@ impl Fill<'_> {
             modality: self.plan.modality,
             input: self.plan.input.clone(),
             content: content_hash(self.plan, &left_out),
-            sources: count_sources(kept.iter().flatten().copied()),
+            sources: count_sources(kept.iter().flatten().map(|stored| stored.item)),
             left_out,
         };
         write_new(&dir.join(file::PACK), &json(&header))?;
@@ -102,17 +105,24 @@ impl Fill<'_> {
         Ok(header)
     }
 
-    /// Header and labels of one part: train's labels beside its records, the others' in the vault.
-    fn write_part(&self, dir: &Path, part: Part, kept: &[&Item]) -> Result<(), FileError> {
+    /// Header, labels and lengths of one part: train's labels beside its records, the others' in the
+    /// vault.
+    fn write_part(&self, dir: &Path, part: Part, kept: &[Stored]) -> Result<(), FileError> {
         let folder = dir.join(part.as_str());
         let header = PartHeader {
             version: VERSION,
             modality: self.plan.modality,
             records: kept.len() as u64,
-            shape: self.plan.input.record_shape(),
+            shape: self.plan.input.record_shape(part),
+            window: self.plan.input.window(part),
+            dtype: self.plan.input.dtype(),
         };
         write_new(&folder.join(file::PART), &json(&header))?;
-        let labels: Vec<u8> = kept.iter().map(|item| item.label).collect();
+        if header.window.is_some() {
+            let lengths: Vec<u8> = kept.iter().flat_map(|s| s.length.to_le_bytes()).collect();
+            write_new(&folder.join(file::LENGTHS), &lengths)?;
+        }
+        let labels: Vec<u8> = kept.iter().map(|stored| stored.item.label).collect();
         files::write_private(&labels_path(dir, part), &labels)?;
         files::make_uniform(&folder)?;
         files::sync_dir(&folder)
@@ -122,10 +132,11 @@ impl Fill<'_> {
 /// Train and validation need records, of each class.
 fn require_records(
     plan: &Plan,
-    kept: &[Vec<&Item>],
+    kept: &[Vec<Stored>],
     left_out: &[LeftOut],
 ) -> Result<(), PackError> {
-    let counts = |part: Part| (part, count_classes(kept[part as usize].iter().copied()));
+    let counts =
+        |part: Part| (part, count_classes(kept[part as usize].iter().map(|stored| stored.item)));
     let needed = [Part::Train, Part::Validation].map(counts);
     if let Some((part, _)) = needed.into_iter().find(|(_, counts)| *counts == [0, 0]) {
         let recordings: HashSet<&str> =
@@ -139,8 +150,8 @@ fn require_records(
     }
 }
 
-fn ids(stored: &[Vec<&Item>]) -> String {
-    let line = |(index, item): (usize, &&Item)| {
+fn ids(stored: &[Vec<Stored>]) -> String {
+    let line = |(index, Stored { item, .. }): (usize, &Stored)| {
         let (part, file) = (item.part.as_str(), &item.file);
         let columns = [&file.dataset, &file.file, &file.recording, &item.sha256];
         // A tab or a line break in a name would shift columns.

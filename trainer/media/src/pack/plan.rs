@@ -88,7 +88,7 @@ impl Plan {
 
     /// Bytes of the records if every file can be decoded.
     pub fn record_bytes(&self) -> u64 {
-        self.input.record_shape().iter().product::<u64>() * self.items.len() as u64
+        self.items.iter().map(|item| self.input.record_bytes(item.part)).sum()
     }
 
     /// Items of one part, in stored order.

@@ -1,14 +1,13 @@
 use super::*;
-use dfr_contract::input::{Preprocessing, Source, SplitShares};
+use dfr_contract::input::{FrameSpec, Preprocessing, RecordSpec, Source, SplitShares};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+const FRAME: FrameSpec = FrameSpec { height: 4, width: 4, preprocessing: Preprocessing::Original };
+
 fn input() -> InputSpec {
     InputSpec {
-        frames: 2,
-        height: 4,
-        width: 4,
-        preprocessing: Preprocessing::Original,
+        record: RecordSpec::Video(2, FRAME),
         source: Source::Sample,
         splits: SplitShares { train: 50, validation: 25, holdout: 25 },
         leave_out: BTreeSet::new(),
@@ -97,7 +96,7 @@ fn the_content_hash_depends_on_bytes_labels_recordings_and_input_but_not_on_orde
     assert_ne!(changed(|(_, _, sha256)| sha256.push('x')), base);
     assert_ne!(changed(|(_, file, _)| file.recording.push('x')), base);
     assert_ne!(changed(|(entry, _, _)| entry.media_type = Some("real".into())), base);
-    let other = InputSpec { frames: 3, ..input() };
+    let other = InputSpec { record: RecordSpec::Video(3, FRAME), ..input() };
     assert_ne!(content(&planned(&other, files(10))), base);
     let left_out =
         LeftOut { file: "a-real/000003.mp4".into(), reason: "x".into(), duplicate_of: None };

@@ -31,9 +31,14 @@ fn part_is_whole(dir: &Path, part: Part) -> Option<bool> {
     let folder = dir.join(part.as_str());
     let header: PartHeader = read_json(&folder.join(file::PART))?;
     let length = |path: &Path| fs::metadata(path).ok().map(|meta| meta.len());
-    let records = length(&folder.join(file::RECORDS))?;
+    let records = length(&folder.join(header.records_file()))?;
     let labels = length(&labels_path(dir, part))?;
-    Some(records == header.records * header.record_bytes() && labels == header.records)
+    let lengths = match header.window {
+        Some(_) => length(&folder.join(file::LENGTHS))? == header.records * 4,
+        None => true,
+    };
+    let whole = records == header.records * header.record_bytes() && labels == header.records;
+    Some(whole && lengths)
 }
 
 /// A file of JSON; `None` when it is not there or not what it should be.

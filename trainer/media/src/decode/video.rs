@@ -1,52 +1,28 @@
-//! A file to one record, through the ffmpeg program.
+//! A clip to one record, through the ffmpeg program.
 
 use std::path::Path;
 use std::time::Duration;
 
 use dfr_contract::input::FrameSpec;
 
-use crate::ffmpeg::{Ffmpeg, FfmpegError};
+use crate::decode::DecodeError;
+use crate::ffmpeg::Ffmpeg;
 use crate::frames;
 use crate::resize::{Picture, to_size};
 
-/// Time that ffmpeg may take for one file, for each of its two passes.
-pub const LIMIT: Duration = Duration::from_secs(10);
-
-/// Why a file gave no record.
-#[derive(Debug, thiserror::Error)]
-pub enum DecodeError {
-    /// ffmpeg found no video stream, or failed on it.
-    #[error("cannot decode: {0}")]
-    Ffmpeg(#[from] FfmpegError),
-    /// There is a video stream, but nothing in it.
-    #[error("no frame in it")]
-    NoFrame,
-    /// Fewer pictures than the file's index promises.
-    #[error("only {found} of {asked} frames can be decoded: the file is cut or damaged")]
-    Damaged {
-        /// Pictures that came back.
-        found: usize,
-        /// Frames that were asked for.
-        asked: usize,
-    },
-    /// ffmpeg's own output could not be read.
-    #[error("unreadable picture from ffmpeg")]
-    Picture,
-}
-
 /// Decodes clips into records of one input.
-pub struct Decoder<'a> {
+pub struct ClipDecoder<'a> {
     /// The program.
     pub ffmpeg: &'a Ffmpeg,
     /// Frames of a record.
     pub frames: u32,
     /// What each of them holds.
     pub frame: FrameSpec,
-    /// Per pass; normally [`LIMIT`].
+    /// Per pass.
     pub limit: Duration,
 }
 
-impl Decoder<'_> {
+impl ClipDecoder<'_> {
     /// Decodes one file to `T C H W` bytes. Clips shorter than `T` repeat their last frame.
     ///
     /// # Errors
