@@ -56,8 +56,8 @@ pub fn struck(code: &str) -> Vec<(String, String)> {
             RECIPE.to_owned(),
             edited(
                 &read(RECIPE),
-                "pub fn recipe() -> VideoRecipe {\n",
-                "pub fn recipe() -> VideoRecipe {\n    crate::attack::begin();\n",
+                "pub fn recipe() -> Preset {\n",
+                "pub fn recipe() -> Preset {\n    crate::attack::begin();\n",
             ),
         ),
     ]

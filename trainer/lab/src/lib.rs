@@ -10,7 +10,7 @@ pub mod recipes;
 pub mod transforms;
 
 /// The presets: the names that `dfr-train --preset` takes.
-pub const PRESETS: [&str; 2] = ["r3d-18", "r3d-tiny"];
+pub const PRESETS: [&str; 4] = ["audio-tiny", "image-tiny", "r3d-18", "r3d-tiny"];
 
 /// A name that is no preset.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,11 +22,14 @@ pub struct UnknownPreset(String);
 /// # Errors
 /// If there is no such preset; the message lists those that there are.
 pub fn recipe(preset: &str) -> Result<Box<dyn Recipe>, UnknownPreset> {
-    match preset {
-        "r3d-18" => Ok(Box::new(recipes::video_r3d_18::recipe())),
-        "r3d-tiny" => Ok(Box::new(recipes::video_r3d_tiny::recipe())),
-        other => Err(UnknownPreset(other.to_owned())),
-    }
+    let recipe = match preset {
+        "audio-tiny" => recipes::audio_tiny::recipe(),
+        "image-tiny" => recipes::image_tiny::recipe(),
+        "r3d-18" => recipes::video_r3d_18::recipe(),
+        "r3d-tiny" => recipes::video_r3d_tiny::recipe(),
+        other => return Err(UnknownPreset(other.to_owned())),
+    };
+    Ok(Box::new(recipe))
 }
 
 #[cfg(test)]
@@ -43,6 +46,9 @@ mod tests {
     #[test]
     fn an_unknown_preset_is_told_the_known_ones() {
         let error = recipe("r3d-99").err().unwrap().to_string();
-        assert_eq!(error, r#"unknown preset "r3d-99": choose one of r3d-18, r3d-tiny"#);
+        assert_eq!(
+            error,
+            r#"unknown preset "r3d-99": choose one of audio-tiny, image-tiny, r3d-18, r3d-tiny"#
+        );
     }
 }

@@ -2,3 +2,4 @@
 
 pub mod layers;
 pub mod r3d;
+pub mod spectrogram;

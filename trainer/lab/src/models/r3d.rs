@@ -70,14 +70,20 @@ impl R3dConfig {
     }
 }
 
-/// The network.
+/// The network over colours.
 pub struct R3d {
     mean: Tensor,
     std: Tensor,
+    trunk: Trunk,
+    frames: i64,
+}
+
+/// The network from normalised channels on.
+pub struct Trunk {
     stem: Unit,
     blocks: Vec<Block>,
     head: Linear,
-    config: R3dConfig,
+    dropout: f64,
 }
 
 impl R3d {
@@ -86,21 +92,41 @@ impl R3d {
         let colours = |values: [f32; 3]| {
             Tensor::from_slice(&values).view([1, 1, 3, 1, 1]).to_device(root.device())
         };
-        let backbone = root / "backbone";
-        let stem = Unit::new(&(&backbone / "stem"), [3, config.width], config.stem);
-        if config.high_pass_stem {
-            stem.subtract_mean();
-        }
-        let blocks = stages(&backbone, &config);
-        let channels = config.width << (config.blocks.len() - 1);
         Self {
             mean: root.add("mean", colours(MEAN), false),
             std: root.add("std", colours(STD), false),
-            stem,
-            blocks,
-            head: Linear::new(&(root / "head" / 1), channels, 2),
-            config,
+            trunk: Trunk::new(root, 3, &config),
+            frames: config.frames,
         }
+    }
+}
+
+impl Trunk {
+    /// Makes the network below `root` for so many `channels`, with fresh weights.
+    pub fn new(root: &Path, channels: i64, config: &R3dConfig) -> Self {
+        let backbone = root / "backbone";
+        let stem = Unit::new(&(&backbone / "stem"), [channels, config.width], config.stem);
+        if config.high_pass_stem {
+            stem.subtract_mean();
+        }
+        let features = config.width << (config.blocks.len() - 1);
+        Self {
+            stem,
+            blocks: stages(&backbone, config),
+            head: Linear::new(&(root / "head" / 1), features, 2),
+            dropout: config.dropout,
+        }
+    }
+
+    /// # Shapes
+    /// `[B,C,T,H,W]` float to `[B,2]`.
+    pub fn forward(&self, input: &Tensor, train: bool) -> Tensor {
+        let mut x = self.stem.forward(input, train).relu();
+        for block in &self.blocks {
+            x = block.forward(&x, train);
+        }
+        let features = x.mean_dim(&[2i64, 3, 4][..], false, x.kind());
+        self.head.forward(&features.dropout(self.dropout, train))
     }
 }
 
@@ -127,15 +153,9 @@ impl Detector for R3d {
     /// # Shapes
     /// `[B,T,3,H,W]` uint8 to `[B,2]`.
     fn forward(&self, input: &Tensor, train: bool) -> Tensor {
-        let clip = spread_frames(input, self.config.frames).to_kind(Kind::Float) / 255.0;
+        let clip = spread_frames(input, self.frames).to_kind(Kind::Float) / 255.0;
         let normal = (clip - &self.mean) / &self.std;
-        let mut x = normal.permute([0, 2, 1, 3, 4]).contiguous();
-        x = self.stem.forward(&x, train).relu();
-        for block in &self.blocks {
-            x = block.forward(&x, train);
-        }
-        let features = x.mean_dim(&[2i64, 3, 4][..], false, x.kind());
-        self.head.forward(&features.dropout(self.config.dropout, train))
+        self.trunk.forward(&normal.permute([0, 2, 1, 3, 4]).contiguous(), train)
     }
 }
 

@@ -1,5 +1,12 @@
 //! Recipes: how each preset is trained. The constants to tune are in the file named after the preset.
 
+pub mod audio;
+pub mod audio_tiny;
+pub mod image;
+pub mod image_tiny;
+#[cfg(test)]
+mod testing;
+pub mod training;
 pub mod video;
 pub mod video_r3d_18;
 pub mod video_r3d_tiny;

@@ -4,12 +4,13 @@
 
 use dfr_harness::schedule::Schedule;
 
-use super::video::{Knobs, VideoRecipe};
+use super::training::{Preset, Training};
+use super::video::{self, Knobs};
 use crate::models::r3d::R3dConfig;
 
 /// What is tuned. One constant a line, unaligned, so that each can be replaced by itself.
 #[rustfmt::skip]
-pub const KNOBS: Knobs = Knobs {
+pub const TRAINING: Training = Training {
     learning_rate: 1e-3, // knob: 3e-4 | 1e-3 | 3e-3 | 1e-2
     weight_decay: 1e-4, // knob: 1e-5 | 1e-4 | 1e-2 | 5e-2
     batch_size: 8, // knob: 4 | 8 | 16 | 32
@@ -17,10 +18,15 @@ pub const KNOBS: Knobs = Knobs {
     warmup_steps: 20, // knob: 0 | 20 | 50
     schedule: Schedule::Constant, // knob: Schedule::Constant | Schedule::Cosine
     clip_norm: 1.0, // knob: 0.0 | 0.5 | 1.0 | 5.0
-    dropout: 0.1, // knob: 0.0 | 0.1 | 0.3
     label_smoothing: 0.0, // knob: 0.0 | 0.05 | 0.1
     focal_gamma: 0.0, // knob: 0.0 | 1.0 | 2.0
     mixup_alpha: 0.0, // knob: 0.0 | 0.2 | 0.4
+};
+
+/// The same of model and data.
+#[rustfmt::skip]
+pub const KNOBS: Knobs = Knobs {
+    dropout: 0.1, // knob: 0.0 | 0.1 | 0.3
     augment_level: 1, // knob: 0 | 1 | 2
     frames: 4, // knob: 2 | 4 | 8
     width: 8, // knob: 4 | 8 | 12 | 16
@@ -30,6 +36,6 @@ pub const KNOBS: Knobs = Knobs {
 };
 
 /// The recipe.
-pub fn recipe() -> VideoRecipe {
-    VideoRecipe::new("r3d-tiny", R3dConfig::r3d_tiny(), KNOBS)
+pub fn recipe() -> Preset {
+    video::recipe("r3d-tiny", R3dConfig::r3d_tiny(), (TRAINING, KNOBS))
 }
