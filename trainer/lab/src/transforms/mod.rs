@@ -1,3 +1,10 @@
-//! Augmentations of training batches, on the device.
+//! Augmentations: of records in place, on the CPU, and of batches, on the device.
 
+pub mod blur;
+pub mod colour;
+pub mod flip;
+pub mod frame;
+pub mod jpeg;
+pub mod levels;
+pub mod noise;
 pub mod video;
