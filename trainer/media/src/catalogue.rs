@@ -1,20 +1,26 @@
 //! Which data sets are configured, and which of their files are in the cache.
 //!
 //! ```text
-//! <root>/gasbench_configs/<modality>_datasets.yaml     entries, as the original caches them
+//! <root>/gasbench_configs/real_videos.yaml, …          entries, as gasbench has them
+//!                        /<modality>_datasets.yaml     the same, as the original caches them
 //! <root>/datasets/<modality>/<data set>/{n:06}.mp4     files
 //!                                      /.download_complete
 //!                                      /manifest.jsonl one line a file, where it is known
 //! ```
 
-use std::collections::{HashMap, HashSet};
+mod config;
+mod entry;
+
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use dfr_contract::modality::Modality;
-use dfr_contract::pack::{REAL, SYNTHETIC};
 use serde::{Deserialize, Serialize};
+
+pub use config::{configs_dir, names, no_data, read_entries, write_entries};
+pub use entry::Entry;
 
 use crate::files::{self, FileError, at};
 
@@ -60,6 +66,17 @@ pub enum CatalogueError {
         /// The data set.
         name: String,
     },
+    /// A name that leads out of its folder.
+    #[error(
+        "{}: {name:?} cannot be the folder of a data set: use a name without / that does not begin with a dot",
+        .path.display()
+    )]
+    Name {
+        /// The file.
+        path: PathBuf,
+        /// The data set.
+        name: String,
+    },
     /// A manifest that cannot be read.
     #[error("{} line {line}: {source}", .path.display())]
     Manifest {
@@ -85,45 +102,6 @@ pub enum CatalogueError {
         /// Where data sets would be.
         folder: PathBuf,
     },
-}
-
-/// One configured data set. Fields that only a download needs are kept as they are.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
-    /// Folder name.
-    pub name: String,
-    /// Where it came from.
-    pub path: String,
-    /// `video`, …; the configuration file decides.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub modality: Option<String>,
-    /// `real`, `synthetic` or `semisynthetic`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub media_type: Option<String>,
-    /// Extension of the source's files.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source_format: Option<String>,
-    /// Files taken from each archive; -1 for all.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub media_per_archive: Option<i64>,
-    /// Archives taken; -1 for all.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub archives_per_dataset: Option<i64>,
-    /// For people.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub notes: Option<String>,
-}
-
-impl Entry {
-    /// The class word.
-    pub fn media_type(&self) -> &str {
-        self.media_type.as_deref().expect("checked when the configuration was read")
-    }
-
-    /// 0 for real, 1 for synthetic and semisynthetic.
-    pub fn label(&self) -> u8 {
-        if self.media_type() == "real" { REAL } else { SYNTHETIC }
-    }
 }
 
 /// One line of a manifest.
@@ -159,103 +137,17 @@ impl MediaFile {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-struct Config {
-    /// A list that is there but empty reads as null.
-    #[serde(default)]
-    datasets: Option<Vec<Entry>>,
-}
-
 /// Folder of one data set.
 pub fn dataset_dir(root: &Path, modality: Modality, name: &str) -> PathBuf {
     root.join("datasets").join(modality.as_str()).join(name)
 }
 
-fn config_path(root: &Path, modality: Modality) -> PathBuf {
-    root.join("gasbench_configs").join(format!("{modality}_datasets.yaml"))
-}
-
-/// Writes the configuration under `root`.
-///
-/// # Errors
-/// The disk.
-pub fn write_entries(root: &Path, modality: Modality, entries: &[Entry]) -> Result<(), FileError> {
-    let path = config_path(root, modality);
-    files::create_dir(path.parent().expect("inside the root"))?;
-    let config = Config { datasets: Some(entries.to_vec()) };
-    let text = serde_norway::to_string(&config).expect("entries are plain data");
-    files::write_whole(&path, text.as_bytes())
-}
-
-/// Reads the configuration under `root` and a local one: an entry of the same name is replaced in
-/// place, others are added.
-///
-/// # Errors
-/// A file that cannot be read or is not valid; neither of the two exists.
-pub fn read_entries(
-    root: &Path,
-    modality: Modality,
-    local: Option<&Path>,
-) -> Result<Vec<Entry>, CatalogueError> {
-    let path = config_path(root, modality);
-    let cached = read_config(&path)?;
-    let local = local.map(read_config).transpose()?.flatten();
-    if cached.is_none() && local.is_none() {
-        return Err(no_data(root, modality));
-    }
-    let mut entries = cached.unwrap_or_default();
-    for entry in local.unwrap_or_default() {
-        match entries.iter_mut().find(|known| known.name == entry.name) {
-            Some(known) => *known = entry,
-            None => entries.push(entry),
-        }
-    }
-    Ok(entries)
-}
-
-/// Tells where data was expected.
-pub fn no_data(root: &Path, modality: Modality) -> CatalogueError {
-    CatalogueError::NoData {
-        modality,
-        root: root.to_owned(),
-        config: config_path(root, modality),
-        folder: root.join("datasets").join(modality.as_str()),
-    }
-}
-
-fn read_config(path: &Path) -> Result<Option<Vec<Entry>>, CatalogueError> {
-    let Some(text) = files::read_optional(path)? else { return Ok(None) };
-    if text.trim().is_empty() {
-        return Ok(Some(Vec::new()));
-    }
-    let yaml = |source| CatalogueError::Yaml { path: path.to_owned(), source };
-    let config: Config = serde_norway::from_str(&text).map_err(yaml)?;
-    let entries = config.datasets.unwrap_or_default();
-    check(path, &entries)?;
-    Ok(Some(entries))
-}
-
-/// A label must never be guessed: a misspelt word would turn real media into synthetic ones.
-fn check(path: &Path, entries: &[Entry]) -> Result<(), CatalogueError> {
-    let mut names = HashSet::new();
-    for Entry { name, media_type, .. } in entries {
-        let (path, name) = (path.to_owned(), name.clone());
-        if !media_type.as_deref().is_some_and(|word| MEDIA_TYPES.contains(&word)) {
-            return Err(CatalogueError::MediaType { path, name, found: media_type.clone() });
-        }
-        if !names.insert(name.clone()) {
-            return Err(CatalogueError::Twice { path, name });
-        }
-    }
-    Ok(())
-}
-
-/// Extensions that the original recognises.
-fn extensions(modality: Modality) -> &'static [&'static str] {
+/// Extensions of media files: those of the original, and m4a, which it stores under another name.
+pub fn extensions(modality: Modality) -> &'static [&'static str] {
     match modality {
         Modality::Image => &["png", "jpg", "jpeg", "webp", "bmp"],
         Modality::Video => &["mp4", "avi", "mkv", "mov", "webm"],
-        Modality::Audio => &["wav", "mp3", "flac", "npz", "ogg"],
+        Modality::Audio => &["wav", "mp3", "flac", "npz", "ogg", "m4a"],
     }
 }
 

@@ -42,7 +42,7 @@ fn a_local_entry_replaces_the_one_of_its_name_in_place_and_others_are_added() {
 
 #[test]
 fn an_empty_configuration_is_one_without_data_sets() {
-    for text in ["", "\n", "datasets:\n", "datasets: []\n"] {
+    for text in ["", "\n", "# only a comment\n", "datasets:\n", "datasets: []\n"] {
         let root = root_with(&[(CONFIG, text)]);
         assert_eq!(read(root.path(), None).unwrap(), [], "{text:?}");
     }
@@ -117,4 +117,82 @@ fn a_manifest_names_recordings_and_a_broken_line_is_named() {
     fs::write(folder.join(MANIFEST), "{}\n").unwrap();
     let error = media_files(root.path(), Modality::Video, entry).unwrap_err().to_string();
     assert!(error.contains("manifest.jsonl line 1"), "{error}");
+}
+
+const PAIR: [&str; 2] =
+    ["gasbench_configs/real_videos.yaml", "gasbench_configs/synthetic_videos.yaml"];
+
+#[test]
+fn the_pair_of_now_goes_before_the_single_file_real_first_and_a_half_of_it_does_not_count() {
+    let synthetic = "datasets:\n  - {name: s, path: o/s, media_type: synthetic}\n";
+    let real = "datasets:\n  - {name: r, path: o/r, media_type: real}\n";
+    let names = |root: &Path| -> Vec<String> {
+        read(root, None).unwrap().into_iter().map(|entry| entry.name).collect()
+    };
+    let both = root_with(&[(CONFIG, UPSTREAM), (PAIR[0], real), (PAIR[1], synthetic)]);
+    assert_eq!(names(both.path()), ["r", "s"]);
+    let half = root_with(&[(CONFIG, UPSTREAM), (PAIR[0], real)]);
+    assert_eq!(names(half.path()), ["a", "b"]);
+    let twice = root_with(&[(PAIR[0], real), (PAIR[1], real)]);
+    let error = read(twice.path(), None).unwrap_err().to_string();
+    assert!(error.contains("r is there twice"), "{error}");
+}
+
+#[test]
+fn every_field_of_a_configuration_is_read() {
+    let text = "\
+datasets:
+  - name: openfake-fake
+    path: ComplexDataLab/OpenFake
+    modality: image
+    media_type: synthetic
+    source: huggingface
+    source_format: parquet
+    media_per_archive: 1000
+    archives_per_dataset: -1
+    include_paths: [core/, data]
+    exclude_paths: [test]
+    data_columns: [src_img, tgt_img]
+    filter_column: label
+    filter_value: fake
+    generator_family: mixed-generation
+    generator_variant: flux-dev
+    content_category: diverse
+    notes: streamed with row filter
+    benchmark_size: 3
+";
+    let root = root_with(&[(CONFIG, text)]);
+    let entry = read(root.path(), None).unwrap().remove(0);
+    let words = |list: &[&str]| Some(list.iter().map(|word| (*word).to_owned()).collect());
+    let word = |text: &str| Some(text.to_owned());
+    let expected = Entry {
+        name: "openfake-fake".into(),
+        path: "ComplexDataLab/OpenFake".into(),
+        modality: word("image"),
+        media_type: word("synthetic"),
+        source: word("huggingface"),
+        source_format: word("parquet"),
+        media_per_archive: Some(1000),
+        archives_per_dataset: Some(-1),
+        include_paths: words(&["core/", "data"]),
+        exclude_paths: words(&["test"]),
+        data_columns: words(&["src_img", "tgt_img"]),
+        filter_column: word("label"),
+        filter_value: Some("fake".into()),
+        generator_family: word("mixed-generation"),
+        generator_variant: word("flux-dev"),
+        content_category: word("diverse"),
+        notes: word("streamed with row filter"),
+    };
+    assert_eq!(entry, expected);
+}
+
+#[test]
+fn a_name_that_leads_out_of_its_folder_is_refused() {
+    for name in ["../x", "a/b", ".hidden", ""] {
+        let text = format!("datasets: [{{name: '{name}', path: p, media_type: real}}]");
+        let root = root_with(&[(CONFIG, &text)]);
+        let error = read(root.path(), None).unwrap_err().to_string();
+        assert!(error.contains("cannot be the folder"), "{name}: {error}");
+    }
 }

@@ -19,12 +19,8 @@ fn entry(name: &str, media_type: &str) -> Entry {
     Entry {
         name: name.to_owned(),
         path: "p".to_owned(),
-        modality: None,
         media_type: Some(media_type.to_owned()),
-        source_format: None,
-        media_per_archive: None,
-        archives_per_dataset: None,
-        notes: None,
+        ..Entry::default()
     }
 }
 

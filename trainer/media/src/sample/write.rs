@@ -202,5 +202,6 @@ fn entry(dataset: DataSet, set: SampleSet) -> Entry {
         media_per_archive: Some(i64::from(set.recordings)),
         archives_per_dataset: Some(1),
         notes: Some(format!("procedural {}, made by dfr prepare --sample", dataset.kind.as_str())),
+        ..Entry::default()
     }
 }
