@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use dfr_contract::modality::Modality;
 use serde::{Deserialize, Serialize};
 
-pub use config::{configs_dir, names, no_data, read_entries, write_entries};
+pub use config::{configs_dir, names, no_data, parse, read_entries, write_entries};
 pub use entry::Entry;
 
 use crate::files::{self, FileError, at};
@@ -29,7 +29,7 @@ pub const COMPLETE: &str = ".download_complete";
 /// The class words, as they are written.
 pub const MEDIA_TYPES: [&str; 3] = ["real", "synthetic", "semisynthetic"];
 /// What is known about a data set's files.
-const MANIFEST: &str = "manifest.jsonl";
+pub const MANIFEST: &str = "manifest.jsonl";
 
 /// Why the data could not be listed.
 #[derive(Debug, thiserror::Error)]

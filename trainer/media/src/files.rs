@@ -246,6 +246,11 @@ pub fn sha256(path: &Path) -> Result<String, FileError> {
     digest().map(|hash| hex(&hash)).map_err(at("read", path))
 }
 
+/// SHA-256 of bytes, printed the same way.
+pub fn sha256_of(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digits = bytes.iter().flat_map(|b| [b >> 4, b & 15]);

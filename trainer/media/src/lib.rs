@@ -3,7 +3,7 @@
 //! Pure: [`split`], [`secret`], [`frames`], [`resize`], [`fingerprint`], [`sample::scene`],
 //! [`sample::artefact`], [`pack::plan`]. Effects: [`child`], [`ffmpeg`], [`files`], [`vault`],
 //! [`decode`], [`catalogue`], [`folders`], [`sample::write`], [`pack::write`](mod@pack::write),
-//! [`audit`]. Nothing here reads the environment: settings come in as arguments.
+//! [`audit`], [`hub`], [`source`]. Nothing here reads the environment: settings come in as arguments.
 
 pub mod audit;
 pub mod catalogue;
@@ -14,10 +14,12 @@ pub mod files;
 pub mod fingerprint;
 pub mod folders;
 pub mod frames;
+pub mod hub;
 pub mod pack;
 pub mod resize;
 pub mod sample;
 pub mod secret;
+pub mod source;
 pub mod split;
 pub mod vault;
 pub mod verify;

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use dfr_contract::modality::Modality;
 
-use crate::catalogue::{COMPLETE, Entry, dataset_dir, media_names};
-use crate::files::FileError;
+use crate::catalogue::{self, COMPLETE, CatalogueError, Entry, dataset_dir, media_names};
+use crate::files::{FileError, at};
 
 const RULE_WIDTH: usize = 70;
 
@@ -74,6 +74,38 @@ pub fn table(modality: Modality, rows: &[Row]) -> String {
     text
 }
 
+/// What is wrong with the files of the configured data sets, one line each.
+///
+/// # Errors
+/// A folder that cannot be listed, or a manifest that cannot be read.
+pub fn problems(
+    root: &Path,
+    modality: Modality,
+    entries: &[Entry],
+) -> Result<Vec<String>, CatalogueError> {
+    let mut problems = Vec::new();
+    for Entry { name, .. } in entries {
+        let folder = dataset_dir(root, modality, name);
+        let names = media_names(&folder, modality)?.unwrap_or_default();
+        if names.is_empty() && folder.join(COMPLETE).exists() {
+            problems.push(format!("{name}: marked as complete, but without files"));
+        }
+        for file in &names {
+            let path = folder.join(file);
+            let size = path.metadata().map_err(at("look at", &path))?.len();
+            if size == 0 {
+                problems.push(format!("{name}/{}: is empty", file.to_string_lossy()));
+            }
+        }
+        for line in catalogue::read_manifest(&folder)? {
+            if !folder.join(&line.file).exists() {
+                problems.push(format!("{name}/{}: in its manifest, but not there", line.file));
+            }
+        }
+    }
+    Ok(problems)
+}
+
 fn samples<'a>(rows: impl Iterator<Item = &'a Row>) -> usize {
     rows.map(|row| row.samples).sum()
 }
@@ -136,5 +168,19 @@ Total                                                 520
         // A mark over an empty folder is a download that went wrong or was cleaned up: not OK.
         let none = (0, "MISSING");
         assert_eq!(seen, [(1, "OK"), none, (1, "PARTIAL"), none, none]);
+        std::fs::write(
+            folder("whole").join("manifest.jsonl"),
+            r#"{"file":"000007.mp4","recording":"r","sha256":"s","media_type":"real"}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            problems(root.path(), Modality::Video, &entries).unwrap(),
+            [
+                "whole/000000.mp4: is empty",
+                "whole/000007.mp4: in its manifest, but not there",
+                "marked: marked as complete, but without files",
+                "files/000000.mp4: is empty",
+            ]
+        );
     }
 }

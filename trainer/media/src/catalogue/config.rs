@@ -108,7 +108,10 @@ fn read_config(path: &Path) -> Result<Option<Vec<Entry>>, CatalogueError> {
 }
 
 /// The entries of a configuration; `path` is named where it is wrong.
-fn parse(path: &Path, text: &str) -> Result<Vec<Entry>, CatalogueError> {
+///
+/// # Errors
+/// It is not valid.
+pub fn parse(path: &Path, text: &str) -> Result<Vec<Entry>, CatalogueError> {
     if text.trim().is_empty() {
         return Ok(Vec::new());
     }
