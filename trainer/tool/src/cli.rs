@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, value_parser};
-use dfr_contract::modality::Modality;
+use dfr_contract::modality::{Modality, UnknownModality};
 use dfr_media::catalogue::MEDIA_TYPES;
 use dfr_media::folders::Said;
 
@@ -19,7 +19,7 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Turn media in the cache into a pack, or make a small sample set first
+    /// Fetch data sets and turn them into a pack, or make a small sample set
     Prepare(Prepare),
     /// Turn an existing data set into a pack, wherever it is; changes nothing of it
     Seal(Seal),
@@ -31,26 +31,63 @@ pub enum Command {
 
 /// Where the data is: DFRESEARCH_CACHE, by default ~/.cache/dfresearch.
 #[derive(Args, Debug)]
+#[command(
+    after_help = "What is missing in the cache is fetched from Hugging Face (HF_TOKEN, HF_ENDPOINT); \
+    what is there is used as it is, without network. Interrupted, it goes on where it was.\n\
+    Exit codes: 0 done; 3 nothing is set up; 4 nothing could be fetched; 5 done, but data sets or \
+    files were left out, each named; 9 the pack did not pass its audit and was removed."
+)]
 pub struct Prepare {
-    /// Kind of media: image, video or audio
-    #[arg(long)]
-    pub modality: Modality,
+    /// Kind of media: image, video, audio or all
+    #[arg(long, default_value = "all", value_parser = modalities)]
+    pub modality: Modalities,
 
     /// Make and use the small sample set; fetches nothing
     #[arg(long)]
     pub sample: bool,
 
-    /// Only print what is in the cache
+    /// Only print what is in the cache, and what is wrong with it
     #[arg(long)]
     pub verify: bool,
+
+    /// Only fetch the lists of data sets anew
+    #[arg(long, conflicts_with = "sample")]
+    pub refresh_configs: bool,
+
+    /// Samples that each data set shall have; those that are there count
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::new(500).expect("not zero"))]
+    pub max_samples: NonZeroUsize,
+
+    /// Gigabytes (10^9 bytes) to fetch at most, shared by the data sets [default: no limit]
+    #[arg(long, value_name = "N", value_parser = gigabytes)]
+    pub max_gb: Option<f64>,
 
     /// Task whose input the pack is made for [default: the modality's; <modality>-sample with --sample]
     #[arg(long, value_name = "NAME")]
     pub task: Option<String>,
 
-    /// Files encoded or decoded at a time [default: one per core]
+    /// Data sets fetched at a time [default: 4]; files encoded or decoded at a time [default: one per
+    /// core]
     #[arg(long, value_name = "N")]
     pub workers: Option<NonZeroUsize>,
+}
+
+/// One kind of media, or all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Modalities(pub Vec<Modality>);
+
+fn modalities(word: &str) -> Result<Modalities, String> {
+    if word == "all" {
+        return Ok(Modalities(Modality::ALL.to_vec()));
+    }
+    let one = word.parse().map(|modality| Modalities(vec![modality]));
+    one.map_err(|error: UnknownModality| format!("{error}, or all"))
+}
+
+fn gigabytes(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
+    let is_sound = number.is_finite() && number > 0.0;
+    if is_sound { Ok(number) } else { Err("expected a number above 0".to_owned()) }
 }
 
 /// Seals data sets that are there already; needs no network.

@@ -9,6 +9,7 @@ use dfr_media::folders::FoldersError;
 use dfr_media::pack::plan::PlanError;
 use dfr_media::pack::write::PackError;
 use dfr_media::sample::write::SampleError;
+use dfr_media::source::configs::ConfigsError;
 use dfr_media::vault::VaultError;
 
 use crate::task::TaskError;
@@ -40,6 +41,8 @@ pub enum Failure {
         #[from]
         source: CatalogueError,
     },
+    #[error("{0}\n  or try dfr prepare --sample --modality video, which needs no network")]
+    Configs(ConfigsError),
     #[error(transparent)]
     Train(#[from] TrainError),
     #[error("cannot start {0} workers: {1}")]
@@ -53,6 +56,17 @@ impl From<FoldersError> for Failure {
             FoldersError::Catalogue(source) => Self::Catalogue { source },
             FoldersError::File(error) => Self::File(error),
             other => Self::Folders(other),
+        }
+    }
+}
+
+/// The same mistakes, fetched or not.
+impl From<ConfigsError> for Failure {
+    fn from(error: ConfigsError) -> Self {
+        match error {
+            ConfigsError::Catalogue(source) => Self::Catalogue { source },
+            ConfigsError::File(error) => Self::File(error),
+            hub @ ConfigsError::Hub { .. } => Self::Configs(hub),
         }
     }
 }
@@ -87,6 +101,7 @@ impl Failure {
             }
             Self::Ffmpeg(_)
             | Self::File(_)
+            | Self::Configs(_)
             | Self::Sample(_)
             | Self::Vault(_)
             | Self::Pack(_)

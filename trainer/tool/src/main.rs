@@ -2,6 +2,7 @@
 
 mod audit;
 mod cli;
+mod download;
 mod failure;
 mod pack;
 mod phase;

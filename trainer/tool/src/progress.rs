@@ -1,11 +1,15 @@
 //! Progress: a bar on a terminal, a few plain lines otherwise.
 
+use std::collections::HashMap;
 use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use dfr_contract::CLOCK_STARTED;
-use indicatif::{ProgressBar, ProgressStyle};
+use dfr_media::source::crew::Watch;
+use dfr_media::source::fetch::Outcome;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// Plain lines per piece of work.
 const PLAIN_LINES: u64 = 5;
@@ -47,6 +51,77 @@ impl Drop for Counter {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+        }
+    }
+}
+
+/// Data sets that are fetched: on a terminal a bar for each that is in work and one in total, else
+/// one line for each that is done.
+pub struct Downloads {
+    wanted: u64,
+    bars: Option<(MultiProgress, ProgressBar)>,
+    running: Mutex<HashMap<String, (Instant, Option<ProgressBar>)>>,
+}
+
+impl Downloads {
+    /// So many data sets, of so many samples each.
+    pub fn new(sets: usize, wanted: usize) -> Self {
+        let bars = std::io::stderr().is_terminal().then(|| {
+            let all = MultiProgress::new();
+            let total = all.add(bar("{msg:32!} {wide_bar} {pos}/{len} {elapsed}", sets as u64));
+            total.set_message("data sets");
+            (all, total)
+        });
+        Self { wanted: wanted as u64, bars, running: Mutex::default() }
+    }
+}
+
+fn bar(template: &str, length: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template(template).expect("the template is valid");
+    ProgressBar::new(length).with_style(style)
+}
+
+impl Watch for Downloads {
+    fn begin(&self, name: &str) {
+        let bar = self.bars.as_ref().map(|(all, total)| {
+            let bar = bar("{msg:32!} {wide_bar} {pos}/{len} {eta}", self.wanted);
+            all.insert_before(total, bar).with_message(name.to_owned())
+        });
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.insert(name.to_owned(), (Instant::now(), bar));
+    }
+
+    fn advance(&self, name: &str) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, Some(bar))) = running.get(name) {
+            bar.inc(1);
+        }
+    }
+
+    fn end(&self, outcome: &Outcome) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((started, bar)) = running.remove(&outcome.name) else { return };
+        let (name, seconds) = (&outcome.name, started.elapsed().as_secs_f64());
+        let line = match &outcome.failure {
+            Some(failure) => format!("[{name}] FAILED: {failure}"),
+            None => format!("[{name}] {} samples in {seconds:.1}s", outcome.have),
+        };
+        match (&self.bars, bar) {
+            (Some((all, total)), Some(bar)) => {
+                bar.finish_and_clear();
+                total.inc(1);
+                // A terminal that is gone takes no lines, which is no reason to stop.
+                let _ = all.println(line);
+            }
+            _ => eprintln!("{line}"),
+        }
+    }
+}
+
+impl Drop for Downloads {
+    fn drop(&mut self) {
+        if let Some((_, total)) = &self.bars {
+            total.finish_and_clear();
         }
     }
 }

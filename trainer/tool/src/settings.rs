@@ -6,6 +6,13 @@ use std::path::{Path, PathBuf};
 
 use dfr_contract::input::Source;
 use dfr_media::ffmpeg::SearchPlaces;
+use dfr_media::hub::client::{Access, Token};
+
+/// Where Hugging Face is.
+const HUB: &str = "https://huggingface.co";
+/// Where gasbench keeps its configurations.
+const CONFIGS: &str =
+    "https://raw.githubusercontent.com/BitMind-AI/gasbench/main/src/gasbench/dataset/configs";
 
 /// Everything that comes from outside the command line.
 #[derive(Debug)]
@@ -16,6 +23,10 @@ pub struct Settings {
     pub ffmpeg: SearchPlaces,
     /// PATH.
     pub path: Option<OsString>,
+    /// HF_ENDPOINT, else Hugging Face; HF_TOKEN.
+    pub hub: Access,
+    /// Where configurations are fetched from: DFR_GASBENCH_CONFIGS, else gasbench's repository.
+    pub configs: String,
 }
 
 impl Settings {
@@ -37,7 +48,18 @@ impl Settings {
             path: lookup("PATH"),
             cache_home: Some(cache_home),
         };
-        Self { cache, ffmpeg, path: lookup("PATH") }
+        let text = |name: &str| lookup(name).and_then(|value| value.into_string().ok());
+        let address = |name: &str, default: &str| {
+            text(name).unwrap_or_else(|| default.to_owned()).trim_end_matches('/').to_owned()
+        };
+        let token = text("HF_TOKEN").map(|token| Token(token.trim().to_owned()));
+        Self {
+            cache,
+            ffmpeg,
+            path: lookup("PATH"),
+            hub: Access { endpoint: address("HF_ENDPOINT", HUB), token },
+            configs: address("DFR_GASBENCH_CONFIGS", CONFIGS),
+        }
     }
 
     /// Where data, configuration and packs of a source lie.
@@ -59,9 +81,22 @@ fn with_home(path: &OsString, home: &Path) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn cache(variables: &[(&str, &str)]) -> PathBuf {
+    fn settings(variables: &[(&str, &str)]) -> Settings {
         let find = |name: &str| variables.iter().find(|(known, _)| *known == name);
-        Settings::from_lookup(|name| find(name).map(|(_, value)| value.into())).cache
+        Settings::from_lookup(|name| find(name).map(|(_, value)| value.into()))
+    }
+
+    fn cache(variables: &[(&str, &str)]) -> PathBuf {
+        settings(variables).cache
+    }
+
+    #[test]
+    fn a_mirror_may_stand_for_the_hub_and_the_token_is_not_printed() {
+        let mirror = settings(&[("HF_ENDPOINT", "http://m/"), ("HF_TOKEN", "hf_secret")]);
+        assert_eq!(mirror.hub.endpoint, "http://m");
+        assert!(!format!("{mirror:?}").contains("hf_secret"));
+        assert_eq!(settings(&[]).hub.endpoint, HUB);
+        assert!(settings(&[]).configs.starts_with("https://"));
     }
 
     #[test]

@@ -52,6 +52,9 @@ impl Home {
         command.args(arguments.split_whitespace()).env_clear().current_dir(self.path("work"));
         command.env("HOME", self.dir.path()).env("DFRESEARCH_CACHE", self.path("cache"));
         command.env("DFR_FFMPEG", ffmpeg().1).env("PATH", "/usr/bin:/bin");
+        // Nobody listens there: these tests need no network, and notice if they do.
+        command.env("HF_ENDPOINT", "http://127.0.0.1:9");
+        command.env("DFR_GASBENCH_CONFIGS", "http://127.0.0.1:9");
         command
     }
 }
@@ -85,7 +88,10 @@ fn refused(arguments: &str, code: u8, words: &[&str]) {
 #[test]
 fn bad_input_is_refused_with_the_way_out_and_creates_nothing() {
     refused("prepare --modality smell", exit::USAGE, &["image, video or audio"]);
-    refused("prepare --modality video", exit::CONFIGURATION, &["cache", "--sample"]);
+    let words = ["cannot fetch", "by hand", "cache/gasbench_configs", "--sample"];
+    refused("prepare --modality video", exit::OUTSIDE, &words);
+    refused("prepare --modality video --max-samples 0", exit::USAGE, &["max-samples"]);
+    refused("prepare --modality video --max-gb -1", exit::USAGE, &["max-gb"]);
     refused("prepare --verify --modality video", exit::CONFIGURATION, &["video_datasets.yaml"]);
     refused("prepare --sample --modality audio", exit::CONFIGURATION, &["audio is not there yet"]);
     refused("prepare --sample --modality image", exit::CONFIGURATION, &["image is not there yet"]);
