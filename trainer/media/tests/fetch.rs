@@ -186,6 +186,20 @@ fn a_listing_has_all_pages_and_the_token_goes_to_the_hub() {
 }
 
 #[test]
+fn a_file_that_lies_elsewhere_is_fetched_there_and_the_token_stays_here() {
+    let (hub, storage) = (raw(3), raw(3));
+    hub.redirect("/resolve/", &storage.url.replace("127.0.0.1", "localhost"));
+    let root = tempfile::tempdir().unwrap();
+    assert_eq!(get(&hub, root.path(), &entry("png"), 3).have, 3);
+    let told = |hub: &Hub| {
+        let requests = hub.requests().into_iter().filter(|r| r.path.contains("/resolve/"));
+        requests.map(|r| (r.authorization.is_some(), r.range.is_some())).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&hub), [(true, true); 3]);
+    assert_eq!(told(&storage), [(false, true); 3]);
+}
+
+#[test]
 fn each_refusal_has_its_kind_and_only_what_may_pass_is_asked_again() {
     let hub = raw(1);
     let url = client(&hub).tree_url("o/set");
@@ -510,6 +524,21 @@ fn a_run_that_was_ended_anywhere_is_gone_on_with() {
     assert_eq!(lines(torn.path()), lines(whole.path()));
     let hidden = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(hidden.into_iter().all(|name| !name.to_string_lossy().ends_with(".partial")));
+}
+
+#[test]
+fn a_data_set_of_ones_own_is_never_asked_for() {
+    let hub = raw(10);
+    let root = tempfile::tempdir().unwrap();
+    let own = Entry { path: "local/set".into(), ..entry("png") };
+    let outcome = get(&hub, root.path(), &own, 5);
+    assert!(outcome.failure.unwrap().to_string().contains("datasets/image/set"));
+    let folder = catalogue::dataset_dir(root.path(), Modality::Image, "set");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("holiday.png"), png(1)).unwrap();
+    let outcome = get(&hub, root.path(), &own, 5);
+    assert!(outcome.failure.is_none() && outcome.have == 1);
+    assert!(hub.requests().is_empty());
 }
 
 struct Silent;

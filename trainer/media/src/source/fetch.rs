@@ -1,18 +1,21 @@
 //! One data set: what is asked for, and what became of it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dfr_contract::modality::Modality;
 
 use super::session::Session;
 use super::store::{State, Store};
-use crate::catalogue::Entry;
+use crate::catalogue::{self, Entry};
 use crate::files::FileError;
 use crate::hub::HubError;
 use crate::hub::client::Client;
 
 /// Unusable samples in a row after which a data set is given up: the next million would be too.
 pub(super) const UNUSABLE_IN_A_ROW: usize = 50;
+
+/// Where the path of a data set begins that is the user's own: there is no such owner at the hub.
+const LOCAL: &str = "local/";
 
 /// Why a data set is not complete.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +48,14 @@ pub enum FetchError {
     /// No sample at all.
     #[error("it gave no sample")]
     Nothing,
+    /// A data set of the user's own that is not there.
+    #[error("{path} is not fetched: put its files into {}", .folder.display())]
+    Local {
+        /// `local/<name>`.
+        path: String,
+        /// Where they belong.
+        folder: PathBuf,
+    },
 }
 
 /// What is to be fetched.
@@ -85,9 +96,25 @@ pub fn fetch(order: Order<'_>, entry: &Entry, client: &Client, advance: &dyn Fn(
         problems: Vec::new(),
         failure: None,
     };
-    match Store::open(order.root, order.modality, entry, order.wanted) {
-        Ok(State::Done(have)) => outcome.have = have,
-        Ok(State::Open(store)) => {
+    if let Err(error) = fill(order, entry, (client, advance), &mut outcome) {
+        outcome.failure = Some(error);
+    }
+    outcome.bytes = client.spent();
+    outcome
+}
+
+fn fill(
+    order: Order<'_>,
+    entry: &Entry,
+    (client, advance): (&Client, &dyn Fn()),
+    outcome: &mut Outcome,
+) -> Result<(), FetchError> {
+    if entry.path.starts_with(LOCAL) {
+        return find_local(order, entry, outcome);
+    }
+    match Store::open(order.root, order.modality, entry, order.wanted)? {
+        State::Done(have) => outcome.have = have,
+        State::Open(store) => {
             let before = store.have();
             let mut session = Session::new(*store, order, advance);
             outcome.failure = session.run(entry, client).err();
@@ -95,8 +122,16 @@ pub fn fetch(order: Order<'_>, entry: &Entry, client: &Client, advance: &dyn Fn(
             outcome.added = outcome.have - before;
             outcome.problems = session.into_problems();
         }
-        Err(error) => outcome.failure = Some(error.into()),
     }
-    outcome.bytes = client.spent();
-    outcome
+    Ok(())
+}
+
+fn find_local(order: Order<'_>, entry: &Entry, outcome: &mut Outcome) -> Result<(), FetchError> {
+    let folder = catalogue::dataset_dir(order.root, order.modality, &entry.name);
+    let names = catalogue::media_names(&folder, order.modality)?.unwrap_or_default();
+    outcome.have = names.len();
+    if names.is_empty() {
+        return Err(FetchError::Local { path: entry.path.clone(), folder });
+    }
+    Ok(())
 }

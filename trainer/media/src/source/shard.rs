@@ -7,7 +7,7 @@ use crate::hub::HubError;
 use crate::hub::remote::Remote;
 
 /// The largest sample that is kept; what says that it is larger is not unpacked.
-pub const SAMPLE_BYTES: u64 = 1 << 30;
+pub const SAMPLE_BYTES: u64 = 256 << 20;
 
 /// One sample out of a container.
 #[derive(Debug)]

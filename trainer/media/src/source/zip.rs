@@ -43,6 +43,9 @@ impl ZipShard {
     /// One request for the member as a whole, then what is in it.
     fn read(&mut self, at: usize) -> Result<Result<Vec<u8>, String>, ShardError> {
         let Member { index, span: (start, end), .. } = self.members[at];
+        if end - start > SAMPLE_BYTES {
+            return Ok(Err(too_large()));
+        }
         self.place.remote.read_at(start, end - start)?;
         let read = unpack(&mut self.archive, index);
         read.map_or_else(|error| self.failed(&error), |bytes| Ok(Ok(bytes)))
@@ -57,10 +60,14 @@ impl ZipShard {
     }
 }
 
+fn too_large() -> String {
+    format!("it is larger than {} MiB", SAMPLE_BYTES >> 20)
+}
+
 fn unpack(archive: &mut ZipArchive<Stream>, index: usize) -> io::Result<Vec<u8>> {
     let mut member = archive.by_index(index)?;
     if member.size() > SAMPLE_BYTES {
-        return Err(io::Error::other(format!("it is larger than {} MiB", SAMPLE_BYTES >> 20)));
+        return Err(io::Error::other(too_large()));
     }
     let mut bytes = Vec::new();
     (&mut member).take(SAMPLE_BYTES).read_to_end(&mut bytes)?;

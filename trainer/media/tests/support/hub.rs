@@ -37,6 +37,8 @@ type Stored = (String, Vec<u8>, Option<String>);
 struct State {
     /// Files by data set, in the order of its listing.
     repositories: BTreeMap<String, Vec<Stored>>,
+    /// Where paths that contain a word are sent on to.
+    redirects: HashMap<String, String>,
     /// Other texts by path.
     texts: HashMap<String, String>,
     /// What goes wrong with the next requests whose path contains a word.
@@ -88,6 +90,11 @@ impl Hub {
 
     pub fn put_text(&self, path: &str, text: &str) {
         self.state.lock().unwrap().texts.insert(path.to_owned(), text.to_owned());
+    }
+
+    /// Paths that contain `word` are sent on to another place.
+    pub fn redirect(&self, word: &str, to: &str) {
+        self.state.lock().unwrap().redirects.insert(word.to_owned(), to.to_owned());
     }
 
     /// The next requests whose path contains `word` go wrong, one after the other.
@@ -182,6 +189,9 @@ fn fault(state: &mut State, path: &str) -> Option<Fault> {
 fn respond(state: &State, request: &Request) -> (u16, String, Vec<u8>) {
     let missing = (404, String::new(), b"not found".to_vec());
     let path = request.path.replace("%20", " ");
+    if let Some((_, to)) = state.redirects.iter().find(|(word, _)| path.contains(*word)) {
+        return (302, format!("location: {to}{}\r\n", request.path), Vec::new());
+    }
     if let Some(text) = state.texts.get(&path) {
         return (200, String::new(), text.clone().into_bytes());
     }
