@@ -33,7 +33,7 @@ fn header(version: u32, records: u64, shape: &str) -> Vec<u8> {
 fn reads_what_was_written() {
     let dir = part();
     let part = Part::open(dir.path()).unwrap();
-    assert_eq!((part.len(), part.shape()), (4, [2, 3, 2, 2]));
+    assert_eq!((part.len(), part.shape()), (4, vec![2, 3, 2, 2]));
     assert_eq!(part.labels().unwrap(), [0, 1, 0, 1]);
     let all = fs::read(dir.path().join(RECORDS)).unwrap();
     assert_eq!(part.record(1), &all[24..48]);

@@ -107,7 +107,7 @@ fn the_defaults_learn_and_the_checkpoint_predicts_the_same() {
     checkpoint::save(&trained.variables, &path).unwrap();
 
     let in_memory = VarStore::new(Device::Cpu);
-    let detector = Defaults.model(&in_memory.root(), part.shape());
+    let detector = Defaults.model(&in_memory.root(), &part.shape());
     tch::no_grad(|| {
         for (name, mut tensor) in in_memory.variables() {
             tensor.copy_(&trained.variables.variables()[&name]);
