@@ -49,7 +49,7 @@ struct View<'a> {
 }
 
 async fn open(locations: &Locations) -> Result<Ledger, Failure> {
-    let path = locations.state_dir.join("dfr.db");
+    let path = locations.ledger();
     Ledger::open_read_only(&path).await.map_err(|error| match error {
         LedgerError::NotThere { .. } => Failure::new(Kind::Configuration, error)
             .hint("no session was started here yet; --repo or --state-dir names another place"),

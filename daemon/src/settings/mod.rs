@@ -32,6 +32,13 @@ pub struct Locations {
     pub cache: PathBuf,
 }
 
+impl Locations {
+    /// The ledger of all sessions.
+    pub fn ledger(&self) -> PathBuf {
+        self.state_dir.join("dfr.db")
+    }
+}
+
 /// Who proposes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProposerChoice {

@@ -86,7 +86,7 @@ impl ByHand {
         let notebook = Notebook::new(&locations.state_dir, tag);
         refuse_second(&notebook, tag)?;
         let repository = Repository::open(&locations.repo).or_configuration()?;
-        let (ledger, told) = open(locations.state_dir.join("dfr.db"), &notebook).await?;
+        let (ledger, told) = open(locations.ledger(), &notebook).await?;
         let session = ledger.session(tag).await.or_outside()?.ok_or_else(|| {
             Failure::new(Kind::Configuration, anyhow!("no session {tag}"))
                 .hint("dfr-daemon list shows those that are")

@@ -66,6 +66,8 @@ pub(super) async fn find(settings: &Settings, session: Option<&Session>) -> Resu
         None => repository.base(settings.base.as_deref()).or_configuration()?,
     };
     if session.is_none() {
+        // A session that is there has its branch: the ledger knows more about both.
+        opening::refuse_known(&settings.locations.ledger(), &tag).await?;
         check_branch(&repository, &tag)?;
     }
     let pack = find_pack(settings, task)?;

@@ -33,15 +33,12 @@ pub(super) async fn prepare(
     stop: watch::Receiver<StopLevel>,
 ) -> Result<Session, Failure> {
     let filter = telemetry::Filter::parse(settings.log_filter.as_deref()).or_configuration()?;
-    let ledger_path = settings.locations.state_dir.join("dfr.db");
+    let ledger_path = settings.locations.ledger();
     let known = match &settings.tag {
         Some(tag) if settings.resume => Some(opening::resumed(&ledger_path, tag).await?),
         _ => None,
     };
     let found = find(&settings, known.as_ref()).await?;
-    if known.is_none() {
-        opening::refuse_known(&ledger_path, &found.tag).await?;
-    }
     let notebook = Notebook::new(&settings.locations.state_dir, &found.tag);
     refuse_second(&notebook, &found.tag)?;
     notebook.probe().or_outside()?;

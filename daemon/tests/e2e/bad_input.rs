@@ -96,6 +96,18 @@ fn a_branch_that_exists() {
 }
 
 #[test]
+fn a_session_that_is_there_is_not_begun_again() {
+    let environment = TestEnvironment::new();
+    environment.run(&mut environment.session(&ONE)).code(0);
+    let references = || environment.git(&["for-each-ref"]);
+    let before = references();
+    let again = environment.run(&mut environment.session(&ONE));
+    again.code(3).says(&["the ledger knows session t already", "--resume"]);
+    assert!(!again.err.contains("git branch -m"), "{again:#?}");
+    assert_eq!(references(), before);
+}
+
+#[test]
 fn an_endpoint_that_is_not_there_or_refuses() {
     let environment = TestEnvironment::new();
     // A port that no program is given by chance.
