@@ -15,7 +15,7 @@ use crate::notebook::Notebook;
 use crate::patch::{self, Look};
 use crate::report::{self, Listed, Shown, Status, Style};
 use crate::repository::Repository;
-use crate::runner;
+use crate::runner::{self, SignalError};
 use crate::session::{Life, Lock, Session};
 use crate::settings::Locations;
 
@@ -127,7 +127,7 @@ impl View<'_> {
             return Err(Failure::new(Kind::Configuration, error)
                 .hint(format!("it has ended already: dfr-daemon status --tag {tag}")));
         };
-        runner::signal(pid, level).or_outside()?;
+        runner::signal(&self.notebook(session).lock(), pid, level).map_err(unheard)?;
         Ok(match level {
             StopLevel::AfterExperiment => format!("{tag} stops after the experiment in hand\n"),
             _ => format!("{tag} abandons the experiment in hand and stops\n"),
@@ -171,6 +171,16 @@ impl View<'_> {
         let look = if self.style.colour { Look::Coloured } else { Look::Plain };
         Ok(patch::render(&before, &after, look))
     }
+}
+
+fn unheard(error: SignalError) -> Failure {
+    let hint = match error {
+        SignalError::Elsewhere { .. } => {
+            "stop it there: dfr-daemon stop in that container or on that host, or send it SIGINT"
+        }
+        SignalError::Refused { .. } => "stop it as the user that it runs as, or as root",
+    };
+    Failure::new(Kind::Outside, error).hint(hint)
 }
 
 fn objective(session: &Session) -> String {

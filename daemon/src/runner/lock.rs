@@ -127,11 +127,54 @@ fn owner(path: &Path) -> Option<i32> {
     text.trim().parse().ok()
 }
 
-/// Asks a daemon to stop, the way a terminal or a service manager does.
+/// Why the owner of a lock was not asked to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum SignalError {
+    /// Here the number in the lock is that of another process, or of none.
+    #[error(
+        "{} is held, but not by process {pid} of this machine: its owner runs in another container \
+         or on another host",
+        path.display()
+    )]
+    Elsewhere {
+        /// The lock's file.
+        path: PathBuf,
+        /// The number in it.
+        pid: i32,
+    },
+    /// The process belongs to somebody else.
+    #[error("cannot ask process {pid} to stop")]
+    Refused {
+        /// Its number.
+        pid: i32,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Asks the process that a lock names to stop, the way a terminal or a service manager does; only
+/// when it has the lock's file open, for in another PID namespace its number is a stranger's.
 ///
 /// # Errors
-/// The process is gone or belongs to somebody else.
-pub fn signal(pid: i32, level: StopLevel) -> io::Result<()> {
+/// The process runs elsewhere or belongs to somebody else.
+pub fn signal(path: &Path, pid: i32, level: StopLevel) -> Result<(), SignalError> {
+    let refused = |source| SignalError::Refused { pid, source };
+    match has_open(pid, path) {
+        Ok(true) => send(pid, level).map_err(refused),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(refused(error)),
+        Ok(false) | Err(_) => Err(SignalError::Elsewhere { path: path.to_owned(), pid }),
+    }
+}
+
+/// Whether one of a process's descriptors leads to this file.
+fn has_open(pid: i32, path: &Path) -> io::Result<bool> {
+    let identity = |found: fs::Metadata| (found.dev(), found.ino());
+    let wanted = fs::metadata(path).map(identity)?;
+    let mut descriptors = fs::read_dir(format!("/proc/{pid}/fd"))?.filter_map(Result::ok);
+    Ok(descriptors.any(|at| fs::metadata(at.path()).map(identity).is_ok_and(|it| it == wanted)))
+}
+
+fn send(pid: i32, level: StopLevel) -> io::Result<()> {
     let signal = match level {
         StopLevel::Continue => return Ok(()),
         StopLevel::AfterExperiment => Signal::SIGINT,

@@ -45,7 +45,7 @@ pub use confine::{RunUser, RunUserError, gpu_nodes};
 pub use containment::{Containment, ContainmentError};
 pub use init::contained;
 pub use limits::ResourceLimits;
-pub use lock::{FileLock, LockError, is_held, signal};
+pub use lock::{FileLock, LockError, SignalError, is_held, signal};
 pub use processes::end_leftovers;
 pub use seal::{Seal, Unsealed};
 pub use suspend::Taint;

@@ -1,5 +1,11 @@
 //! `status`, `list`, `show` and `stop`: with nothing there, while a session runs, and after it.
 
+use std::fs::File;
+use std::io::Write as _;
+use std::process::Command;
+
+use nix::fcntl::{Flock, FlockArg};
+
 use crate::environment::{BETTER, TestEnvironment, reply};
 
 const LOOKS: [&[&str]; 4] =
@@ -58,6 +64,26 @@ fn a_running_session_is_alive_in_its_phase_and_dead_afterwards() {
     let status = look(LOOKS[0]);
     assert!(status.contains("dead") && !status.contains("alive"), "{status}");
     assert!(look(LOOKS[1]).contains("dead"));
+}
+
+#[test]
+fn a_process_that_does_not_hold_the_lock_is_not_signalled() {
+    let environment = TestEnvironment::new();
+    environment.run(&mut environment.session(&["--max-experiments", "1"])).code(0);
+    // A daemon in another container writes the number that it has there.
+    let file = File::create(environment.path("repo/state/t/lock")).unwrap();
+    let mut lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).unwrap();
+    let mut stranger = Command::new("sleep").arg("3600").spawn().unwrap();
+    writeln!(lock, "{}", stranger.id()).unwrap();
+    for arguments in [LOOKS[3], &["stop", "--tag", "t", "--now"]] {
+        let ended = environment.run(&mut environment.daemon(arguments));
+        let id = stranger.id().to_string();
+        ended.code(4).says(&[&id, "t/lock", "another container or on another host", "SIGINT"]);
+        assert_eq!(ended.out, "");
+    }
+    assert_eq!(stranger.try_wait().unwrap(), None);
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
 }
 
 #[test]
