@@ -120,7 +120,7 @@ impl Session {
             RunOutcome::Finished => self.trust_target().await?,
             ref outcome => {
                 warn!(%outcome, log = %log.display(), "it does not build; the others begin from nothing");
-                self.base_fails = self.spoilt(&report).is_none();
+                self.base_fails = self.spoilt(Work::Build, &report).await.is_none();
             }
         }
         Ok(true)
@@ -190,8 +190,8 @@ impl Session {
             };
             // A compiler needs no GPU; the first step does.
             let harm = match stage {
-                Stage::Smoke => self.harm(&report).await,
-                Stage::Build | Stage::Patch => self.spoilt(&report),
+                Stage::Smoke => self.harm(work, &report).await,
+                Stage::Build | Stage::Patch => self.spoilt(work, &report).await,
             };
             return Ok(match harm {
                 Some(why) => Made::Harmed { why, seconds: report.elapsed.as_secs_f64() },

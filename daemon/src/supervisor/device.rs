@@ -153,8 +153,8 @@ impl Session {
 
     /// What the machine did to a run that ended: why it is worth nothing, if it is. Unharmed, it
     /// shows that the GPUs work.
-    pub(super) async fn harmed(&mut self, report: &Report) -> Option<String> {
-        let why = self.harm(report).await;
+    pub(super) async fn harmed(&mut self, work: Work, report: &Report) -> Option<String> {
+        let why = self.harm(work, report).await;
         if why.is_none() {
             self.gpus.owed = Some(self.gpus.on(Event::RunEnded));
         }
@@ -162,7 +162,7 @@ impl Session {
     }
 
     /// The same for a step that is too short to show that the GPUs work.
-    pub(super) async fn harm(&mut self, report: &Report) -> Option<String> {
+    pub(super) async fn harm(&mut self, work: Work, report: &Report) -> Option<String> {
         let is_fault =
             matches!(report.outcome, RunOutcome::Crashed { cause: Some(Cause::DeviceFault), .. });
         let after = self.gpus.look().await;
@@ -174,11 +174,15 @@ impl Session {
         if let Some(why) = &why {
             self.gpus.owed = Some(self.gpus.on(Event::Fault(why.clone())));
         }
-        why.or_else(|| self.spoilt(report))
+        match why {
+            Some(why) => Some(why),
+            None => self.spoilt(work, report).await,
+        }
     }
 
-    /// What the rest of the machine did to a run: it slept, somebody stopped it, or its disks are full.
-    pub(super) fn spoilt(&self, report: &Report) -> Option<String> {
+    /// What the rest of the machine did to a run: it slept, somebody stopped it, or its disks are full,
+    /// and not of what the run wrote itself.
+    pub(super) async fn spoilt(&self, work: Work, report: &Report) -> Option<String> {
         if let Some(taint) = report.tainted {
             return Some(taint.to_string());
         }
@@ -190,7 +194,7 @@ impl Session {
             RunOutcome::Finished => None,
             // It had its room, and filled it.
             RunOutcome::Crashed { cause: Some(Cause::TooMuchWritten), .. } => None,
-            _ => self.check_disks().err().map(|full| full.error.to_string()),
+            _ => self.have_room_after(work).await.err().map(|full| full.error.to_string()),
         }
     }
 }

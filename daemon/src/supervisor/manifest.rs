@@ -64,7 +64,7 @@ impl Session {
         // A run cannot remove the place that it was given.
         let gone = self.output(work).filter(|directory| !directory.is_dir());
         let gone = gone.map(|directory| format!("{} is gone", directory.display()));
-        if let Some(why) = self.harmed(&report).await.or(gone) {
+        if let Some(why) = self.harmed(work, &report).await.or(gone) {
             warn!(%phase, why, "cut short by the machine; it is repeated");
             let seconds = report.elapsed.as_secs_f64();
             // Before the disks are looked at again: it may be what fills them. The next attempt begins

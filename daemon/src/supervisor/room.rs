@@ -3,8 +3,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use tracing::warn;
+
 use super::Session;
 use super::wait::Postponed;
+use super::work::Work;
 use crate::disk;
 use crate::experiment::Pause;
 use crate::failure::{Failure, OrFailure as _};
@@ -25,7 +28,19 @@ impl Session {
         self.check_disks()
     }
 
-    pub(super) fn check_disks(&self) -> Result<(), Failure> {
+    /// Whether there is room but for what a run that failed wrote: nobody needs that, and it is what
+    /// the run did, not the machine.
+    pub(super) async fn have_room_after(&self, work: Work) -> Result<(), Failure> {
+        if self.check_disks().is_ok() {
+            return Ok(());
+        }
+        if let Err(failure) = self.clear_output(work).await {
+            warn!("what it wrote stays for now: {:#}", failure.error);
+        }
+        self.have_room().await
+    }
+
+    fn check_disks(&self) -> Result<(), Failure> {
         let floor_mib = self.floor_mib();
         for (place, free_mib) in self.free_mib()? {
             if free_mib < floor_mib {

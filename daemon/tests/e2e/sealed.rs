@@ -106,7 +106,7 @@ fn a_product_that_is_no_program_is_a_crash() {
 }
 
 /// Builds by copying the stand-in, beside which it writes so many MiB as the recipe's `fill` says.
-const FILLS: &str = r#"build = ["sh", "-c", "cp FAKE {target}/made && head -c $(sed -n 's/^fill = //p' {tree}/lab/recipe.txt)M /dev/zero >{target}/junk"]
+const FILLS: &str = r#"build = ["sh", "-c", "cp FAKE {target}/made && head -c $(sed -n 's/^fill = //p' {tree}/lab/recipe.txt)M /dev/zero >{target}/junk && ! grep -q 'build = broken' {tree}/lab/recipe.txt"]
 product = "{target}/made""#;
 
 #[test]
@@ -142,5 +142,33 @@ fn a_build_that_fills_the_disk_is_its_own_fault_and_stands_in_nobodys_way() {
     assert_eq!(environment.verdicts(), ["keep", "keep", "discard"]);
     let shown = environment.show(1);
     assert!(shown.contains("build: crashed: too much was written"), "{shown}");
-    assert!(!shown.contains("waited"), "{shown}");
+    assert!(shown.contains("build: exit code 1"), "{shown}");
+    assert!(!shown.contains("waited") && !shown.contains("cut short"), "{shown}");
 }
+
+/// Within what it may write, and past what must be free: what it wrote itself is no full disk.
+#[test]
+fn a_run_that_fills_the_disk_and_crashes_is_its_own_fault() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: a small disk cannot be mounted");
+        return;
+    }
+    let environment = environment();
+    environment.write("repo/dfr.toml", "floor_mib = 100\n");
+    let fills = reply("fills", &[("mode = ok", "mode = fill-and-crash\nfill_mib = 120")]);
+    let script = environment.script(&[fills, reply("better", &[BETTER])]);
+    std::fs::create_dir_all(environment.state()).unwrap();
+    // The disk goes with its namespace; the rows are taken along.
+    let within = "mount -t tmpfs -o size=200m none \"$0\" && \"$@\"; ended=$?; \
+                  cut -f 5 \"$0/t/results.tsv\"; exit $ended";
+    let mut session = environment.hermetic("unshare");
+    session.args(["--mount", "sh", "-c", within]).arg(environment.state());
+    session.arg(env!("CARGO_BIN_EXE_dfr-daemon"));
+    session.args(["--tag", "t", "--containment", "full", "--task"]);
+    session.arg(environment.path("task.toml")).args(["--proposer", &script]);
+    let ended = environment.run(session.args(["--max-experiments", "3"]));
+    ended.code(0).says(&["Traceback: shapes"]);
+    assert!(ended.out.ends_with("status\nkeep\ncrash\nkeep\n"), "{ended:#?}");
+    assert!(!ended.err.contains("cut short") && !ended.err.contains("paused"), "{ended:#?}");
+}
+        reply("takes most of it and fails", &[(most.0, &most.1), ("build = ok", "build = broken")]),

@@ -114,10 +114,7 @@ fn train(recipe: &Recipe, run: &str) -> ExitCode {
         return fault();
     }
     match recipe.get("mode") {
-        "crash" => {
-            println!("Traceback: shapes [2] and [3] do not fit");
-            return ExitCode::from(1);
-        }
+        "crash" => return crash(),
         "nan" => {
             println!("loss is NaN");
             return ExitCode::from(dfr_contract::exit::NOT_FINITE);
@@ -135,6 +132,10 @@ fn train(recipe: &Recipe, run: &str) -> ExitCode {
         "oom" => runaway::take_memory(recipe.number("oom_mib", 8192)),
         "flood" => runaway::flood(recipe.number("flood_mib", 80)),
         "fill" => runaway::fill(Path::new(run)),
+        "fill-and-crash" => {
+            runaway::fill_up_to(recipe.number("fill_mib", 100), Path::new(run));
+            return crash();
+        }
         _ => {}
     }
     let run = Path::new(run);
@@ -157,6 +158,11 @@ fn train(recipe: &Recipe, run: &str) -> ExitCode {
         _ => print!("{footer}"),
     }
     ExitCode::SUCCESS
+}
+
+fn crash() -> ExitCode {
+    println!("Traceback: shapes [2] and [3] do not fit");
+    ExitCode::from(1)
 }
 
 /// The directory of the experiment that a run's directory belongs to.

@@ -62,9 +62,18 @@ pub fn flood(mib: usize) {
 
 /// Writes one file until it is stopped.
 pub fn fill(run: &Path) {
+    fill_up_to(usize::MAX, run);
+}
+
+/// Writes one file of this size, or until it is stopped.
+pub fn fill_up_to(mib: usize, run: &Path) {
     let mut file = fs::File::create(run.join("endless")).expect("a run directory");
     let block = vec![0; MIB];
-    while file.write_all(&block).is_ok() {}
+    for _ in 0..mib {
+        if file.write_all(&block).is_err() {
+            return;
+        }
+    }
 }
 
 fn start(program: &str, arguments: &[&str]) -> std::io::Result<()> {
