@@ -15,7 +15,7 @@ use super::toolchain::Toolchain;
 use super::{Session, StopLevel, leftovers, opening};
 use crate::clock;
 use crate::disk::{BALLAST_BYTES, Ballast};
-use crate::experiment::{Phase, Rules};
+use crate::experiment::{History, Phase, Row, Rules, Verdict};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::Ledger;
 use crate::notebook::Notebook;
@@ -64,12 +64,14 @@ pub(super) async fn prepare(
         Some(session) => {
             let history = ledger.history(session.id).await.or_bug()?;
             earlier = ledger.heartbeat(session.id).await.or_outside()?;
-            if !left.references.is_empty() {
+            let standing = history.standing(&session.begun.base_commit);
+            if !left.references.is_empty() || !found.repository.has(&standing) {
                 put_back(&found, &ledger, session.id).await?;
             }
             (session.id, session.begun.base_commit, history)
         }
         // The session before its branch: what a crash leaves in between, --resume goes on with.
+            check_standing(&found, &history, &standing)?;
         None => {
             let begun = opening::begin(&settings, &found, (&ledger, &gpus)).await?;
             let branch = format!("autoresearch/{}", found.tag);
@@ -200,6 +202,26 @@ async fn put_back(found: &Found, ledger: &Ledger, session_id: i64) -> Result<(),
         Err(failure) => warn!("not all is put back: {:#}", failure.error),
     }
     Ok(())
+}
+
+/// Without the commit that the branch belongs on nothing goes on, however long it is waited for.
+fn check_standing(found: &Found, history: &History, standing: &str) -> Result<(), Failure> {
+    let (repository, tag) = (&found.repository, &found.tag);
+    if repository.has(standing) {
+        return Ok(());
+    }
+    let error = anyhow::anyhow!("branch autoresearch/{tag} belongs on {standing}, which is lost");
+    let failure = Failure::new(Kind::Outside, error).hint(format!(
+        "dfr-daemon rebuild --tag {tag} names what cannot be made again; fetch it from another clone"
+    ));
+    let is_there = |row: &&Row| row.verdict == Verdict::Keep && repository.has(&row.commit);
+    Err(match history.rows.iter().rev().find(is_there) {
+        Some(keep) => failure.hint(format!(
+            "dfr-daemon rollback --tag {tag} --to {} returns to the last keep that is there",
+            keep.experiment
+        )),
+        None => failure,
+    })
 }
 
 /// A branch moves under a human who has it checked out: their files stay, and so seem changed.

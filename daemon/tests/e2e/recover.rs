@@ -161,6 +161,17 @@ fn commits_that_git_has_lost_are_made_again_with_the_same_ids() {
 }
 
 #[test]
+fn a_start_makes_commits_that_git_has_lost_again() {
+    let environment = night();
+    let before = references(&environment);
+    lose_all(&environment);
+    let arguments = ["--resume", "--max-experiments", "3"];
+    let ended = environment.run(&mut environment.session(&arguments));
+    ended.code(0).says(&["commits: 3 made again", "autoresearch/t"]);
+    assert_eq!(references(&environment), before);
+}
+
+#[test]
 fn a_commit_that_lacks_a_file_is_made_whole_and_a_damaged_one_is_named() {
     let environment = night();
     let newest = "refs/dfr/t/exp/2";
@@ -292,6 +303,14 @@ fn a_human_s_commit_that_git_has_lost_is_named() {
     assert!(lines[2].ends_with(&format!("cannot be made without its parent {mine}")));
     assert!(!environment.has_ref(BRANCH));
     assert_eq!(environment.read(FILES[0]), table);
+    let arguments = ["--resume", "--max-experiments", "5"];
+    let ended = environment.run(&mut environment.session(&arguments));
+    let rebuild = "dfr-daemon rebuild --tag t";
+    ended.code(4).says(&[&mine, "git has lost it", rebuild, "rollback --tag t --to 1"]);
+    let back = ["rollback", "--tag", "t", "--to", "1"];
+    environment.run(&mut environment.daemon(&back)).code(0);
+    environment.run(&mut environment.session(&arguments)).code(0);
+    assert!(environment.has_ref(BRANCH));
 }
 
 #[test]
