@@ -151,9 +151,14 @@ impl Session {
         environment
     }
 
-    /// Whether a run starts what the candidate's own build made.
-    fn is_product(&self, work: Work) -> bool {
-        self.task.commands.product.is_some() && !matches!(work, Work::Build | Work::Canary)
+    /// Whether a run starts what is the candidate's own: a file of its tree, or what its build made.
+    fn is_own(&self, work: Work, program: &str) -> bool {
+        let kept = self.notebook.program(self.history.current());
+        let own = [&self.slot.tree, &self.slot.target, &kept];
+        // A name without a directory is looked for on the path.
+        let named = program.contains('/').then(|| self.slot.tree.join(program));
+        !matches!(work, Work::Build | Work::Canary)
+            && named.is_some_and(|named| own.into_iter().any(|place| named.starts_with(place)))
     }
 
     /// What an honest trainer does not print where it is the daemon that scores.
@@ -244,7 +249,7 @@ impl Session {
         }
         let report = match ended {
             // What a candidate's build made is no program: its doing, and nothing to wait for.
-            Err(error @ RunnerError::Start { .. }) if self.is_product(work) => {
+            Err(error @ RunnerError::Start { .. }) if self.is_own(work, &execution.argv[0]) => {
                 Report::not_started(&anyhow::Error::from(error))
             }
             report => report.or_outside()?,

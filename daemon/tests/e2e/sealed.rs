@@ -105,6 +105,22 @@ fn a_product_that_is_no_program_is_a_crash() {
     run(&environment, "full", &never).code(3).says(&["the baseline fails", "exit code 127"]);
 }
 
+#[test]
+fn what_a_candidate_made_and_cannot_be_started_is_a_crash_without_a_product_too() {
+    let fake = env!("CARGO_BIN_EXE_fake-trainer");
+    for (step, file) in [("smoke", "{target}/made"), ("train", "{tree}/lab/recipe.txt")] {
+        let environment = environment();
+        let build = format!("build = [{fake:?}, \"build\", \"{{tree}}/lab/recipe.txt\"]");
+        let copy = "build = [\"cp\", \"{tree}/lab/recipe.txt\", \"{target}/made\"]";
+        environment.edit("task.toml", (&build, copy));
+        let (from, to) = (format!("{step} = [{fake:?}"), format!("{step} = [{file:?}"));
+        environment.edit("task.toml", (&from, &to));
+        let never = [reply("never tried", &[BETTER])];
+        let ended = run(&environment, "full", &never);
+        ended.code(3).says(&["the baseline fails", "exit code 127"]);
+    }
+}
+
 /// Builds by copying the stand-in, beside which it writes so many MiB as the recipe's `fill` says.
 const FILLS: &str = r#"build = ["sh", "-c", "cp FAKE {target}/made && head -c $(sed -n 's/^fill = //p' {tree}/lab/recipe.txt)M /dev/zero >{target}/junk && ! grep -q 'build = broken' {tree}/lab/recipe.txt"]
 product = "{target}/made""#;
@@ -128,6 +144,7 @@ fn a_build_that_fills_the_disk_is_its_own_fault_and_stands_in_nobodys_way() {
     let script = environment.script(&[
         reply("takes all of the disk", &[(all.0, &all.1)]),
         // Instead of it, after it was told; too little is left for the next one to start.
+        reply("takes most of it and fails", &[(most.0, &most.1), ("build = ok", "build = broken")]),
         reply("takes most of the disk", &[(most.0, &most.1), BETTER]),
         reply("takes little", &[(&most.1, "extra = 1\nfill = 2")]),
     ]);
@@ -171,4 +188,3 @@ fn a_run_that_fills_the_disk_and_crashes_is_its_own_fault() {
     assert!(ended.out.ends_with("status\nkeep\ncrash\nkeep\n"), "{ended:#?}");
     assert!(!ended.err.contains("cut short") && !ended.err.contains("paused"), "{ended:#?}");
 }
-        reply("takes most of it and fails", &[(most.0, &most.1), ("build = ok", "build = broken")]),
