@@ -212,7 +212,10 @@ impl Session {
         self.align().await?;
         let effect = next(&self.history, &self.rules, &self.situation());
         match effect {
-            Effect::Stop => return Ok(Flow::Stop),
+            Effect::Stop => {
+                self.gave_up().await;
+                return Ok(Flow::Stop);
+            }
             Effect::Wait { cause, why } => return self.wait_for(cause, why).await,
             effect => self.perform(effect).await?,
         }

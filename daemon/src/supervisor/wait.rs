@@ -34,6 +34,12 @@ pub(super) struct Waiting {
     looks: u32,
 }
 
+impl Waiting {
+    fn seconds(&self) -> f64 {
+        clock::now().duration_since(self.since).as_secs_f64()
+    }
+}
+
 impl Session {
     /// How urgently a human wants to stop. What waits cannot finish its experiment first.
     pub(super) fn urgency(&self) -> StopLevel {
@@ -95,7 +101,7 @@ impl Session {
 
     /// Waits until the ledger may be written again.
     pub(super) async fn wait_to_write(&mut self, problem: LedgerError) -> Result<(), Failure> {
-        if self.stop_level() >= StopLevel::AbandonRun {
+        if self.urgency() >= StopLevel::AbandonRun {
             return Err(problem).or_outside();
         }
         let cause = match problem {
@@ -143,15 +149,28 @@ impl Session {
 
     /// Writes down that a wait is over, if there was one.
     pub(super) async fn went_on(&mut self) -> Result<(), Failure> {
-        let Some(Waiting { cause, why, since, .. }) = self.waiting.take() else { return Ok(()) };
-        let seconds = clock::now().duration_since(since).as_secs_f64();
-        self.pulse.pause(None);
-        if cause == Pause::Disk
+        let Some(waiting) = self.waiting.take() else { return Ok(()) };
+        if waiting.cause == Pause::Disk
             && let Err(error) = self.ballast.restore()
         {
             warn!("no ballast: {:#}", anyhow::Error::from(error));
         }
-        info!(seconds, "goes on after: {cause}");
+        info!(seconds = waiting.seconds(), "goes on after: {}", waiting.cause);
+        self.write_wait(waiting).await
+    }
+
+    /// The same of a wait that a human ends. That it cannot be written down is no reason to wait on.
+    pub(super) async fn gave_up(&mut self) {
+        let Some(waiting) = self.waiting.take() else { return };
+        if let Err(failure) = self.write_wait(waiting).await {
+            warn!("how long it waited is not written down: {:#}", failure.error);
+        }
+    }
+
+    async fn write_wait(&mut self, waiting: Waiting) -> Result<(), Failure> {
+        self.pulse.pause(None);
+        let seconds = waiting.seconds();
+        let Waiting { cause, why, .. } = waiting;
         self.record(Entry::Paused { cause, why, seconds }).await
     }
 

@@ -2,6 +2,9 @@
 
 use nix::sys::signal::Signal::{SIGINT, SIGTERM};
 
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{Connection as _, Executor as _};
+
 use crate::environment::{BETTER, TestEnvironment, reply};
 
 fn crash(number: usize) -> String {
@@ -101,9 +104,50 @@ fn a_spent_budget_pauses_and_a_higher_one_goes_on() {
     daemon.signal(SIGINT);
     daemon.wait().code(0).says(&["--max-gpu-hours"]);
     assert_eq!(environment.verdicts(), ["keep"]);
+    let status = environment.status();
+    assert!(status.contains("(a budget is spent)"), "{status}");
     let more = ["--resume", "--max-gpu-hours", "1", "--max-experiments", "2"];
     environment.run(&mut environment.session(&more)).code(0);
     assert_eq!(environment.rows().len(), 2);
+}
+
+/// Somebody else's transaction on the ledger, until it is let go of.
+fn hold(environment: &TestEnvironment) -> std::sync::mpsc::Sender<()> {
+    let options = SqliteConnectOptions::new().filename(environment.path("repo/state/dfr.db"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (let_go, held) = std::sync::mpsc::channel();
+    let (taken, is_taken) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            let mut other = SqliteConnection::connect_with(&options).await.unwrap();
+            other.execute("pragma busy_timeout = 60000").await.unwrap();
+            other.execute("begin immediate").await.unwrap();
+            taken.send(()).unwrap();
+            let _ = held.recv();
+            other.execute("rollback").await.unwrap();
+        });
+    });
+    is_taken.recv().unwrap();
+    let_go
+}
+
+#[test]
+fn one_stop_ends_the_wait_for_a_locked_ledger() {
+    let environment = TestEnvironment::new();
+    let go = environment.path("go");
+    let waits = format!("[environment]\nFAKE_WAITS = {go:?}\n[score]");
+    environment.edit("task.toml", ("[score]", &waits));
+    let mut daemon = environment.start(&mut environment.session(&["--max-experiments", "1"]));
+    daemon.wait_for_training(0);
+    let held = hold(&environment);
+    environment.write("go", "");
+    daemon.wait_for_log("paused: something outside fails");
+    daemon.signal(SIGINT);
+    daemon.wait().code(0).says(&["left as it is"]);
+    drop(held);
+    let on = ["--resume", "--max-experiments", "1"];
+    environment.run(&mut environment.session(&on)).code(0).says(&["had ended already"]);
+    assert_eq!(environment.verdicts(), ["keep"]);
 }
 
 /// A session that is disturbed while its second row trains until its deadline: it says this, and
