@@ -47,6 +47,9 @@ pub(super) async fn prepare(
     let (socket, interval) = &settings.service;
     let service = Service::from_environment(socket.as_deref(), *interval).or_configuration()?;
     let slot = Slot::claim(&settings.locations.cache, &project[..12]).map_err(crowded)?;
+    let program = found.terms.task.commands.build.expand(&Places::new()).swap_remove(0);
+    let log = slot.root().join("toolchain.log");
+    let toolchain = Toolchain::find(&settings, &program, (&containment, &log)).await?;
     // From here on things are made.
     notebook.create().or_outside()?;
     // A path that leads back over others leads nowhere in a sandbox, where those are not.
@@ -68,10 +71,10 @@ pub(super) async fn prepare(
             if !left.references.is_empty() || !found.repository.has(&standing) {
                 put_back(&found, &ledger, session.id).await?;
             }
+            check_standing(&found, &history, &standing)?;
             (session.id, session.begun.base_commit, history)
         }
         // The session before its branch: what a crash leaves in between, --resume goes on with.
-            check_standing(&found, &history, &standing)?;
         None => {
             let begun = opening::begin(&settings, &found, (&ledger, &gpus)).await?;
             let branch = format!("autoresearch/{}", found.tag);
@@ -107,9 +110,6 @@ pub(super) async fn prepare(
         max_experiments: settings.max_experiments,
         caps: settings.caps,
     };
-    let program = found.terms.task.commands.build.expand(&Places::new()).swap_remove(0);
-    let log = notebook.root().join("toolchain.log");
-    let toolchain = Toolchain::find(&settings, &program, (&containment, &log)).await?;
     let resources = ResourceLimits {
         memory_bytes: settings.runs.memory_bytes,
         processes: settings.runs.processes,

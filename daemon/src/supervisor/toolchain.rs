@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tracing::debug;
 
 use crate::experiment::{RunOutcome, StopLevel};
-use crate::failure::{Failure, OrFailure as _};
+use crate::failure::{Failure, Kind};
 use crate::runner::{self, Containment, Execution, Live, ResourceLimits};
 use crate::settings::Settings;
 
@@ -53,12 +53,16 @@ impl Toolchain {
             sandbox: None,
         };
         let (_, nobody) = watch::channel(StopLevel::Continue);
-        let report = runner::run(&execution, Live::Quiet, nobody).await.or_configuration()?;
+        let missing = |error: anyhow::Error| {
+            Failure::new(Kind::Configuration, error)
+                .hint("the build needs a Rust toolchain with rustc on PATH: https://rustup.rs")
+        };
+        let report = runner::run(&execution, Live::Quiet, nobody).await;
+        let report = report.map_err(|error| missing(error.into()))?;
         let sysroot = PathBuf::from(report.tail.lines().last().unwrap_or_default().trim());
         if report.outcome != RunOutcome::Finished || !sysroot.join("bin/cargo").exists() {
-            let error =
-                anyhow::anyhow!("rustc --print sysroot: {}: {}", report.outcome, report.tail);
-            return Err(error).or_configuration();
+            let (outcome, said) = (report.outcome, report.tail);
+            return Err(missing(anyhow::anyhow!("rustc --print sysroot: {outcome}: {said}")));
         }
         debug!(sysroot = %sysroot.display(), "toolchain");
         Ok(Self::at(&sysroot, settings))

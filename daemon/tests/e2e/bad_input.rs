@@ -174,6 +174,18 @@ fn a_build_program_that_is_missing() {
 }
 
 #[test]
+fn a_compiler_that_is_missing() {
+    let environment = TestEnvironment::new();
+    let fake = env!("CARGO_BIN_EXE_fake-trainer");
+    environment.edit("task.toml", (&format!("build = [\"{fake}\""), "build = [\"cargo\""));
+    let bin = environment.path("bin");
+    environment.write("bin/cargo", "");
+    let ended = environment.run(environment.session(&ONE).env("PATH", &bin));
+    ended.code(3).says(&["rustc", "hint: ", "https://rustup.rs"]);
+    environment.assert_nothing_created();
+}
+
+#[test]
 fn a_path_that_the_build_needs_and_is_missing() {
     let environment = TestEnvironment::new();
     environment
