@@ -91,7 +91,7 @@ fn bad_input_is_refused_with_the_way_out_and_creates_nothing() {
     let words = ["cannot fetch", "by hand", "cache/gasbench_configs", "--sample"];
     refused("prepare --modality video", exit::OUTSIDE, &words);
     refused("prepare --modality video --max-samples 0", exit::USAGE, &["max-samples"]);
-    refused("prepare --modality video --max-gb -1", exit::USAGE, &["max-gb"]);
+    refused("prepare --modality video --max-gb 0", exit::USAGE, &["max-gb"]);
     refused("prepare --verify --modality video", exit::CONFIGURATION, &["video_datasets.yaml"]);
     refused("prepare --sample --modality audio", exit::CONFIGURATION, &["audio is not there yet"]);
     refused("prepare --sample --modality image", exit::CONFIGURATION, &["image is not there yet"]);
