@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use dfr_contract::exit;
 use dfr_harness::canary::CanaryError;
 use dfr_harness::checkpoint::CheckpointError;
+use dfr_harness::feed::FeedError;
 use dfr_harness::pack::PackError;
 use dfr_harness::predict::PredictError;
 use dfr_harness::smoke::SmokeError;
@@ -61,7 +62,9 @@ impl Failure {
             Self::Pack(_) | Self::Untrained(_) => exit::CONFIGURATION,
             Self::Train(error) => match error {
                 TrainError::Pack(_) => exit::CONFIGURATION,
-                TrainError::Order(_) => exit::RECIPE,
+                TrainError::Feed(FeedError::Order(_) | FeedError::Transform { .. }) => exit::RECIPE,
+                TrainError::Feed(FeedError::Thread(_)) => exit::OUTSIDE,
+                TrainError::Feed(FeedError::Gone) => exit::BUG,
                 TrainError::NotFinite { .. } => exit::NOT_FINITE,
                 TrainError::Output(_) | TrainError::Shim(_) => exit::OUTSIDE,
             },

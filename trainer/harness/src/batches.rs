@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 use crate::pack::Part;
 
 /// What a 16-bit sample is divided by.
-const FULL_SCALE: f64 = 32768.0;
+pub(crate) const FULL_SCALE: f64 = 32768.0;
 
 /// A recipe asked for a record that is not there.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

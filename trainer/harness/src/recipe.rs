@@ -4,14 +4,14 @@
 //! the clock, the data files, prediction and checkpoints. They stay in the harness, so that every
 //! recipe is timed and judged alike.
 
-use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 use tch::nn::{Path, VarStore};
 use tch::{Device, Tensor};
 
 use crate::optimizer::{FusedAdamW, Optimizer, ParameterGroup, clip_gradients};
+use crate::record::RecordTransform;
 use crate::shim::Autocast;
-use crate::{loss, probe};
+use crate::{loss, order, probe};
 
 /// A model that tells real (class 0) from synthetic (class 1).
 pub trait Detector {
@@ -102,11 +102,15 @@ pub trait Recipe {
         loss::cross_entropy(logits, labels, 0.0)
     }
 
-    /// The records of one epoch, in order. A record may come more than once, or not at all.
+    /// The records of one epoch, in order. A record may come more than once, or not at all. Asked some
+    /// batches ahead of the training; [`order`] has more than the default.
     fn batch_order(&self, labels: &[u8], rng: &mut ChaCha8Rng) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..labels.len()).collect();
-        order.shuffle(rng);
-        order
+        order::shuffled(labels, rng)
+    }
+
+    /// The change of each training record, on the CPU.
+    fn record_transform(&self) -> Option<&dyn RecordTransform> {
+        None
     }
 
     /// The augmentation of training batches.

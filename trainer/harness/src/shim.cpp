@@ -1,11 +1,13 @@
-// What tch does not bind: autocast to bfloat16, the fused AdamW kernel, peak device memory.
+// What tch does not bind: autocast to bfloat16, the fused AdamW kernel, peak device memory,
+// locked host memory.
 //
 // Every function returns 0, or -1 with its reason in dfr_last_error (per thread): no C++ exception
-// crosses into Rust. Tensors are borrowed; none is created or freed here.
+// crosses into Rust. Tensors are borrowed; the one that is created is the caller's.
 
 #include <ATen/autocast_mode.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/empty_like.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/GradMode.h>
 #include <c10/util/Exception.h>
@@ -87,6 +89,13 @@ int dfr_fused_adamw(at::Tensor* const* parameters, at::Tensor* const* gradients,
                       /*max_exp_avg_sqs=*/{}, step_list, rule->learning_rate, rule->beta1,
                       rule->beta2, rule->weight_decay, rule->epsilon,
                       /*amsgrad=*/false, /*maximize=*/false);
+  });
+}
+
+int dfr_locked_like(const at::Tensor* tensor, at::Tensor** locked) {
+  return guarded([&] {
+    auto options = tensor->options().pinned_memory(true);
+    *locked = new at::Tensor(at::empty_like(*tensor, options));
   });
 }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, c_char, c_int};
 use std::marker::PhantomData;
+use std::ptr;
 use std::rc::Rc;
 
 use tch::{Device, Tensor};
@@ -58,6 +59,7 @@ unsafe extern "C" {
         count: usize,
         rule: *const AdamWRule,
     ) -> c_int;
+    fn dfr_locked_like(tensor: *const C_tensor, locked: *mut *mut C_tensor) -> c_int;
     fn dfr_cuda_peak_bytes(index: c_int, bytes: *mut i64) -> c_int;
 }
 
@@ -127,6 +129,20 @@ pub fn fused_adamw(slots: &[AdamWSlot], rule: AdamWRule) -> Result<(), ShimError
         )
     };
     checked("the fused AdamW step", status)
+}
+
+/// Uninitialised host memory of the shape and kind of `tensor`, which a GPU can fetch while the host goes
+/// on ("pinned").
+///
+/// # Errors
+/// If there is no GPU, or the system locks no more memory.
+pub fn locked_like(tensor: &Tensor) -> Result<Tensor, ShimError> {
+    let mut locked = ptr::null_mut();
+    // SAFETY: `tensor` and `locked` outlive the call.
+    let status = unsafe { dfr_locked_like(tensor.as_ptr(), &raw mut locked) };
+    checked("locked memory", status)?;
+    // SAFETY: a tensor that the shim made and nobody else frees.
+    Ok(unsafe { Tensor::from_ptr(locked) })
 }
 
 /// Peak allocated memory of `device` since the start, in bytes; 0 on a CPU.

@@ -4,6 +4,7 @@
 use tch::Device;
 
 use crate::checkpoint::{self, CheckpointError};
+use crate::feed;
 use crate::pack::{PackError, Part};
 use crate::predict::{PredictError, answer};
 use crate::recipe::{Progress, Recipe};
@@ -42,7 +43,8 @@ pub fn smoke(recipe: &dyn Recipe, part: &Part, device: Device) -> Result<f64, Sm
     indices.sort_unstable();
     // The last batch of an accumulated group: the one that updates the weights.
     let progress = Progress { step: recipe.accumulation().max(1) - 1, budget: 0.0 };
-    let loss = training.step(&indices, progress).double_value(&[]);
+    let (input, labels) = feed::batch_of(training.source(0), &indices, device);
+    let loss = training.step(input, labels, progress).double_value(&[]);
     if !loss.is_finite() {
         return Err(SmokeError::NotFinite(loss));
     }

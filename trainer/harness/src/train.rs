@@ -1,6 +1,7 @@
 //! The training loop: it owns clock, data and bookkeeping, and asks the recipe for the rest.
 
 use std::io::{self, Write};
+use std::thread;
 use std::time::Duration;
 
 use dfr_contract::CLOCK_STARTED;
@@ -9,8 +10,8 @@ use rand_chacha::ChaCha8Rng;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
-use crate::batches::{OrderError, cut, gather, gather_labels};
 use crate::clock::{BudgetClock, RunningClock};
+use crate::feed::{self, Batch, Feed, FeedError, Plan, Source};
 use crate::optimizer::Optimizer;
 use crate::pack::{PackError, Part};
 use crate::recipe::{Detector, Progress, Recipe, Step};
@@ -27,9 +28,9 @@ pub enum TrainError {
     /// The data cannot be trained on.
     #[error(transparent)]
     Pack(#[from] PackError),
-    /// The recipe's order cannot be followed.
+    /// There is no next batch.
     #[error(transparent)]
-    Order(#[from] OrderError),
+    Feed(#[from] FeedError),
     /// The loss became NaN or infinite.
     #[error("the loss is {loss} after step {step}: lower the learning rate or clip the gradients")]
     NotFinite {
@@ -79,18 +80,17 @@ pub fn train(
 ) -> Result<Trained, TrainError> {
     let mut training = Training::new(recipe, part, options.seed, options.device)?;
     training.announce(out)?;
-    let mut order_rng = seed::generator(options.seed, Purpose::Order);
+    let source = training.source(options.seed);
+    let plan = Plan::new(recipe, source.labels, seed::generator(options.seed, Purpose::Order));
     writeln!(out, "{CLOCK_STARTED}")?;
     out.flush()?;
     let clock = options.clock.start();
     let mut totals = Totals::default();
-    while !clock.is_over() {
-        let order = recipe.batch_order(training.labels, &mut order_rng);
-        training.epoch(order, &clock, &mut totals)?;
-        if training.loss.batches > 0 {
-            training.report_epoch(&clock, &totals, out)?;
-        }
-    }
+    thread::scope(|scope| {
+        let threads = feed::threads(options.device);
+        let mut feed = Feed::start(scope, (source, plan), options.device, threads)?;
+        training.run(&mut feed, &clock, &mut Log { totals: &mut totals, out })
+    })?;
     totals.seconds = clock.elapsed();
     totals.peak_device_bytes = peak_allocated_bytes(options.device)?;
     let claims = report::claims(recipe.facts(), &totals, &training.variables);
@@ -107,7 +107,6 @@ pub(crate) struct Training<'a> {
     pub(crate) detector: Box<dyn Detector>,
     optimizer: Box<dyn Optimizer>,
     rng: ChaCha8Rng,
-    loss: LossMeter,
 }
 
 impl<'a> Training<'a> {
@@ -123,43 +122,66 @@ impl<'a> Training<'a> {
         let detector = recipe.model(&variables.root(), &part.shape());
         let optimizer = recipe.optimizer(&variables);
         let rng = seed::generator(seed, Purpose::Step);
-        let loss = LossMeter::default();
-        Ok(Self { recipe, part, labels, device, variables, detector, optimizer, rng, loss })
+        Ok(Self { recipe, part, labels, device, variables, detector, optimizer, rng })
     }
 
-    /// One step of the recipe on the records `indices`; its loss.
-    pub(crate) fn step(&mut self, indices: &[usize], progress: Progress) -> Tensor {
+    /// Where its records come from.
+    pub(crate) fn source(&self, seed: u64) -> Source<'a> {
+        let transform = self.recipe.record_transform();
+        Source { part: self.part, labels: self.labels, transform, seed }
+    }
+
+    /// One step of the recipe; its loss.
+    pub(crate) fn step(&mut self, input: Tensor, labels: Tensor, progress: Progress) -> Tensor {
         let mut step = Step {
             detector: &*self.detector,
             optimizer: &mut *self.optimizer,
             device: self.device,
-            input: gather(self.part, indices, self.device),
-            labels: gather_labels(self.labels, indices, self.device),
+            input,
+            labels,
             progress,
             rng: &mut self.rng,
         };
         self.recipe.step(&mut step)
     }
 
-    fn epoch(
+    fn run(
         &mut self,
-        order: Vec<usize>,
+        feed: &mut Feed,
+        clock: &RunningClock,
+        log: &mut Log,
+    ) -> Result<(), TrainError> {
+        let mut epoch = Epoch::default();
+        loop {
+            let asked = clock.elapsed();
+            let batch = feed.next_batch()?;
+            epoch.waited += clock.elapsed().saturating_sub(asked);
+            let over = clock.is_over();
+            if epoch.loss.batches > 0 && (over || batch.epoch > log.totals.epochs) {
+                self.report_epoch(&epoch, clock, log)?;
+                epoch = Epoch { began: clock.elapsed(), ..Epoch::default() };
+            }
+            if over {
+                return Ok(());
+            }
+            self.batch(batch, &mut epoch, clock, log.totals)?;
+        }
+    }
+
+    fn batch(
+        &mut self,
+        Batch { input, labels, epoch: number }: Batch,
+        epoch: &mut Epoch,
         clock: &RunningClock,
         totals: &mut Totals,
     ) -> Result<(), TrainError> {
-        self.loss = LossMeter::default();
-        for indices in cut(order, self.recipe.facts().batch_size, self.part.len())? {
-            if clock.is_over() {
-                break;
-            }
-            totals.epochs += u64::from(self.loss.batches == 0);
-            let progress = Progress { step: totals.steps, budget: clock.progress() };
-            let loss = self.step(&indices, progress);
-            totals.steps += 1;
-            self.loss.add(&loss);
-            if totals.steps.is_multiple_of(CHECK_EVERY_STEPS) {
-                self.loss.finite_mean(totals.steps)?;
-            }
+        totals.epochs = number;
+        let progress = Progress { step: totals.steps, budget: clock.progress() };
+        let loss = self.step(input, labels, progress);
+        totals.steps += 1;
+        epoch.loss.add(&loss);
+        if totals.steps.is_multiple_of(CHECK_EVERY_STEPS) {
+            epoch.loss.finite_mean(totals.steps)?;
         }
         Ok(())
     }
@@ -179,24 +201,42 @@ impl<'a> Training<'a> {
 
     fn report_epoch(
         &self,
+        epoch: &Epoch,
         clock: &RunningClock,
-        totals: &Totals,
-        out: &mut dyn Write,
+        Log { totals, out }: &mut Log,
     ) -> Result<(), TrainError> {
-        let loss = self.loss.finite_mean(totals.steps)?;
+        let loss = epoch.loss.finite_mean(totals.steps)?;
         let last = Progress { step: totals.steps - 1, budget: clock.progress() };
+        let elapsed = clock.elapsed();
+        let took = elapsed.saturating_sub(epoch.began).as_secs_f64();
         let line = EpochLine {
             epoch: totals.epochs,
             loss,
             learning_rate: self.recipe.learning_rate(last),
             step: totals.steps,
-            elapsed: clock.elapsed(),
+            elapsed,
             budget: clock.budget(),
+            data_wait: if took > 0.0 { epoch.waited.as_secs_f64() / took } else { 0.0 },
         };
         writeln!(out, "{line}")?;
         out.flush()?;
         Ok(())
     }
+}
+
+/// What is counted, and where it is told.
+struct Log<'a> {
+    totals: &'a mut Totals,
+    out: &'a mut dyn Write,
+}
+
+/// What is told of one epoch.
+#[derive(Default)]
+struct Epoch {
+    loss: LossMeter,
+    began: Duration,
+    /// Spent waiting for batches.
+    waited: Duration,
 }
 
 /// The sum of an epoch's losses, kept on the device so that the host need not wait for each.
@@ -234,6 +274,8 @@ struct EpochLine {
     step: u64,
     elapsed: Duration,
     budget: Duration,
+    /// Share of the epoch spent waiting for data.
+    data_wait: f64,
 }
 
 impl std::fmt::Display for EpochLine {
@@ -241,9 +283,11 @@ impl std::fmt::Display for EpochLine {
         let Self { epoch, loss, step, .. } = self;
         let rate = report::scientific(self.learning_rate);
         let (elapsed, budget) = (self.elapsed.as_secs_f64(), self.budget.as_secs());
+        let percent = 100.0 * self.data_wait;
         write!(
             f,
-            "Epoch {epoch:<4} | loss={loss:.4} | lr={rate} | step={step} | {elapsed:.0}s/{budget}s"
+            "Epoch {epoch:<4} | loss={loss:.4} | lr={rate} | step={step} | {elapsed:.0}s/{budget}s \
+             | data-wait={percent:.0}%"
         )
     }
 }

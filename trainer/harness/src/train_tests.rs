@@ -148,7 +148,10 @@ fn prints_the_start_of_the_clock_and_every_epoch() {
     );
     assert!(lines[4].starts_with("Epoch 1    | loss=0."), "{log}");
     assert!(lines[4].contains(" | lr=5.0e-02 | step=2 | "), "{log}");
-    assert!(lines[4].ends_with("s/30s"), "{log}");
+    let (time, wait) = lines[4].rsplit_once(" | data-wait=").unwrap();
+    assert!(time.ends_with("s/30s"), "{log}");
+    let percent: u64 = wait.strip_suffix('%').unwrap().parse().unwrap();
+    assert!((1..100).contains(&percent), "{log}");
     assert_eq!(lines.len() as u64 - 4, trained.claims.num_epochs);
     assert!(trained.claims.training_seconds >= 30.0);
 }
