@@ -82,14 +82,14 @@ fn refuses_what_it_cannot_work_with() {
     let part = part(dir.path());
     let out = dir.path().join("run").to_str().unwrap().to_owned();
     let smoke = |preset, data| dfr_train(&["smoke", "--preset", preset, "--data", data]);
-    check_refused(&smoke("r3d-99", &part), exit::USAGE, "choose one of r3d-18, r3d-tiny");
+    check_refused(&smoke("r3d-99", &part), exit::USAGE, "choose one of audio-tiny, image-tiny");
     check_refused(&dfr_train(&["juggle"]), exit::USAGE, "juggle");
     check_refused(&smoke("r3d-tiny", "/nowhere"), exit::CONFIGURATION, "run `dfr prepare`");
     let untrained =
         ["predict", "--preset", "r3d-tiny", "--inputs", &part, "--model", &out, "--out", &out];
     check_refused(&dfr_train(&untrained), exit::CONFIGURATION, "train first");
 
-    let records = Path::new(&part).join(pack::file::RECORDS);
+    let records = Path::new(&part).join("records.u8");
     fs::write(&records, [0; 10]).unwrap();
     check_refused(&train(&part, &out), exit::CONFIGURATION, "has 10 bytes");
     assert!(!Path::new(&out).exists(), "nothing is created for a broken pack");

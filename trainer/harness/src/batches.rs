@@ -62,12 +62,6 @@ pub fn gather(part: &Part, indices: &[usize], device: Device) -> Tensor {
     }
 }
 
-/// The labels of `indices`, `[B]` int64 on `device`.
-pub fn gather_labels(labels: &[u8], indices: &[usize], device: Device) -> Tensor {
-    let labels: Vec<i64> = indices.iter().map(|&index| i64::from(labels[index])).collect();
-    Tensor::from_slice(&labels).to_device(device)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn gathers_records_and_labels_in_the_order_asked_for() {
+    fn gathers_records_in_the_order_asked_for() {
         let dir = tempfile::tempdir().unwrap();
         write_part(dir.path(), &PackSpec { records: 4, shape: &[2, 3, 2, 5] });
         let part = Part::open(dir.path()).unwrap();
@@ -112,7 +106,5 @@ mod tests {
             let bytes = Vec::<u8>::try_from(input.get(row).flatten(0, -1)).unwrap();
             assert_eq!(bytes, part.record(record));
         }
-        let labels = gather_labels(part.labels().unwrap(), &[3, 0], Device::Cpu);
-        assert_eq!(Vec::<i64>::try_from(labels).unwrap(), [1, 0]);
     }
 }

@@ -5,6 +5,7 @@ use tch::nn::Path;
 use tch::{Kind, Tensor};
 
 use super::r3d::{R3dConfig, Trunk};
+use crate::transforms::spectrum;
 
 /// Power below which everything is silence: 80 dB below a full-scale sample.
 const FLOOR: f64 = 1e-8;
@@ -16,6 +17,8 @@ pub struct SpectrogramConfig {
     pub window: i64,
     /// Samples from one spectrum to the next.
     pub hop: i64,
+    /// Largest share of each axis that is hidden in training; 0 hides nothing.
+    pub mask: f64,
     /// What looks at it, as at a picture of one channel.
     pub trunk: R3dConfig,
 }
@@ -25,6 +28,7 @@ pub struct SpectrogramNet {
     hann: Tensor,
     trunk: Trunk,
     hop: i64,
+    mask: f64,
 }
 
 impl SpectrogramNet {
@@ -35,6 +39,7 @@ impl SpectrogramNet {
             hann: root.add("hann", hann, false),
             trunk: Trunk::new(root, 1, &config.trunk),
             hop: config.hop,
+            mask: config.mask,
         }
     }
 
@@ -58,7 +63,10 @@ impl Detector for SpectrogramNet {
     /// # Shapes
     /// `[B,N]` float32 in -1..1 to `[B,2]`.
     fn forward(&self, input: &Tensor, train: bool) -> Tensor {
-        let spectrogram = self.spectrogram(&input.to_kind(Kind::Float));
+        let mut spectrogram = self.spectrogram(&input.to_kind(Kind::Float));
+        if train && self.mask > 0.0 {
+            spectrogram = spectrum::mask(&spectrogram, self.mask);
+        }
         self.trunk.forward(&spectrogram.unsqueeze(1).unsqueeze(1), train)
     }
 }
@@ -71,7 +79,8 @@ mod tests {
     fn net() -> (VarStore, SpectrogramNet) {
         tch::manual_seed(1);
         let store = VarStore::new(Device::Cpu);
-        let config = SpectrogramConfig { window: 256, hop: 128, trunk: R3dConfig::r3d_tiny() };
+        let config =
+            SpectrogramConfig { window: 256, hop: 128, mask: 0.0, trunk: R3dConfig::r3d_tiny() };
         let net = SpectrogramNet::new(&store.root(), config);
         (store, net)
     }
@@ -85,7 +94,7 @@ mod tests {
     fn a_tone_stands_in_its_band() {
         let (_, net) = net();
         let spectrogram = net.spectrogram(&tone(4000.0));
-        assert_eq!(spectrogram.size(), [1, 129, 31]);
+        assert_eq!(spectrogram.size(), [1, 129, 30]);
         let loudest = spectrogram.mean_dim(2, false, Kind::Float).argmax(1, false);
         // 4 kHz of 8 kHz, the Nyquist frequency.
         assert_eq!(loudest.int64_value(&[0]), 64);

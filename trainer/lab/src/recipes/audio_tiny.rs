@@ -21,6 +21,7 @@ pub const TRAINING: Training = Training {
     label_smoothing: 0.0, // knob: 0.0 | 0.05 | 0.1
     focal_gamma: 0.0, // knob: 0.0 | 1.0 | 2.0
     mixup_alpha: 0.0, // knob: 0.0 | 0.2 | 0.4
+    cutmix_alpha: 0.0, // knob: 0.0 | 0.5 | 1.0
 };
 
 /// The same of model and data.
@@ -30,6 +31,10 @@ pub const KNOBS: Knobs = Knobs {
     window: 512, // knob: 256 | 512 | 1024
     hop: 256, // knob: 128 | 256 | 512
     width: 8, // knob: 4 | 8 | 12 | 16
+    gain_db: 0.0, // knob: 0.0 | 6.0 | 12.0
+    shift: 0.0, // knob: 0.0 | 0.1 | 1.0
+    noise: 0.0, // knob: 0.0 | 0.002 | 0.01
+    mask: 0.0, // knob: 0.0 | 0.1 | 0.2
 };
 
 /// The recipe.

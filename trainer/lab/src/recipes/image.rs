@@ -3,8 +3,8 @@
 use dfr_harness::recipe::{Detector, Facts, Transform};
 use tch::Tensor;
 
+use super::augmentation::Augmentation;
 use super::training::{Preset, Training};
-use super::video::augmentation;
 use crate::models::r3d::{R3d, R3dConfig};
 
 /// What is tuned of model and data.
@@ -14,6 +14,8 @@ pub struct Knobs {
     pub dropout: f64,
     /// Augmentation, 0 (none) to 3.
     pub augment_level: u64,
+    /// What the level is of.
+    pub augmentation: Augmentation,
     /// Channels of the first stage; every later stage doubles them.
     pub width: i64,
     /// Start with kernels that pass fine texture only.
@@ -46,7 +48,7 @@ pub fn recipe(name: &str, base: R3dConfig, (training, knobs): (Training, Knobs))
         high_pass_stem: knobs.high_pass_stem,
         ..base
     };
-    let transform = augmentation(knobs.augment_level);
+    let (transform, record_transform) = knobs.augmentation.transforms(knobs.augment_level);
     Preset {
         facts: Facts {
             model: name.to_owned(),
@@ -58,6 +60,7 @@ pub fn recipe(name: &str, base: R3dConfig, (training, knobs): (Training, Knobs))
         training,
         build: Box::new(move |root, _| Box::new(Still(R3d::new(root, config)))),
         transform: transform.map(|inner| Box::new(Still(inner)) as Box<dyn Transform>),
+        record_transform,
     }
 }
 

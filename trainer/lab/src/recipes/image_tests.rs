@@ -13,6 +13,7 @@ fn a_picture_is_augmented_as_a_clip_of_one_frame() {
     let preset = image_tiny::recipe();
     let changed = apply(preset.transform.as_deref().unwrap(), &batch);
     assert_eq!((changed.size(), changed.kind()), (batch.size(), Kind::Uint8));
-    let clip = apply(augmentation(1).unwrap().as_ref(), &batch.unsqueeze(1)).squeeze_dim(1);
+    let clip = apply(Augmentation::Tone.transforms(1).0.unwrap().as_ref(), &batch.unsqueeze(1))
+        .squeeze_dim(1);
     assert_eq!(changed, clip);
 }

@@ -4,6 +4,7 @@
 
 use dfr_harness::schedule::Schedule;
 
+use super::augmentation::Augmentation;
 use super::image::{self, Knobs};
 use super::training::{Preset, Training};
 use crate::models::r3d::R3dConfig;
@@ -21,6 +22,7 @@ pub const TRAINING: Training = Training {
     label_smoothing: 0.0, // knob: 0.0 | 0.05 | 0.1
     focal_gamma: 0.0, // knob: 0.0 | 1.0 | 2.0
     mixup_alpha: 0.0, // knob: 0.0 | 0.2 | 0.4
+    cutmix_alpha: 0.0, // knob: 0.0 | 0.5 | 1.0
 };
 
 /// The same of model and data.
@@ -28,6 +30,7 @@ pub const TRAINING: Training = Training {
 pub const KNOBS: Knobs = Knobs {
     dropout: 0.1, // knob: 0.0 | 0.1 | 0.3
     augment_level: 1, // knob: 0 | 1 | 2
+    augmentation: Augmentation::Tone, // knob: Augmentation::Tone | Augmentation::DistortFrames
     width: 8, // knob: 4 | 8 | 12 | 16
     high_pass_stem: true, // knob: false | true
 };

@@ -2,6 +2,7 @@
 
 pub mod audio;
 pub mod audio_tiny;
+pub mod augmentation;
 pub mod image;
 pub mod image_tiny;
 #[cfg(test)]

@@ -5,11 +5,13 @@ use dfr_harness::optimizer::{FusedAdamW, Optimizer, ParameterGroup};
 use dfr_harness::recipe::{
     Detector, Facts, Progress, Recipe, Step, Transform, augment, backward, forward,
 };
+use dfr_harness::record::RecordTransform;
 use dfr_harness::schedule::Schedule;
 use rand::RngExt as _;
-use rand_chacha::ChaCha8Rng;
+use tch::Tensor;
 use tch::nn::{Path, VarStore};
-use tch::{Kind, Tensor};
+
+use crate::transforms::mix::{self, Mixed};
 
 /// What is tuned of the training.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +36,21 @@ pub struct Training {
     pub focal_gamma: f64,
     /// Blends pairs of records, more evenly the larger; 0 blends none.
     pub mixup_alpha: f64,
+    /// Puts pieces of records into others, more often halves the larger; 0 puts none.
+    pub cutmix_alpha: f64,
+}
+
+impl Training {
+    /// Mixes in one of the two ways, drawn where both are wanted.
+    fn mix(&self, step: &mut Step) -> Mixed {
+        let (mixup, cutmix) = (self.mixup_alpha > 0.0, self.cutmix_alpha > 0.0);
+        match (mixup, cutmix) {
+            (false, false) => mix::unmixed(step),
+            (true, true) if step.rng.random() => mix::mixup(step, self.mixup_alpha),
+            (true, false) => mix::mixup(step, self.mixup_alpha),
+            _ => mix::cutmix(step, self.cutmix_alpha),
+        }
+    }
 }
 
 /// Makes a model below a path, for records of a shape.
@@ -47,8 +64,10 @@ pub struct Preset {
     pub training: Training,
     /// The model.
     pub build: Build,
-    /// The augmentation of training batches.
+    /// The augmentation of training batches, on the device.
     pub transform: Option<Box<dyn Transform>>,
+    /// The augmentation of training records, on the CPU.
+    pub record_transform: Option<Box<dyn RecordTransform>>,
 }
 
 impl Recipe for Preset {
@@ -82,6 +101,10 @@ impl Recipe for Preset {
         self.transform.as_deref()
     }
 
+    fn record_transform(&self) -> Option<&dyn RecordTransform> {
+        self.record_transform.as_deref()
+    }
+
     fn accumulation(&self) -> u64 {
         self.training.grad_accum_steps
     }
@@ -92,7 +115,7 @@ impl Recipe for Preset {
 
     fn step(&self, step: &mut Step) -> Tensor {
         augment(self.transform(), step);
-        let (share, partners) = mix(step, self.training.mixup_alpha);
+        let Mixed { share, partners } = self.training.mix(step);
         let logits = forward(step);
         let mut loss = self.loss(&logits, &step.labels);
         if share < 1.0 {
@@ -100,34 +123,6 @@ impl Recipe for Preset {
         }
         backward(self, step, &loss);
         loss.detach()
-    }
-}
-
-/// Blends every record with its partner, the batch read backwards. Returns the share that the record
-/// keeps and the partners' labels.
-///
-/// # Source
-/// Zhang et al., mixup, <https://arxiv.org/abs/1710.09412>.
-fn mix(step: &mut Step, alpha: f64) -> (f64, Tensor) {
-    let partners = step.labels.flip([0]);
-    if alpha <= 0.0 {
-        return (1.0, partners);
-    }
-    let share = symmetric_beta(alpha, step.rng);
-    let kind = step.input.kind();
-    let records = step.input.to_kind(Kind::Float);
-    let blend = &records * share + records.flip([0]) * (1.0 - share);
-    step.input = if kind == Kind::Uint8 { blend.round().to_kind(kind) } else { blend };
-    (share, partners)
-}
-
-/// A draw from Beta(alpha, alpha), by Jöhnk's rejection; fast for alpha up to about 1.
-fn symmetric_beta(alpha: f64, rng: &mut ChaCha8Rng) -> f64 {
-    loop {
-        let [x, y] = [rng.random::<f64>(), rng.random()].map(|u: f64| u.powf(1.0 / alpha));
-        if x + y > 0.0 && x + y <= 1.0 {
-            return x / (x + y);
-        }
     }
 }
 

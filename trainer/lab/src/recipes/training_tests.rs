@@ -1,7 +1,7 @@
 use super::*;
 use crate::recipes::testing::{QUICK, batch, losses};
 use crate::recipes::{audio_tiny, image_tiny, video_r3d_18, video_r3d_tiny};
-use dfr_harness::seed::{Purpose, generator};
+use tch::Kind;
 
 const FILES: [(&str, &str); 4] = [
     ("audio_tiny.rs", include_str!("audio_tiny.rs")),
@@ -52,9 +52,11 @@ fn every_small_preset_learns_and_mixes() {
         let with = |training| Preset { training, ..preset_of(&preset.facts.model) };
         let (first, last) = losses(&with(QUICK), &batch, 40);
         assert!(last < 0.8 * first, "{}: {first} to {last}", preset.facts.model);
-        let mixed = Training { mixup_alpha: 0.4, ..QUICK };
-        let (first, last) = losses(&with(mixed), &batch, 5);
-        assert!(first.is_finite() && last.is_finite() && last > 0.0);
+        for (mixup_alpha, cutmix_alpha) in [(0.4, 0.0), (0.0, 1.0), (0.4, 1.0)] {
+            let mixed = Training { mixup_alpha, cutmix_alpha, ..QUICK };
+            let (first, last) = losses(&with(mixed), &batch, 5);
+            assert!(first.is_finite() && last.is_finite() && last > 0.0);
+        }
     }
 }
 
@@ -64,14 +66,4 @@ fn preset_of(name: &str) -> Preset {
         "image-tiny" => image_tiny::recipe(),
         _ => video_r3d_tiny::recipe(),
     }
-}
-
-#[test]
-fn shares_are_drawn_from_a_beta_distribution() {
-    let mut rng = generator(1, Purpose::Step);
-    let draws: Vec<f64> = (0..2000).map(|_| symmetric_beta(0.5, &mut rng)).collect();
-    let mean = draws.iter().sum::<f64>() / 2000.0;
-    let variance = draws.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / 2000.0;
-    // Beta(a, a) has mean 1/2 and variance 1 / (8 a + 4).
-    assert!((mean - 0.5).abs() < 0.03 && (variance - 0.125).abs() < 0.01, "{mean} {variance}");
 }

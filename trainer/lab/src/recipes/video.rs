@@ -1,10 +1,10 @@
 //! Video detectors: an R3D, driven by a few knobs.
 
-use dfr_harness::recipe::{Facts, Transform};
+use dfr_harness::recipe::Facts;
 
+use super::augmentation::Augmentation;
 use super::training::{Preset, Training};
 use crate::models::r3d::{R3d, R3dConfig};
-use crate::transforms::video::VideoAugmentation;
 
 /// What is tuned of model and data.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +13,8 @@ pub struct Knobs {
     pub dropout: f64,
     /// Augmentation, 0 (none) to 3.
     pub augment_level: u64,
+    /// What the level is of.
+    pub augmentation: Augmentation,
     /// Frames looked at, at most those stored.
     pub frames: i64,
     /// Channels of the first stage; every later stage doubles them.
@@ -43,6 +45,7 @@ impl Knobs {
 /// `base` with the knobs turned.
 pub fn recipe(name: &str, base: R3dConfig, (training, knobs): (Training, Knobs)) -> Preset {
     let config = knobs.turn(base);
+    let (transform, record_transform) = knobs.augmentation.transforms(knobs.augment_level);
     Preset {
         facts: Facts {
             model: name.to_owned(),
@@ -53,13 +56,9 @@ pub fn recipe(name: &str, base: R3dConfig, (training, knobs): (Training, Knobs))
         },
         training,
         build: Box::new(move |root, _| Box::new(R3d::new(root, config))),
-        transform: augmentation(knobs.augment_level),
+        transform,
+        record_transform,
     }
-}
-
-/// Of clips, by level; none at 0.
-pub(super) fn augmentation(level: u64) -> Option<Box<dyn Transform>> {
-    (level > 0).then(|| Box::new(VideoAugmentation::level(level)) as Box<dyn Transform>)
 }
 
 #[cfg(test)]

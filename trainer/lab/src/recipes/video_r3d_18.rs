@@ -4,6 +4,7 @@
 
 use dfr_harness::schedule::Schedule;
 
+use super::augmentation::Augmentation;
 use super::training::{Preset, Training};
 use super::video::{self, Knobs};
 use crate::models::r3d::R3dConfig;
@@ -21,6 +22,7 @@ pub const TRAINING: Training = Training {
     label_smoothing: 0.0, // knob: 0.0 | 0.05 | 0.1
     focal_gamma: 0.0, // knob: 0.0 | 1.0 | 2.0
     mixup_alpha: 0.0, // knob: 0.0 | 0.2 | 0.4
+    cutmix_alpha: 0.0, // knob: 0.0 | 0.5 | 1.0
 };
 
 /// The same of model and data.
@@ -28,6 +30,7 @@ pub const TRAINING: Training = Training {
 pub const KNOBS: Knobs = Knobs {
     dropout: 0.3, // knob: 0.0 | 0.1 | 0.3 | 0.5
     augment_level: 1, // knob: 0 | 1 | 2 | 3
+    augmentation: Augmentation::DistortClips, // knob: Augmentation::Tone | Augmentation::DistortClips | Augmentation::DistortFrames
     frames: 16, // knob: 8 | 16
     width: 64, // knob: 32 | 64
     temporal_kernel: 3, // knob: 1 | 3

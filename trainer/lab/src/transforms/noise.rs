@@ -1,56 +1,24 @@
 //! Gaussian noise.
 
-use std::sync::LazyLock;
-
-use rand::{Rng, SeedableRng as _};
-use rand_xoshiro::Xoshiro256PlusPlus;
+use rand::Rng;
 
 use super::frame::Frame;
+use super::normal::Normal;
 
-/// A draw is one of so many values that are equally likely.
-const VALUE_BITS: usize = 13;
 /// Noise is added in 1/64 of a grey level.
 const FRACTION_BITS: u32 = 6;
-/// Pixels for which one random number of 64 bits is enough.
-const PIXELS_PER_NUMBER: usize = 4;
 
 /// Adds to every value of a frame a draw from N(0, `sigma`²), rounds down and clips. `sigma` is in grey
 /// levels, at most 60.
 pub fn add_noise(frame: &mut Frame, sigma: f32, rng: &mut impl Rng) {
-    let scale = sigma.clamp(0.0, 60.0) * f32::from(1_u8 << FRACTION_BITS);
-    let values: Vec<i16> = NORMAL.iter().map(|value| (value * scale).round() as i16).collect();
-    let values: &[i16; 1 << VALUE_BITS] = values.as_slice().try_into().expect("of that length");
-    let mut fast = Xoshiro256PlusPlus::from_rng(rng);
-    for pixels in frame.pixels().chunks_mut(PIXELS_PER_NUMBER) {
-        let mut bits = fast.next_u64();
-        for pixel in pixels {
-            let noise = values[bits as usize % values.len()];
-            bits >>= VALUE_BITS;
+    let scale = f32::from(1_u8 << FRACTION_BITS);
+    let mut normal = Normal::new(sigma.clamp(0.0, 60.0) * scale, rng);
+    for pixels in frame.pixels().chunks_mut(4) {
+        for (pixel, noise) in pixels.iter_mut().zip(normal.four()) {
             let sum = (i16::from(*pixel) << FRACTION_BITS) + noise;
             *pixel = (sum >> FRACTION_BITS).clamp(0, 255) as u8;
         }
     }
-}
-
-/// The standard normal distribution in equally likely values: the quantiles in the middle of each, with
-/// variance 1.
-static NORMAL: LazyLock<Vec<f32>> = LazyLock::new(|| {
-    let count = 1 << VALUE_BITS;
-    let middles = (0..count).map(|at| quantile((f64::from(at) + 0.5) / f64::from(count)));
-    let values: Vec<f64> = middles.collect();
-    let variance = values.iter().map(|value| value * value).sum::<f64>() / f64::from(count);
-    values.iter().map(|value| (value / variance.sqrt()) as f32).collect()
-});
-
-/// Where the standard normal distribution has `share` below it, in 0..1, within 0.00045.
-///
-/// # Source
-/// Abramowitz and Stegun, 26.2.23.
-fn quantile(share: f64) -> f64 {
-    let t = (-2.0 * share.min(1.0 - share).ln()).sqrt();
-    let above = 2.515_517 + t * (0.802_853 + t * 0.010_328);
-    let below = 1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308));
-    (t - above / below).copysign(share - 0.5)
 }
 
 #[cfg(test)]
@@ -103,12 +71,5 @@ mod tests {
         assert_ne!(noisy(128, 10.0, 1), noisy(128, 10.0, 2));
         assert!(noisy(250, 60.0, 1).contains(&255.0) && noisy(5, 60.0, 1).contains(&0.0));
         assert_eq!(noisy(77, 0.0, 1), vec![77.0; 3 * 200 * 300]);
-    }
-
-    #[test]
-    fn the_quantiles_are_those_of_the_normal_distribution() {
-        for (share, known) in [(0.5, 0.0), (0.841_345, 1.0), (0.022_750, -2.0), (0.998_650, 3.0)] {
-            assert!((quantile(share) - known).abs() < 1e-3, "{share}");
-        }
     }
 }
