@@ -24,6 +24,7 @@ pub fn add_noise(frame: &mut Frame, sigma: f32, rng: &mut impl Rng) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::SeedableRng as _;
     use rand_chacha::ChaCha8Rng;
 
     fn noisy(grey: u8, sigma: f32, seed: u64) -> Vec<f64> {
