@@ -5,7 +5,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup build demo test lint fmt bench runaway chaos crash-points disk-full nights endpoint power-cut memory redteam controls
+.PHONY: help setup build demo test lint fmt bench runaway chaos crash-points disk-full nights endpoint power-cut memory redteam controls setup-python bench-data
 .DEFAULT_GOAL := help
 
 help:
@@ -17,7 +17,8 @@ help:
 	  'make nights, make endpoint, make power-cut CUTS=10   more of them' \
 	  'make memory  what the daemon has in memory with 10,000 experiments and 1 GiB of output' \
 	  'make redteam, make controls   every hostile candidate, sealed in both tiers; what is at chance' \
-	  'make setup   what the others need: libtorch, ffmpeg, crates'
+	  'make bench-data  clips into batches, beside the Python libraries (make setup-python fetches them)' \
+  'make setup   what the others need: libtorch, ffmpeg, crates'
 
 setup:
 	@scripts/check_machine.sh
@@ -44,6 +45,13 @@ fmt:
 bench: build
 	$(CARGO) build --release --locked -p dfr-daemon --bin fake-trainer
 	@$(PYTHON) scripts/bench.py
+
+setup-python:
+	@$(PYTHON) scripts/setup_python.py
+
+bench-data: build setup-python
+	$(CARGO) build --release --locked -p dfr-lab --example feed_bench
+	@third_party/python/bin/python scripts/bench_data/bench_data.py
 
 runaway:
 	RUNAWAY_TIMES=$${RUNAWAY_TIMES:-20} $(CARGO) test --locked -p dfr-daemon --test containment -- --nocapture --test-threads=1
