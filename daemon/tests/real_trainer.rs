@@ -127,7 +127,7 @@ fn the_real_trainer_is_built_trained_and_scored() {
     pack(&cache, &task);
     let output = Command::new(env!("CARGO_BIN_EXE_dfr-daemon"))
         .args(["--task", "video-sample", "--tag", "real", "--proposer", "playbook"])
-        .args(["--max-experiments", "2", "--budget-s", "4"])
+        .args(["--max-experiments", "2", "--budget-s", "15"])
         .args(["--repo".as_ref(), repo.as_os_str(), "--state-dir".as_ref(), state.as_os_str()])
         .env("DFRESEARCH_CACHE", &cache)
         .output()
