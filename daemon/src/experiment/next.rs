@@ -181,7 +181,9 @@ fn hopeless(history: &History, candidate: &Candidate, now: &Situation<'_>) -> Op
     if now.stop >= candidate.patience() {
         return Some("a human stopped the session".to_owned());
     }
-    let is_movable = candidate.commit.is_none() && candidate.purpose == Purpose::Candidate;
+    // Once it is built it is measured to the end: nights and money went into it.
+    let is_unbuilt = candidate.commit.is_none() || candidate.step == Step::Committed;
+    let is_movable = is_unbuilt && candidate.purpose == Purpose::Candidate;
     if let Some(tip) = history.diverged.as_deref().filter(|_| is_movable) {
         return Some(format!("somebody else moved the branch to {}", short(tip)));
     }

@@ -250,6 +250,18 @@ fn a_commit_of_a_human_becomes_the_incumbent_or_is_theirs_to_mend() {
 }
 
 #[test]
+fn a_candidate_that_is_not_built_yields_to_a_commit_of_a_human() {
+    let history = sample::history(&[tried(Verdict::Keep, 0.5, "first")]);
+    let theirs = Entry::Diverged { tip: "theirs".into() };
+    let entries = [opened(Purpose::Candidate), proposed(), committed()];
+    let unbuilt = fold(&fold(&history, &entries), std::slice::from_ref(&theirs));
+    let effect = next(&unbuilt, &RULES, &now(&unbuilt));
+    assert!(matches!(effect, Effect::Abandon { .. }), "{effect:?}");
+    let built = fold(&fold(&history, &entries), &[Entry::Built { program: None }, theirs]);
+    assert_eq!(next(&built, &RULES, &now(&built)), Effect::Train);
+}
+
+#[test]
 fn a_budget_that_is_spent_is_named_before_anything_is_spent() {
     let history = sample::history(&[tried(Verdict::Keep, 0.5, "first")]);
     let built =

@@ -1,12 +1,16 @@
 //! Keeps the branch where the ledger says, by compare-and-swap; a human's commit on it is theirs.
 
+use anyhow::anyhow;
 use tracing::{info, warn};
 
 use super::Session;
 use crate::experiment::{BranchMove, Entry, History, align};
-use crate::failure::{Failure, OrFailure as _};
+use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::report::short;
 use crate::repository::{Repository, RepositoryError};
+
+/// Looks at a branch that moves under every one of them, before that is an error.
+const LOOKS: u32 = 3;
 
 /// The branch of a session.
 pub(super) struct Branch<'a> {
@@ -21,10 +25,21 @@ impl Branch<'_> {
         format!("autoresearch/{}", self.tag)
     }
 
-    /// Looks at the branch and puts it where it belongs, unless somebody else has moved it. What was
-    /// to be done is done, but for writing a divergence down; nothing is said when somebody moved the
-    /// branch in that very moment: the next look finds what they did.
-    pub(super) fn align(&self, history: &History) -> Result<Option<BranchMove>, Failure> {
+    /// Puts the branch where it belongs, unless somebody else has moved it: what was to be done is
+    /// done, but for writing a divergence down. Who moves it in that very moment wins, and what they
+    /// did is found by another look: nothing may go on as if the branch stood where it belongs.
+    pub(super) fn align(&self, history: &History) -> Result<BranchMove, Failure> {
+        for _ in 0..LOOKS {
+            if let Some(found) = self.look(history)? {
+                return Ok(found);
+            }
+            info!(branch = self.name(), "moved by somebody else just now");
+        }
+        Err(stuck(&self.name()))
+    }
+
+    /// Nothing where somebody else moved the branch between the look and the move.
+    fn look(&self, history: &History) -> Result<Option<BranchMove>, Failure> {
         let branch = self.name();
         let wanted = self.wanted(history)?;
         let moved = match &wanted {
@@ -69,14 +84,21 @@ fn move_message(history: &History, to: &str) -> String {
     }
 }
 
+fn stuck(branch: &str) -> Failure {
+    let error =
+        anyhow!("branch {branch} stands on a commit that git has lost, or moves all the time");
+    Failure::new(Kind::Outside, error)
+        .hint(format!("git update-ref -d refs/heads/{branch}, then try again"))
+}
+
 impl Session {
     /// Puts the branch where it belongs; a divergence is written down.
     pub(super) async fn align(&mut self) -> Result<(), Failure> {
         let place = Branch { repository: &self.repository, tag: &self.tag, base: &self.base };
         let branch = place.name();
         match place.align(&self.history)? {
-            Some(BranchMove::Diverged { tip }) => return self.diverged(tip).await,
-            Some(BranchMove::Create { .. }) => {
+            BranchMove::Diverged { tip } => return self.diverged(tip).await,
+            BranchMove::Create { .. } => {
                 warn!(branch, "the branch was gone; it is made again");
                 // With a human's commit that was on it: where it stands now is another tip.
                 if let Some(theirs) = self.history.diverged.clone() {
@@ -85,8 +107,7 @@ impl Session {
                     return self.record(Entry::Diverged { tip }).await;
                 }
             }
-            Some(BranchMove::Stay | BranchMove::Move { .. }) => {}
-            None => info!(branch, "moved by somebody else just now"),
+            BranchMove::Stay | BranchMove::Move { .. } => {}
         }
         Ok(())
     }

@@ -94,7 +94,7 @@ impl ByHand {
         let task = session.begun.recorded_task().or_configuration()?;
         notebook.create().or_outside()?;
         let lock = FileLock::take(&notebook.lock()).map_err(|error| busy(error, tag))?;
-        let history = ledger.history(session.id).await.or_bug()?;
+        let history = ledger.history(session.id).await.or_outside()?;
         Ok(Self {
             session,
             task,
@@ -192,12 +192,7 @@ impl ByHand {
         let tag = &self.session.begun.tag;
         let place = Branch { repository: &self.repository, tag, base };
         let branch = place.name();
-        let found = match place.align(&self.history)? {
-            // Somebody moved it in that very moment: what they did is found now.
-            None => place.align(&self.history)?,
-            found => found,
-        };
-        let Some(found) = found else { return Err(stuck(&branch)) };
+        let found = place.align(&self.history)?;
         self.tell_of(&branch, found).await
     }
 
@@ -255,13 +250,6 @@ impl ByHand {
         }
         Ok(())
     }
-}
-
-fn stuck(branch: &str) -> Failure {
-    let error =
-        anyhow!("branch {branch} stands on a commit that git has lost, or moves all the time");
-    Failure::new(Kind::Outside, error)
-        .hint(format!("git update-ref -d refs/heads/{branch}, then try again"))
 }
 
 fn theirs(tip: &str) -> String {
