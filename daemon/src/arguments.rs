@@ -100,7 +100,7 @@ pub struct RunFlags {
     /// Pause when the session has sent and received this many tokens
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub max_tokens: Option<u64>,
-    /// Pause when the session's runs have taken this long
+    /// Pause when the session has trained and predicted this long
     #[arg(long, value_name = "HOURS", allow_negative_numbers = true)]
     pub max_gpu_hours: Option<f64>,
     /// Pause when the session's daemons have lived this long

@@ -64,6 +64,7 @@ fn row(experiment: u32) -> Row {
         phase_seconds: BTreeMap::new(),
         decided_at_ms: 0,
         sealed: None,
+        records: 0,
         sources: BTreeMap::new(),
         holdout: BTreeMap::new(),
         program: None,
@@ -87,7 +88,13 @@ fn history(rows: u32) -> History {
         Entry::Built { program: None },
         Entry::Ran { run: run.clone(), seconds: 1.0, claims: None, problem: None, tampered: None },
         Entry::Predicted { run, seconds: 1.0, problem: None, tampered: None },
-        Entry::Scored { metrics, peak_vram_mb: 0.0, sources: BTreeMap::new(), tampered: None },
+        Entry::Scored {
+            metrics,
+            peak_vram_mb: 0.0,
+            records: 0,
+            sources: BTreeMap::new(),
+            tampered: None,
+        },
         Entry::Decided { verdict: Verdict::Keep, reason: "baseline".to_owned() },
         Entry::Settled { phase_seconds: BTreeMap::new() },
     ] {

@@ -104,7 +104,13 @@ pub fn history(all: &[Tried]) -> History {
 fn scored(score: f64) -> Entry {
     let metrics =
         BTreeMap::from([("sn34_score".to_owned(), score), ("accuracy".to_owned(), score + 0.1)]);
-    Entry::Scored { metrics, peak_vram_mb: 12_340.0, sources: BTreeMap::new(), tampered: None }
+    Entry::Scored {
+        metrics,
+        peak_vram_mb: 12_340.0,
+        records: 0,
+        sources: BTreeMap::new(),
+        tampered: None,
+    }
 }
 
 fn phase_seconds() -> BTreeMap<Phase, f64> {

@@ -88,6 +88,15 @@ pub struct Heartbeat {
     pub at_ms: i64,
 }
 
+impl Heartbeat {
+    /// How long the phase had taken at this sign, in seconds: a clock that was set cannot make it more
+    /// than the daemon lived.
+    pub fn phase_s(&self) -> f64 {
+        let ms = self.at_ms.saturating_sub(self.phase_since_ms).max(0);
+        (ms as f64 / 1000.0).min(self.lived_s)
+    }
+}
+
 /// Whether a session's daemon is alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {

@@ -105,6 +105,7 @@ impl Candidate {
             phase_seconds: BTreeMap::new(),
             decided_at_ms: 0,
             sealed: Some(Tier::Full),
+            records: 0,
             sources: BTreeMap::new(),
             holdout: BTreeMap::new(),
             program: None,
@@ -249,9 +250,10 @@ impl Candidate {
                 self.tampered.clone_from(tampered);
                 self.end(Phase::Predict, run, problem.as_deref());
             }
-            Entry::Scored { metrics, peak_vram_mb, sources, tampered } => {
+            Entry::Scored { metrics, peak_vram_mb, records, sources, tampered } => {
                 row.metrics.clone_from(metrics);
                 row.peak_vram_mb = *peak_vram_mb;
+                row.records = *records;
                 row.sources.clone_from(sources);
                 self.tampered.clone_from(tampered);
             }

@@ -116,7 +116,8 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tampered: Option<String>,
     },
-    /// Something that had begun was cut short by the machine, not by the candidate. It is repeated.
+    /// Something that had begun was cut short by the machine or a human, not by the candidate. It is
+    /// repeated, unless the experiment is given up.
     Interrupted {
         /// What.
         phase: Phase,
@@ -131,6 +132,9 @@ pub enum Entry {
         metrics: BTreeMap<String, f64>,
         /// Peak device memory as the trainer claims it, in MiB.
         peak_vram_mb: f64,
+        /// Records that they were computed from; 0 where an earlier version did not write it down.
+        #[serde(default)]
+        records: u64,
         /// How it did on each data set, by name.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         sources: BTreeMap<String, SourceScore>,
@@ -176,6 +180,9 @@ pub enum Entry {
     Resumed {
         /// How long the last daemon lived, as its last heartbeat tells.
         lived_s: f64,
+        /// Of it, on the device in a run that it did not see end, in seconds.
+        #[serde(default)]
+        device_s: f64,
     },
     /// Not of one experiment: somebody else moved the branch.
     Diverged {
@@ -300,7 +307,8 @@ impl Entry {
         match self {
             Self::Ran { seconds, .. }
             | Self::Predicted { seconds, .. }
-            | Self::HeldOut { seconds, .. } => *seconds,
+            | Self::HeldOut { seconds, .. }
+            | Self::Resumed { device_s: seconds, .. } => *seconds,
             Self::Interrupted {
                 phase: Phase::Train | Phase::Predict | Phase::Holdout,
                 seconds,

@@ -42,6 +42,8 @@ pub struct Row {
     pub decided_at_ms: i64,
     /// The weakest sandbox that any of it ran in; none when some of it ran in none.
     pub sealed: Option<Tier>,
+    /// Records of the validation part; 0 where an earlier version did not write it down.
+    pub records: u64,
     /// How it did on each data set of the validation part.
     pub sources: BTreeMap<String, SourceScore>,
     /// Official scores on the holdout by name, of a keep. For people alone: never for a proposer.
@@ -221,7 +223,7 @@ impl History {
                 self.left_behind = None;
             }
             Entry::RolledBack { to } => self.roll_back(*to),
-            Entry::Resumed { lived_s } => self.lived_s += lived_s,
+            Entry::Resumed { lived_s, .. } => self.lived_s += lived_s,
             Entry::Diverged { tip } => {
                 let in_hand = self.in_hand.as_ref().and_then(|candidate| candidate.commit.as_ref());
                 let is_back =

@@ -44,6 +44,7 @@ fn scored() -> Entry {
     Entry::Scored {
         metrics: BTreeMap::from([("sn34_score".into(), 0.5)]),
         peak_vram_mb: 1.0,
+        records: 0,
         sources: BTreeMap::new(),
         tampered: None,
     }
@@ -78,7 +79,7 @@ fn held_out() -> Entry {
 /// What says something about the session, whatever is in hand.
 fn of_the_session() -> Vec<Entry> {
     vec![
-        Entry::Resumed { lived_s: 5.0 },
+        Entry::Resumed { lived_s: 5.0, device_s: 2.0 },
         Entry::Diverged { tip: "t".into() },
         Entry::Paused { cause: Pause::Disk, why: "full".into(), seconds: 1.0 },
     ]
@@ -280,13 +281,14 @@ fn what_is_spent_adds_up_whatever_becomes_of_the_experiment() {
     let rest = [
         Entry::Began { phase: Phase::Train, sealed: None },
         interrupted(),
+        Entry::Resumed { lived_s: 5.0, device_s: 2.0 },
         ran(),
         predicted(),
         abandoned(),
     ];
     let history = fold(&[&entries[..], &rest].concat()).unwrap();
     assert_eq!(history.usage, Usage { prompt_tokens: 24, completion_tokens: 4 });
-    assert_eq!((history.cost_usd, history.device_s, history.rows.len()), (0.375, 6.0, 0));
+    assert_eq!((history.cost_usd, history.device_s, history.rows.len()), (0.375, 8.0, 0));
 }
 
 #[test]

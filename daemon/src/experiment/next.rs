@@ -149,10 +149,10 @@ fn within(
         Step::Opened => answer(candidate, rules, now),
         Step::Answered => Effect::Understand,
         Step::Proposed => Effect::Commit,
-        Step::Committed => Effect::Build,
+        Step::Committed => affordable(rules, now).unwrap_or(Effect::Build),
         Step::Built | Step::Ran if is_settled => Effect::Decide,
         Step::Built | Step::Ran if now.built != candidate.commit.as_deref() => Effect::Build,
-        Step::Built => affordable(Cap::Device, rules, now).unwrap_or(Effect::Train),
+        Step::Built => affordable(rules, now).unwrap_or(Effect::Train),
         Step::Ran => Effect::Predict,
         Step::Predicted if is_settled => Effect::Decide,
         Step::Predicted => Effect::Score,
@@ -210,8 +210,9 @@ fn answer(candidate: &Candidate, rules: &Rules, now: &Situation<'_>) -> Effect {
     }
 }
 
-fn affordable(cap: Cap, rules: &Rules, now: &Situation<'_>) -> Option<Effect> {
-    rules.caps.reached(now.spent).find(|reached| *reached == cap).map(spent)
+/// What keeps the machine from being used, if a cap does. A run that trained is measured to its end.
+fn affordable(rules: &Rules, now: &Situation<'_>) -> Option<Effect> {
+    rules.caps.closed_to_runs(now.spent).map(spent)
 }
 
 fn spent(cap: Cap) -> Effect {

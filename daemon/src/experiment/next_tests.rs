@@ -91,6 +91,7 @@ fn scored() -> Entry {
     Entry::Scored {
         metrics: [("s".to_owned(), 0.5)].into(),
         peak_vram_mb: 1.0,
+        records: 0,
         sources: std::collections::BTreeMap::new(),
         tampered: None,
     }
@@ -276,6 +277,18 @@ fn a_budget_that_is_spent_is_named_before_anything_is_spent() {
             "--max-gpu-hours",
         ),
         (&built[..0], Spent { disk_bytes: 1 << 30, ..Spent::default() }, "--max-disk-gib"),
+        (&built[..3], Spent { disk_bytes: 1 << 30, ..Spent::default() }, "--max-disk-gib"),
+        (&built[..4], Spent { disk_bytes: 1 << 30, ..Spent::default() }, "--max-disk-gib"),
+        (
+            &built[..3],
+            Spent { lived: std::time::Duration::from_secs(3600), ..Spent::default() },
+            "--max-hours",
+        ),
+        (
+            &built[..4],
+            Spent { lived: std::time::Duration::from_secs(3600), ..Spent::default() },
+            "--max-hours",
+        ),
         (
             &built[..0],
             Spent { lived: std::time::Duration::from_secs(3600), ..Spent::default() },

@@ -299,7 +299,13 @@ impl World {
         let metrics = BTreeMap::from([("s".to_owned(), self.rng.random_range(0.0..1.0))]);
         self.record(
             life,
-            Entry::Scored { metrics, peak_vram_mb: 1.0, sources: BTreeMap::new(), tampered: None },
+            Entry::Scored {
+                metrics,
+                peak_vram_mb: 1.0,
+                records: 0,
+                sources: BTreeMap::new(),
+                tampered: None,
+            },
         )
     }
 
@@ -337,7 +343,7 @@ impl World {
     fn live(&mut self, steps: &mut u32) -> Result<History, Died> {
         let mut life = Life { history: self.folded.clone(), built: None, begun: None };
         if !self.entries.is_empty() {
-            self.record(&mut life, Entry::Resumed { lived_s: 1.0 })?;
+            self.record(&mut life, Entry::Resumed { lived_s: 1.0, device_s: 0.0 })?;
             self.roll_back(&mut life)?;
         }
         loop {

@@ -95,6 +95,12 @@ impl Caps {
         self.reached(spent).find(|cap| matches!(cap, Cap::Usd | Cap::Tokens))
     }
 
+    /// The cap that keeps anything from being built or trained, if one does: whatever was paid for the
+    /// answer is kept until it is raised.
+    pub fn closed_to_runs(self, spent: Spent) -> Option<Cap> {
+        self.reached(spent).find(|cap| matches!(cap, Cap::Device | Cap::Lived | Cap::Disk))
+    }
+
     /// The caps that are reached, so that nothing more of their kind may be spent.
     pub fn reached(self, spent: Spent) -> impl Iterator<Item = Cap> {
         [

@@ -73,6 +73,7 @@ async fn a_number_that_would_not_read_back_is_refused() {
         let entry = Entry::Scored {
             metrics: [("mcc".into(), value)].into(),
             peak_vram_mb: 0.0,
+            records: 0,
             sources: std::collections::BTreeMap::new(),
             tampered: None,
         };

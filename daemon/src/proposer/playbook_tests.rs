@@ -98,6 +98,7 @@ impl Session {
             self.record(&Entry::Scored {
                 metrics,
                 peak_vram_mb: 0.0,
+                records: 0,
                 sources: BTreeMap::new(),
                 tampered: None,
             });

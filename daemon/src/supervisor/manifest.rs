@@ -10,6 +10,7 @@ use super::settle::tolerate;
 use super::work::Work;
 use crate::experiment::{Entry, Limits, Phase, RunOutcome};
 use crate::failure::Failure;
+use crate::session::Heartbeat;
 
 /// One run that ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,8 +58,11 @@ impl Session {
         let log = self.notebook.run_log(n);
         self.clear_output(work).await?;
         let report = self.execute(work, &log, limits).await?;
-        // A human wants to stop: what becomes of the experiment is decided next, not here.
+        // What becomes of the experiment is decided next, not here.
         if report.outcome == RunOutcome::Cancelled {
+            let why = "a human wanted to stop".to_owned();
+            let seconds = report.elapsed.as_secs_f64();
+            self.end(Entry::Interrupted { phase, why, seconds }).await?;
             return Ok(None);
         }
         // A run cannot remove the place that it was given.
@@ -89,6 +93,22 @@ impl Session {
         let (notebook, word) = (self.notebook.clone(), ended.clone());
         tolerate(self.aside(move || notebook.write_manifest(n, phase, &word)).await);
         Ok(Some(ended))
+    }
+
+    /// How long the run took that an earlier life began and nobody saw end, as far as its last sign of
+    /// life tells, in seconds. What ended before that life did is told by its manifest.
+    pub(super) fn unseen_s(&self, earlier: &Heartbeat) -> Result<f64, Failure> {
+        let begun = |phase: &Phase| {
+            let in_hand = self.history.in_hand.as_ref();
+            earlier.experiment == in_hand.map(|candidate| candidate.experiment)
+                && in_hand.is_some_and(|candidate| candidate.attempts(*phase) > 0)
+        };
+        let is_run =
+            |phase: &Phase| matches!(phase, Phase::Train | Phase::Predict | Phase::Holdout);
+        match earlier.phase.filter(is_run).filter(begun) {
+            Some(phase) if self.left(phase)?.is_none() => Ok(earlier.phase_s()),
+            _ => Ok(0.0),
+        }
     }
 
     /// What the newest attempt at a phase left, when it had ended.

@@ -197,8 +197,8 @@ impl Session {
         let footer = Footer::complete(claims, &scores, self.candidate()?.predicted_s);
         tolerate(self.notebook.append_footer(n, &footer.to_string()));
         info!(sn34_score = scores.sn34_score, accuracy = scores.accuracy, "scored");
-        let sources = scored.sources;
-        self.record(Entry::Scored { metrics, peak_vram_mb, sources, tampered }).await
+        let (records, sources) = (scored.predictions.len() as u64, scored.sources);
+        self.record(Entry::Scored { metrics, peak_vram_mb, records, sources, tampered }).await
     }
 
     /// A limit of the task, with the full grace.

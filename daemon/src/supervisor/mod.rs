@@ -155,8 +155,9 @@ impl Session {
 
     /// Puts branch and files in line with the ledger, whatever an earlier life left behind.
     async fn take_up(&mut self) -> Result<(), Failure> {
-        if let Some(lived_s) = self.earlier.as_ref().map(|earlier| earlier.lived_s) {
-            self.record(Entry::Resumed { lived_s }).await?;
+        if let Some(earlier) = &self.earlier {
+            let (lived_s, device_s) = (earlier.lived_s, self.unseen_s(earlier)?);
+            self.record(Entry::Resumed { lived_s, device_s }).await?;
             self.earlier = None;
         }
         self.align().await?;

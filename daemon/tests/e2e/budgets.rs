@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use nix::sys::signal::Signal::SIGINT;
+use nix::sys::signal::Signal::{self, SIGINT};
 
 use crate::environment::{BETTER, EQUAL, TestEnvironment, reply};
 use crate::openai::{Answer, COMPLETION_TOKENS, PROMPT_TOKENS, Server};
@@ -91,6 +91,53 @@ fn hours() {
 #[test]
 fn bytes_on_the_disk() {
     of_the_machine("--max-disk-gib", "0.0000001");
+}
+
+#[test]
+fn hours_that_a_build_uses_up_leave_none_for_the_training() {
+    let environment = TestEnvironment::new();
+    let fake = env!("CARGO_BIN_EXE_fake-trainer");
+    let (quick, slow) = (format!("build = [\"{fake}\", \"build\""), "build = [\"sleep\", \"3\"");
+    environment.edit(
+        "task.toml",
+        (&format!("{quick}, \"{{tree}}/lab/recipe.txt\"]"), &format!("{slow}]")),
+    );
+    let hours = (2.0 / 3600.0).to_string();
+    pauses(&environment, &mut environment.session(&["--max-hours", &hours]), "--max-hours");
+    assert_eq!(environment.peek("repo/state/t/exp/0/run.log"), "");
+    let enough = ["--resume", "--max-hours", "1", "--max-experiments", "1"];
+    environment.run(&mut environment.session(&enough)).code(0);
+    assert_eq!(environment.verdicts(), ["keep"]);
+}
+
+/// A session whose first candidate hangs for longer than the cap that follows, and how it ends.
+#[track_caller]
+fn counts_what_is_cut_short_by(signal: Signal, code: Option<i32>) {
+    let environment = TestEnvironment::new();
+    let script = environment.script(&[reply("hang", &[("mode = ok", "mode = hang-once")])]);
+    let mut session = environment.session(&["--proposer", &script, "--budget-s", "60"]);
+    let mut daemon = environment.start(&mut session);
+    daemon.wait_for_training(1);
+    // A sign of life comes every five seconds.
+    std::thread::sleep(std::time::Duration::from_secs(6));
+    daemon.signal(signal);
+    assert_eq!(daemon.wait().status.code(), code);
+    environment.wait_for_no_trainer();
+    let hours = (4.0 / 3600.0).to_string();
+    let more = ["--resume", "--max-gpu-hours", &hours];
+    let mut session = environment.session(&more);
+    pauses(&environment, &mut session, "--max-gpu-hours");
+    assert_eq!(environment.verdicts(), ["keep"]);
+}
+
+#[test]
+fn hours_on_the_gpu_of_a_run_that_a_human_abandons() {
+    counts_what_is_cut_short_by(Signal::SIGTERM, Some(0));
+}
+
+#[test]
+fn hours_on_the_gpu_of_a_run_whose_daemon_is_killed() {
+    counts_what_is_cut_short_by(Signal::SIGKILL, None);
 }
 
 #[test]
