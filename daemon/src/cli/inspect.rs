@@ -106,7 +106,7 @@ impl View<'_> {
     }
 
     async fn status(&self, session: &Session) -> Result<String, Failure> {
-        let history = self.ledger.history(session.id).await.or_bug()?;
+        let history = self.ledger.history(session.id).await.or_outside()?;
         let heartbeat = self.ledger.heartbeat(session.id).await.or_outside()?;
         let columns = columns(session);
         let status = Status {
@@ -135,7 +135,7 @@ impl View<'_> {
     }
 
     async fn show(&self, session: &Session, experiment: u32) -> Result<String, Failure> {
-        let history = self.ledger.history(session.id).await.or_bug()?;
+        let history = self.ledger.history(session.id).await.or_outside()?;
         let mut entries = self.ledger.entries(session.id).await.or_outside()?;
         entries.retain(|recorded| recorded.experiment == experiment);
         if entries.is_empty() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{Row, SourceScore, Verdict};
 
-/// Records that are assumed where a task does not tell data sets apart.
+/// Records that are assumed where the ledger does not tell them.
 const ASSUMED_RECORDS: u64 = 1000;
 /// Fewer records of one data set say nothing about it, and could be picked out one by one.
 const LEAST_RECORDS: u64 = 30;
@@ -20,7 +20,7 @@ fn standard_error(records: u64) -> f64 {
 /// Records that a row's scores were measured on.
 fn records(row: &Row) -> u64 {
     let known: u64 = row.sources.values().map(|source| source.records).sum();
-    if known > 0 { known } else { ASSUMED_RECORDS }
+    [row.records, known].into_iter().find(|records| *records > 0).unwrap_or(ASSUMED_RECORDS)
 }
 
 /// A score as it may be told to a proposer: in steps of 1, 2 or 5 of some decimal, none smaller than

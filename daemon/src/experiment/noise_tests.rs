@@ -26,6 +26,8 @@ fn a_score_has_no_more_digits_than_its_noise_allows() {
         assert_eq!(rounded(score, &row(&[("a", records, 0)])), told, "{records} records");
     }
     assert_eq!(rounded(-0.001, &row(&[])), "0.00");
+    let unsorted = Row { records: 100, ..row(&[]) };
+    assert_eq!(rounded(0.643_21, &unsorted), "0.65");
 }
 
 #[test]

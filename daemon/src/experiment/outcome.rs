@@ -70,6 +70,17 @@ impl Cause {
             Self::DeviceFault => "the device failed",
         }
     }
+
+    /// Whether the run passed a limit of its own: no accident of the machine excuses that.
+    pub fn is_excess(self) -> bool {
+        match self {
+            Self::OutOfMemory
+            | Self::TooManyProcesses
+            | Self::FileTooLarge
+            | Self::TooMuchWritten => true,
+            Self::NotFinite | Self::DeviceFault => false,
+        }
+    }
 }
 
 impl fmt::Display for Cause {

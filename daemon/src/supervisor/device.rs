@@ -183,6 +183,11 @@ impl Session {
     /// What the rest of the machine did to a run: it slept, somebody stopped it, or its disks are full,
     /// and not of what the run wrote itself.
     pub(super) async fn spoilt(&self, work: Work, report: &Report) -> Option<String> {
+        // A run that takes all memory stops the daemon too, and one with its own room fills that.
+        if matches!(report.outcome, RunOutcome::Crashed { cause: Some(cause), .. } if cause.is_excess())
+        {
+            return None;
+        }
         if let Some(taint) = report.tainted {
             return Some(taint.to_string());
         }
@@ -192,8 +197,6 @@ impl Session {
         }
         match report.outcome {
             RunOutcome::Finished => None,
-            // It had its room, and filled it.
-            RunOutcome::Crashed { cause: Some(Cause::TooMuchWritten), .. } => None,
             _ => self.have_room_after(work).await.err().map(|full| full.error.to_string()),
         }
     }

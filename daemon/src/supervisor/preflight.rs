@@ -65,7 +65,7 @@ pub(super) async fn prepare(
     let mut earlier = None;
     let (id, base, history) = match known {
         Some(session) => {
-            let history = ledger.history(session.id).await.or_bug()?;
+            let history = ledger.history(session.id).await.or_outside()?;
             earlier = ledger.heartbeat(session.id).await.or_outside()?;
             let standing = history.standing(&session.begun.base_commit);
             if !left.references.is_empty() || !found.repository.has(&standing) {
