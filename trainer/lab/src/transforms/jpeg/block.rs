@@ -12,7 +12,7 @@ use super::quantizer::Quantizer;
 const LANES: usize = 16;
 
 /// A number of every block, for each of the 64 places in it.
-type Lanes = [[i32; LANES]; 64];
+type Lanes = [[i16; LANES]; 64];
 
 /// All blocks of a plane of whole blocks, `stride` wide.
 #[multiversion(targets("x86_64+avx2"))]
@@ -23,6 +23,10 @@ pub fn round_trip(plane: &mut [u8], stride: usize, quantizer: &Quantizer) {
     let mut lanes = [[0; LANES]; 64];
     for first in (0..blocks).step_by(LANES) {
         let count = LANES.min(blocks - first);
+        if count < LANES {
+            // What is left of other blocks are pixels again, for which 16 bits may be too few.
+            lanes = [[0; LANES]; 64];
+        }
         for lane in 0..count {
             load(&plane[corner(first + lane)..], stride, &mut lanes, lane);
         }
@@ -37,7 +41,7 @@ pub fn round_trip(plane: &mut [u8], stride: usize, quantizer: &Quantizer) {
 fn load(from: &[u8], stride: usize, lanes: &mut Lanes, lane: usize) {
     for (row, pixels) in from.chunks(stride).take(8).enumerate() {
         for (column, &pixel) in pixels[..8].iter().enumerate() {
-            lanes[8 * row + column][lane] = i32::from(pixel) - 128;
+            lanes[8 * row + column][lane] = i16::from(pixel) - 128;
         }
     }
 }
@@ -68,7 +72,7 @@ fn through(lanes: &mut Lanes, quantizer: &Quantizer) {
 /// A transform of the eight places from `start` at distance `step`, in every block.
 #[inline(always)]
 #[expect(clippy::needless_range_loop, reason = "a lane is a column of `lanes`")]
-fn along(lanes: &mut Lanes, [start, step]: [usize; 2], transform: impl Fn([i32; 8]) -> [i32; 8]) {
+fn along(lanes: &mut Lanes, [start, step]: [usize; 2], transform: impl Fn([i16; 8]) -> [i16; 8]) {
     for lane in 0..LANES {
         let result = transform(std::array::from_fn(|i| lanes[start + i * step][lane]));
         for (i, value) in result.into_iter().enumerate() {

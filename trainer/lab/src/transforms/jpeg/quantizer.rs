@@ -12,23 +12,21 @@ const CHROMA: [u16; 64] = [
     99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
 ];
 
-/// Coefficients stand in scaled up by 8, as the forward transform leaves them.
-const SCALE: u32 = 8;
-/// Bits of the largest dividend: a coefficient is at most `8 × 8 × 128` and half a step is added.
-const DIVIDEND_BITS: u32 = 15;
-
 /// The steps of one kind of plane.
 pub struct Quantizer {
     pub steps: [Step; 64],
 }
 
-/// Rounds one coefficient to a multiple of a step.
+/// Rounds one coefficient to a multiple of a step. Coefficients stand in scaled up by 8, as the forward
+/// transform leaves them.
 #[derive(Clone, Copy)]
 pub struct Step {
-    size: i32,
-    half: u32,
-    /// `dividend × reciprocal >> shift` is the exact quotient for all dividends of `DIVIDEND_BITS`.
-    reciprocal: u32,
+    size: i16,
+    half: u16,
+    /// `(dividend + more) × reciprocal >> 16 >> shift` is `dividend / size` for all dividends below 2048:
+    /// a coefficient is at most 1024.
+    reciprocal: u16,
+    more: u16,
     shift: u32,
 }
 
@@ -46,18 +44,26 @@ impl Quantizer {
 impl Step {
     fn of(size: u32) -> Self {
         let size = size.clamp(1, 255);
-        let divisor = size * SCALE;
-        let shift = DIVIDEND_BITS + u32::BITS - (divisor - 1).leading_zeros();
-        let reciprocal = (1_u64 << shift).div_ceil(u64::from(divisor));
-        let reciprocal = u32::try_from(reciprocal).expect("at most 17 bits");
-        Self { size: size as i32, half: divisor / 2, reciprocal, shift }
+        // The largest shift with which the reciprocal has 16 bits.
+        let shift = (size - 1).checked_ilog2().unwrap_or(0);
+        let exact = (1_u32 << (16 + shift)).div_ceil(size);
+        // Of 1 it is one less than it should be, which one more in the dividend makes good.
+        let reciprocal = exact.min(u32::from(u16::MAX)) as u16;
+        Self {
+            size: size as i16,
+            half: 4 * size as u16,
+            reciprocal,
+            more: u16::from(size == 1),
+            shift,
+        }
     }
 
     /// The multiple of the step that is nearest to `coefficient / 8`, halves away from zero.
     #[inline(always)]
-    pub fn round(self, coefficient: i32) -> i32 {
-        let dividend = coefficient.unsigned_abs() + self.half;
-        let multiple = ((dividend * self.reciprocal) >> self.shift) as i32 * self.size;
+    pub fn round(self, coefficient: i16) -> i16 {
+        let dividend = ((coefficient.unsigned_abs() + self.half) >> 3) + self.more;
+        let high = (u32::from(dividend) * u32::from(self.reciprocal)) >> 16;
+        let multiple = (high as u16 >> self.shift) as i16 * self.size;
         if coefficient < 0 { -multiple } else { multiple }
     }
 }
