@@ -9,16 +9,17 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 .DEFAULT_GOAL := help
 
 help:
-	@printf '%s\n' 'make demo    four experiments of the video loop on a small real data set' \
-	  'make test    the whole test suite' 'make lint    formatting and lints' \
+	@printf '%s\n' \
+	  'make demo    four experiments of the video loop on a small real data set' \
+	  'make test    the whole test suite' \
+	  'make lint    formatting and lints' \
+	  'make setup   what the others need: libtorch, ffmpeg, crates' \
 	  'make bench   figures, with a report in target/reports/bench.json' \
-  'make runaway every way of a trainer to get away, 20 times in both tiers' \
+	  'make bench-data   files into batches, beside the Python libraries that make setup-python fetches' \
 	  'make chaos KILLS=300, make crash-points, make disk-full   attempts to lose a night, in full' \
-	  'make nights, make endpoint, make power-cut CUTS=10   more of them' \
+	  'make nights, make endpoint, make power-cut CUTS=10, make runaway   more of them' \
 	  'make memory  what the daemon has in memory with 10,000 experiments and 1 GiB of output' \
-	  'make redteam, make controls   every hostile candidate, sealed in both tiers; what is at chance' \
-	  'make bench-data  clips into batches, beside the Python libraries (make setup-python fetches them)' \
-  'make setup   what the others need: libtorch, ffmpeg, crates'
+	  'make redteam, make controls   every hostile candidate, sealed in both tiers; what is at chance'
 
 setup:
 	@scripts/check_machine.sh

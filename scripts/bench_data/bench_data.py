@@ -130,7 +130,7 @@ def compare(modality, ffmpeg):
 def main():
     WORK.mkdir(parents=True, exist_ok=True)
     ffmpeg = os.environ.get("DFR_FFMPEG") or run(sys.executable, HERE.parent / "setup_ffmpeg.py").split()[-1]
-    asked = sys.argv[1:] or ["video"]
+    asked = sys.argv[1:] or list(LEVELS)
     tell("bench-data", [told for modality in asked for told in compare(modality, ffmpeg)], TARGET / "reports")
 
 
