@@ -61,6 +61,8 @@ fn row(experiment: u32) -> Row {
         proposer: "llm:m".to_owned(),
         notes: Notes::default(),
         usage: Usage::default(),
+        trained_s: 0.0,
+        predicted_s: 0.0,
         phase_seconds: BTreeMap::new(),
         decided_at_ms: 0,
         sealed: None,

@@ -35,8 +35,6 @@ pub struct Candidate {
     pub tampered: Option<String>,
     /// The footer that the trainer printed.
     pub claims: Option<String>,
-    /// How long prediction took, in seconds.
-    pub predicted_s: f64,
     pub(super) row: Row,
     began: BTreeMap<Phase, u32>,
     held_out: bool,
@@ -102,6 +100,8 @@ impl Candidate {
             proposer: proposer.to_owned(),
             notes: super::Notes::default(),
             usage: super::Usage::default(),
+            trained_s: 0.0,
+            predicted_s: 0.0,
             phase_seconds: BTreeMap::new(),
             decided_at_ms: 0,
             sealed: Some(Tier::Full),
@@ -122,7 +122,6 @@ impl Candidate {
             problem: None,
             tampered: None,
             claims: None,
-            predicted_s: 0.0,
             row,
             began: BTreeMap::new(),
             held_out: false,
@@ -240,13 +239,14 @@ impl Candidate {
                 row.program.clone_from(program);
                 self.began.remove(&Phase::Build);
             }
-            Entry::Ran { run, problem, claims, tampered, .. } => {
+            Entry::Ran { run, problem, claims, tampered, seconds } => {
+                row.trained_s = *seconds;
                 self.claims.clone_from(claims);
                 self.tampered.clone_from(tampered);
                 self.end(Phase::Train, run, problem.as_deref());
             }
             Entry::Predicted { run, problem, seconds, tampered } => {
-                self.predicted_s = *seconds;
+                row.predicted_s = *seconds;
                 self.tampered.clone_from(tampered);
                 self.end(Phase::Predict, run, problem.as_deref());
             }

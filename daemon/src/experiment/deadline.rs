@@ -1,9 +1,11 @@
-//! How long a training run may take.
+//! How long a training run may take, and a prediction.
 
 use std::time::Duration;
 
 /// The least allowance for starting up.
 const START_FLOOR: Duration = Duration::from_secs(30);
+/// What a prediction may take beyond the baseline's, besides a tenth of the budget: a cold start.
+const PREDICT_MORE: Duration = Duration::from_secs(5);
 
 /// When a run is asked to end, and how long it then has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,23 @@ pub fn train_limits(budget: Duration, start: Option<Duration>, grace: Duration) 
     Limits { deadline, grace }
 }
 
+/// When a prediction is asked to end: at the task's limit, or earlier at three times what the baseline's
+/// took, or at 5 s and a tenth of the budget beyond that, whichever of the two is later. A larger model
+/// predicts more slowly, and fairly so; one that goes on learning while it predicts does not get far.
+pub fn predict_deadline(task: Duration, baseline: Option<Duration>, budget: Duration) -> Duration {
+    let Some(baseline) = baseline else { return task };
+    task.min(baseline.saturating_mul(3).max(baseline + PREDICT_MORE + budget / 10))
+}
+
+/// What is said of a prediction that was ended earlier than at the task's limit.
+pub fn overlong(deadline: Duration) -> String {
+    format!(
+        "prediction took longer than {:.1} s, which is 3 times the baseline's or 5 s and a tenth of the \
+         budget beyond it",
+        deadline.as_secs_f64()
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,5 +65,25 @@ mod tests {
             assert_eq!(limits, Limits { deadline: s(deadline), grace: s(given) });
             assert!(limits.deadline + limits.grace <= s(2 * budget));
         }
+    }
+
+    #[test]
+    fn a_prediction_may_be_slower_than_the_baselines_but_no_second_training() {
+        let s = Duration::from_secs;
+        for (task, baseline, budget, deadline) in [
+            (600, None, 600, 600),
+            // Mostly start-up: what is added counts.
+            (600, Some(10), 600, 75),
+            (120, Some(2), 20, 9),
+            // Mostly work: what is multiplied counts.
+            (600, Some(100), 600, 300),
+            // The task has the last word.
+            (600, Some(300), 600, 600),
+            (5, Some(1), 20, 5),
+        ] {
+            let allowed = predict_deadline(s(task), baseline.map(s), s(budget));
+            assert_eq!(allowed, s(deadline), "{task} s, {baseline:?}, {budget} s");
+        }
+        assert!(overlong(Duration::from_millis(6600)).contains("longer than 6.6 s"));
     }
 }

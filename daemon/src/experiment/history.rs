@@ -36,6 +36,10 @@ pub struct Row {
     pub notes: Notes,
     /// Tokens spent, repairs included.
     pub usage: Usage,
+    /// From the start of its training to the end, in seconds; 0 where no entry tells it.
+    pub trained_s: f64,
+    /// The same of its prediction.
+    pub predicted_s: f64,
     /// Seconds by phase; empty until settled.
     pub phase_seconds: BTreeMap<Phase, f64>,
     /// Wall time of the verdict, milliseconds since 1970.
@@ -155,9 +159,23 @@ impl History {
 
     /// How long the baseline took from its start to its first step, once it is settled.
     pub fn baseline_start(&self) -> Option<Duration> {
-        let baseline = self.rows.iter().find(|row| row.verdict == Verdict::Keep)?;
-        let start_s = *baseline.phase_seconds.get(&Phase::Start)?;
+        let start_s = *self.baseline()?.phase_seconds.get(&Phase::Start)?;
         Duration::try_from_secs_f64(start_s).ok()
+    }
+
+    /// How long the baseline's training took as a whole, once it is settled and where it is known.
+    pub fn baseline_trained(&self) -> Option<Duration> {
+        known(self.baseline()?.trained_s)
+    }
+
+    /// How long the baseline's prediction took, once it is settled and where it is known.
+    pub fn baseline_predicted(&self) -> Option<Duration> {
+        known(self.baseline()?.predicted_s)
+    }
+
+    /// What the times of all others are held against, whoever is the incumbent.
+    fn baseline(&self) -> Option<&Row> {
+        self.rows.iter().find(|row| row.verdict == Verdict::Keep)
     }
 
     /// The number of the next experiment; the baseline is 0.
@@ -314,6 +332,11 @@ impl History {
         let entry = entry.split([' ', '{']).next().unwrap_or_default().to_owned();
         IllegalEntry { experiment, entry, after }
     }
+}
+
+/// Ledgers of an early daemon do not tell how long a run took.
+fn known(seconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero())
 }
 
 #[cfg(test)]

@@ -275,6 +275,22 @@ fn the_allowance_for_starting_is_known_again_after_a_restart() {
 }
 
 #[test]
+fn the_times_of_the_baseline_are_those_of_the_first_keep_where_they_are_known() {
+    let all = [tried(Verdict::Crash, 0.0, "broken"), tried(Verdict::Keep, 0.5, "baseline")];
+    let history = sample::history(&[&all[..], &[tried(Verdict::Keep, 0.6, "better")]].concat());
+    let known = |s| Some(Duration::from_secs(s));
+    assert_eq!((history.baseline_trained(), history.baseline_predicted()), (known(75), known(5)));
+    let mut slower = history.clone();
+    (slower.rows[2].trained_s, slower.rows[2].predicted_s) = (700.0, 60.0);
+    assert_eq!(slower.baseline_predicted(), known(5), "an incumbent changes no rule");
+    assert_eq!(sample::history(&all[..1]).baseline_trained(), None);
+    let old = r#"{"entry":"predicted","run":{"outcome":"finished"}}"#;
+    let Entry::Predicted { seconds, .. } = serde_json::from_str(old).unwrap() else { panic!() };
+    slower.rows[1].predicted_s = seconds;
+    assert_eq!(slower.baseline_predicted(), None, "an early ledger does not tell");
+}
+
+#[test]
 fn what_is_spent_adds_up_whatever_becomes_of_the_experiment() {
     let entries =
         [opened(), lost(), answered(), proposed(), committed(), Entry::Built { program: None }];

@@ -18,14 +18,14 @@ mod verdict;
 
 pub use branch::{BranchMove, align};
 pub use candidate::{Answered, Candidate, Step, telling};
-pub use deadline::{Limits, train_limits};
+pub use deadline::{Limits, overlong, predict_deadline, train_limits};
 pub use entry::{Entry, Notes, Pause, Purpose, SourceScore, Stage, Usage};
 pub use history::{Environment, History, IllegalEntry, Row};
 pub use next::{Effect, Rules, Situation, next};
 pub use noise::{Gap, gaps, overfit, rounded, told_reason, told_sources};
 pub use outcome::{Cause, Phase, RunOutcome, StopLevel};
 pub use spending::{Cap, Caps, Spent};
-pub use tampering::{Seen, contradiction, false_claim};
+pub use tampering::{Seen, contradiction, false_claim, overtime};
 pub use verdict::{Judgement, Verdict, judge, judge_known, judge_tampered};
 
 #[cfg(test)]

@@ -45,6 +45,7 @@ pub fn told_reason(row: &Row) -> &str {
         Verdict::Discard if is_scored => "not better than the incumbent",
         Verdict::Keep => "better than all before",
         // What a run prints that sees the part that decides goes no further.
+        Verdict::Crash if row.reason.starts_with("prediction took longer") => &row.reason,
         Verdict::Crash if row.reason.starts_with("prediction") => "prediction failed",
         Verdict::Discard if row.reason.starts_with("tampered: it printed") => {
             "tampered: it printed a score"

@@ -60,6 +60,22 @@ fn a_verdict_on_a_score_is_told_without_a_digit_and_a_failure_in_its_words() {
     assert_eq!(told, reasons);
 }
 
+#[test]
+fn of_a_prediction_that_failed_only_the_daemons_own_words_are_told() {
+    let mut row = row(&[]);
+    row.verdict = Verdict::Crash;
+    let own = crate::experiment::overlong(std::time::Duration::from_secs(7));
+    for (reason, told) in [
+        (own.as_str(), own.as_str()),
+        ("prediction timed out: prediction took longer: record 3 is real", "prediction failed"),
+        ("prediction exit code 1: record 3 is real", "prediction failed"),
+    ] {
+        row.metrics.clear();
+        row.reason = reason.to_owned();
+        assert_eq!(told_reason(&row), told);
+    }
+}
+
 fn history(scores: &[(f64, f64)]) -> History {
     let all: Vec<_> = scores.iter().map(|(score, _)| tried(Verdict::Keep, *score, "x")).collect();
     let mut history = sample::history(&all);

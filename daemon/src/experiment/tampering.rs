@@ -1,4 +1,4 @@
-//! What a trainer says about its own run, held against what the daemon saw of it.
+//! What a trainer says about its own run, and the time that it took, held against what the daemon saw.
 
 use std::time::Duration;
 
@@ -8,6 +8,9 @@ const SLACK_S: f64 = 5.0;
 const UNTOLD: f64 = 0.25;
 /// No device takes so many steps in a second.
 const STEPS_PER_SECOND: f64 = 1e5;
+/// Share of the budget that a run may take beyond what the baseline needed: the last step, a larger model
+/// to make and to write.
+const OVERTIME: f64 = 0.03;
 /// Scores are printed with six digits.
 const DIGITS: f64 = 1e-5;
 
@@ -36,6 +39,23 @@ pub fn contradiction(claimed_s: f64, steps: u64, seen: Seen) -> Option<String> {
     }
     let most = STEPS_PER_SECOND * (elapsed_s + 1.0);
     (steps as f64 > most).then(|| format!("it claims {steps} steps in {elapsed_s:.1} s"))
+}
+
+/// How a run took time to train that the others do not get, before the trainer's clock or after it, if it
+/// did. What the baseline took beyond its budget is its start-up and closing, and free. The trainer's own
+/// words do not matter here.
+pub fn overtime(elapsed: Duration, baseline: Duration, budget: Duration) -> Option<String> {
+    let free = baseline.saturating_sub(budget);
+    let most_s = (free + budget.mul_f64(1.0 + OVERTIME)).as_secs_f64() + SLACK_S;
+    let elapsed_s = elapsed.as_secs_f64();
+    (elapsed_s > most_s).then(|| {
+        format!(
+            "its training took {elapsed_s:.1} s from start to end; with a budget of {} s and the {:.1} s \
+             around it that the baseline needed, {most_s:.1} s are the most",
+            budget.as_secs(),
+            free.as_secs_f64()
+        )
+    })
 }
 
 /// How a score that a trainer claims for itself contradicts the official one, if it does.
@@ -67,6 +87,28 @@ mod tests {
         ] {
             assert_eq!(told(claimed_s, steps), is_told, "{claimed_s} s, {steps} steps");
         }
+    }
+
+    #[test]
+    fn a_run_is_over_when_the_baselines_was_but_for_a_larger_model() {
+        let s = Duration::from_secs;
+        for (elapsed, baseline, budget, is_told) in [
+            // Free: 8 s. Then 5 s and 3 % of the budget.
+            (608, 608, 600, false),
+            (631, 608, 600, false),
+            (632, 608, 600, true),
+            (28, 22, 20, true),
+            (27, 22, 20, false),
+            // A baseline that ends early gives nothing away.
+            (623, 30, 600, false),
+            (624, 30, 600, true),
+            (1, 608, 600, false),
+        ] {
+            let told = overtime(s(elapsed), s(baseline), s(budget));
+            assert_eq!(told.is_some(), is_told, "{elapsed} s, {baseline} s, {budget} s: {told:?}");
+        }
+        let told = overtime(s(640), s(608), s(600)).unwrap();
+        assert!(["640.0 s", "600 s", "8.0 s", "631.0 s"].iter().all(|fact| told.contains(fact)));
     }
 
     #[test]

@@ -15,7 +15,8 @@ use super::manifest::Manifest;
 use super::settle::tolerate;
 use super::work::Work;
 use crate::experiment::{
-    Entry, Limits, Phase, RunOutcome, Seen, contradiction, false_claim, gaps, overfit, train_limits,
+    Entry, Limits, Phase, RunOutcome, Seen, contradiction, false_claim, gaps, overfit, overlong,
+    overtime, predict_deadline, train_limits,
 };
 use crate::failure::{Failure, OrFailure as _};
 use crate::notebook::make_way;
@@ -48,24 +49,35 @@ impl Session {
         self.end(Entry::Ran { run, seconds, claims, problem, tampered }).await
     }
 
-    /// What a trainer that came to its end claims against the daemon's own clock.
+    /// The daemon's own clock against what a trainer that came to its end claims, and took.
     fn contradiction(&self, claims: Option<&Claims>, ended: &Manifest) -> Option<String> {
-        let is_checked = self.sealed().is_some() && ended.run == RunOutcome::Finished;
-        let claims = claims.filter(|_| is_checked)?;
+        if self.sealed().is_none() || ended.run != RunOutcome::Finished {
+            return None;
+        }
         let seconds = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
         let seen = Seen { elapsed: seconds(ended.seconds), startup: seconds(ended.startup_s) };
-        contradiction(claims.training_seconds, claims.num_steps, seen)
+        let baseline = self.history.baseline_trained();
+        let too_long = baseline.and_then(|baseline| overtime(seen.elapsed, baseline, self.budget));
+        too_long.or_else(|| contradiction(claims?.training_seconds, claims?.num_steps, seen))
     }
 
     pub(super) async fn predict(&mut self) -> Result<(), Failure> {
         self.enter(Phase::Predict);
-        let limits = self.limits(self.task.budget.predict_s);
-        let Some(ended) = self.measured(Work::Predict, limits).await? else {
+        let task = self.limits(self.task.budget.predict_s);
+        let deadline = self.predict_deadline(task.deadline);
+        let Some(ended) = self.measured(Work::Predict, Limits { deadline, ..task }).await? else {
             return Ok(());
         };
-        let problem = ended.failed_prediction();
+        let is_overlong = ended.run == RunOutcome::TimedOut && deadline < task.deadline;
+        let problem = is_overlong.then(|| overlong(deadline)).or_else(|| ended.failed_prediction());
         let Manifest { run, seconds, tampered, .. } = ended;
         self.end(Entry::Predicted { run, seconds, problem, tampered }).await
+    }
+
+    /// Of what decides, in a sealed session: held against the baseline's.
+    fn predict_deadline(&self, task: Duration) -> Duration {
+        let baseline = self.sealed().and_then(|_| self.history.baseline_predicted());
+        predict_deadline(task, baseline, self.budget)
     }
 
     /// Measures a keep on the part that decides nothing.
@@ -194,7 +206,7 @@ impl Session {
         let scores = scored.scores;
         let metrics = scorer::by_name(&scores);
         let tampered = self.false_claim(&metrics);
-        let footer = Footer::complete(claims, &scores, self.candidate()?.predicted_s);
+        let footer = Footer::complete(claims, &scores, self.candidate()?.row().predicted_s);
         tolerate(self.notebook.append_footer(n, &footer.to_string()));
         info!(sn34_score = scores.sn34_score, accuracy = scores.accuracy, "scored");
         let (records, sources) = (scored.predictions.len() as u64, scored.sources);

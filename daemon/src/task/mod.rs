@@ -70,7 +70,7 @@ pub struct Budget {
     pub build_s: u64,
     /// The smoke step.
     pub smoke_s: u64,
-    /// Prediction, start-up included.
+    /// Prediction, start-up included; in a sealed session also held against the baseline's.
     pub predict_s: u64,
 }
 

@@ -62,6 +62,20 @@ fn a_score_that_a_trainer_prints_is_tampering() {
 }
 
 #[test]
+fn more_time_than_the_baseline_took_is_refused_in_the_rules_own_words() {
+    let environment = environment();
+    environment.edit("task.toml", ("train_s = 30", "train_s = 12"));
+    // Late for the rule, and not yet for the deadline.
+    let slow = reply("slow", &[(EQUAL.0, "ms = 20000"), BETTER]);
+    let hangs = reply("hangs", &[("mode = ok", "mode = hang-predict"), BETTER]);
+    run(&environment, "full", &[slow, hangs]).code(0);
+    assert_eq!(environment.verdicts(), ["keep", "discard", "crash"]);
+    let (slow, hangs) = (environment.show(1), environment.show(2));
+    assert!(slow.contains("tampered: its training took "), "{slow}");
+    assert!(hangs.contains("prediction took longer than "), "{hangs}");
+}
+
+#[test]
 fn rows_without_a_sandbox_say_so() {
     let environment = environment();
     environment
