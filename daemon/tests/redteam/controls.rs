@@ -16,6 +16,7 @@ pub fn measure(room: Room, seal: Seal) -> Vec<Row> {
     let telling = match room {
         Room::Tree => Contents { records: [64, 2000, 64], signal: Signal::FirstByte },
         Room::Lab => Contents { records: [32, 400, 40], signal: Signal::Brightness },
+        Room::Timed => room.contents(),
     };
     let shuffled = Contents { signal: Signal::Shuffled, ..telling };
     let chance = STANDARD_ERRORS / (telling.records[1] as f64).sqrt();

@@ -15,13 +15,15 @@ use crate::canaries::Canaries;
 use crate::ledger::{self, Snapshot};
 use crate::listeners::Listeners;
 use crate::pack::{Contents, Pack};
-use crate::{lab, tree};
+use crate::{lab, timed, tree};
 
 /// Which repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
     /// A small one, all of which may be edited.
     Tree,
+    /// A small one that trains against a clock, of which the lab may be edited.
+    Timed,
     /// This one, of which the lab may be edited.
     Lab,
 }
@@ -52,6 +54,7 @@ impl Room {
     pub fn contents(self) -> Contents {
         match self {
             Self::Tree => tree::CONTENTS,
+            Self::Timed => timed::CONTENTS,
             Self::Lab => lab::CONTENTS,
         }
     }
@@ -122,6 +125,7 @@ impl Ground {
         }
         let (task, cache) = match room {
             Room::Tree => (tree::TASK.to_owned(), at.join("home/.cache/dfresearch")),
+            Room::Timed => (timed::task(), at.join("home/.cache/dfresearch")),
             Room::Lab => (lab::task(), Path::new(env!("CARGO_TARGET_TMPDIR")).join("redteam")),
         };
         fs::create_dir_all(&cache).unwrap();
@@ -160,10 +164,11 @@ impl Ground {
         self.git(&["commit", "--quiet", "--allow-empty", "--message=project"]);
         match self.room {
             Room::Tree => tree::write(&repo),
+            Room::Timed => timed::write(&repo),
             Room::Lab => lab::write(&repo, &listed(&lab::workspace())),
         }
         fs::write(repo.join("task.toml"), task).unwrap();
-        if self.room == Room::Tree {
+        if self.room != Room::Lab {
             let library = repo.join("harness/src/lib.rs");
             fs::write(&library, self.filled(&fs::read_to_string(&library).unwrap(), "")).unwrap();
         }
@@ -240,7 +245,7 @@ impl Ground {
             std::env::var_os(name).map_or_else(|| Path::new(&home).join(usual), PathBuf::from)
         };
         let cargo = match self.room {
-            Room::Tree => self.path("home/.cargo"),
+            Room::Tree | Room::Timed => self.path("home/.cargo"),
             // Which holds the sources of the trainer's libraries.
             Room::Lab => tool("CARGO_HOME", ".cargo"),
         };
@@ -275,6 +280,7 @@ impl Ground {
         daemon.arg(env!("CARGO_BIN_EXE_dfr-daemon"));
         let (budget_s, patience) = match self.room {
             Room::Tree => ("30", PATIENCE[0]),
+            Room::Timed => (timed::BUDGET_S, PATIENCE[0]),
             Room::Lab => ("4", PATIENCE[1]),
         };
         daemon.args(["--tag", "t", "--budget-s", budget_s, "--max-experiments", &rows.to_string()]);

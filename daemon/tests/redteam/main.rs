@@ -2,9 +2,9 @@
 //! are sealed, and with the sandbox off those that should, do.
 //!
 //! `REDTEAM=all` (`make redteam`) tries every attack in both tiers, with a small repository that may be
-//! edited as a whole and with this repository's own trainer; otherwise eight of them are tried.
-//! `REDTEAM=tcp` tries those with such a name. `make controls` measures what is at chance with this
-//! repository's own trainer.
+//! edited as a whole, with one in which time counts, and with this repository's own trainer; otherwise
+//! eight of them are tried. `REDTEAM=tcp` tries those with such a name. `make controls` measures what is
+//! at chance with this repository's own trainer.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -23,6 +23,7 @@ mod lab;
 mod listeners;
 mod pack;
 mod table;
+mod timed;
 mod tree;
 mod trial;
 mod verdict;
@@ -76,9 +77,9 @@ fn try_all(room: Room, seal: Seal, attacks: &[Attack]) -> Vec<Seen> {
 
 #[test]
 fn with_the_sandbox_off_what_should_succeed_does() {
-    let rooms = if asked().is_some() { &[Room::Tree, Room::Lab][..] } else { &[Room::Tree] };
     let attacks = chosen();
-    let seen: Vec<_> = rooms.iter().flat_map(|room| try_all(*room, Seal::Off, &attacks)).collect();
+    let seen: Vec<_> =
+        rooms().iter().flat_map(|room| try_all(*room, Seal::Off, &attacks)).collect();
     table::tell("redteam_unsealed", &seen);
     table::all_hold(&seen);
     let gained = seen.iter().filter(|seen| !seen.gains.is_empty()).count();
@@ -88,15 +89,19 @@ fn with_the_sandbox_off_what_should_succeed_does() {
 #[test]
 fn hostile_candidates_gain_nothing() {
     let mut seen = Vec::new();
-    for room in [Room::Tree, Room::Lab] {
+    for room in rooms() {
         for seal in seals() {
-            if room == Room::Tree || asked().is_some() {
-                seen.extend(try_all(room, seal, &chosen()));
-            }
+            seen.extend(try_all(*room, seal, &chosen()));
         }
     }
     table::tell("redteam", &seen);
     table::all_hold(&seen);
+}
+
+/// The small one, every day; all of them in a long form.
+fn rooms() -> &'static [Room] {
+    let all = &[Room::Tree, Room::Timed, Room::Lab];
+    if asked().is_some() { all } else { &all[..1] }
 }
 
 /// The best tier there is, every day; each of them in a long form.

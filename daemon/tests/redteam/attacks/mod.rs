@@ -12,6 +12,7 @@ mod network;
 mod predictions;
 mod scope;
 mod secrets;
+mod time;
 mod vault;
 mod writes;
 
@@ -83,6 +84,11 @@ impl Attack {
         Self { rooms: &[Room::Tree, Room::Lab], ..self }
     }
 
+    /// Tried where time is what counts.
+    const fn in_time(self) -> Self {
+        Self { rooms: &[Room::Timed], ..self }
+    }
+
     /// Tried with the real trainer alone.
     const fn in_lab_alone(self) -> Self {
         Self { rooms: &[Room::Lab], ..self }
@@ -91,7 +97,7 @@ impl Attack {
 
 /// All of them.
 pub fn all() -> Vec<Attack> {
-    let every: [&[Attack]; 11] = [
+    let every: [&[Attack]; 12] = [
         &forged::ATTACKS,
         &predictions::ATTACKS,
         &vault::ATTACKS,
@@ -103,6 +109,7 @@ pub fn all() -> Vec<Attack> {
         &later::ATTACKS,
         &litter::ATTACKS,
         &scope::ATTACKS,
+        &time::ATTACKS,
     ];
     every.concat()
 }
