@@ -1,19 +1,40 @@
 //! From one rate to another, band-limited.
 
 use std::f64::consts::PI;
+use std::sync::LazyLock;
 
 /// Of the lower rate's band, what passes unchanged: as of soxr's `HQ`, which librosa uses.
 const PASS: f64 = 0.913;
 /// By how much what lies above the band is lowered: below the noise of 16-bit sound.
 const ATTENUATION_DB: f64 = 100.0;
-/// Entries of the window's table, between which it is a straight line to 1e-7.
-const STEPS: usize = 4096;
-/// Products that are summed side by side, which the compiler turns into SIMD.
-const LANES: usize = 8;
+/// Half the kernel's length, in samples of the lower rate, by Kaiser's formula.
+const HALF: f64 = (ATTENUATION_DB - 8.0) / (2.285 * PI * (1.0 - PASS)) / 2.0;
+/// The table's entries for each sample of the lower rate; straight lines between them are right to
+/// -106 dB.
+const STEPS: f64 = 512.0;
+/// Products that are summed side by side, which the compiler turns into SIMD. The order of the sums is
+/// part of the result, so it is the same on every machine.
+const LANES: usize = 32;
+
+/// Taps at hand at one time: what a cache holds.
+const BANK: usize = 1 << 17;
+
+/// A sinc under a Kaiser window, from its middle on.
+static KERNEL: LazyLock<Vec<f32>> = LazyLock::new(|| {
+    let beta = 0.1102 * (ATTENUATION_DB - 8.7);
+    let (cutoff, scale) = ((1.0 + PASS) / 2.0, bessel(beta));
+    let entry = |step: usize| {
+        let distance = step as f64 / STEPS;
+        let inside = (1.0 - (distance / HALF).powi(2)).max(0.0).sqrt();
+        (cutoff * sinc(cutoff * distance) * bessel(beta * inside) / scale) as f32
+    };
+    // Ends in the window's edge, and a zero that what lies beyond is read from.
+    (0..(HALF * STEPS) as usize).map(entry).chain([0.0, 0.0]).collect()
+});
 
 /// Sound at `from_hz` at the rate `to_hz`: `ceil(samples * to / from)` samples, the first at the time
-/// of the first, silence assumed on both sides. A Kaiser-windowed sinc, linear in phase; the sum over
-/// its taps is the only memory beyond the result and a copy of the sound.
+/// of the first, silence assumed on both sides. Linear in phase. Outputs that lie as far behind the
+/// sample before them share their taps. Holds a copy of the sound and 1 MiB beside the result.
 ///
 /// # Panics
 /// If a rate is zero.
@@ -24,62 +45,45 @@ pub fn resample(samples: &[f32], from_hz: u32, to_hz: u32) -> Vec<f32> {
     }
     let divisor = greatest_common_divisor(from_hz, to_hz) as usize;
     let (step, phases) = (from_hz as usize / divisor, to_hz as usize / divisor);
-    let kernel = Kernel::new(from_hz, to_hz);
-    let padded = kernel.pad(samples);
+    let band = (f64::from(to_hz) / f64::from(from_hz)).min(1.0);
+    let half = ((HALF / band).ceil() as usize).next_multiple_of(LANES / 2);
+    let padded = pad(samples, half);
     let mut resampled = vec![0.0; (samples.len() * phases).div_ceil(step)];
-    // Outputs whose distance to the sample before them is the same share their taps.
-    for first in 0..phases.min(resampled.len()) {
-        let taps = kernel.taps((first * step % phases) as f64 / phases as f64);
-        let outputs = resampled.iter_mut().skip(first).step_by(phases);
-        for (turn, output) in outputs.enumerate() {
-            let before = first * step / phases + turn * step;
-            *output = dot(&padded[before..before + taps.len()], &taps);
+    let together = (BANK / (2 * half)).max(1);
+    for first in (0..phases.min(resampled.len())).step_by(together) {
+        let bank: Vec<Vec<f32>> = (first..phases.min(first + together))
+            .map(|phase| taps((phase * step % phases) as f64 / phases as f64, band, half))
+            .collect();
+        for (turn, outputs) in resampled.chunks_mut(phases).enumerate() {
+            for (phase, (output, taps)) in outputs.iter_mut().skip(first).zip(&bank).enumerate() {
+                let before = turn * step + (first + phase) * step / phases;
+                *output = dot(&padded[before..before + taps.len()], taps);
+            }
         }
     }
     resampled
 }
 
-struct Kernel {
-    /// Cut-off over the Nyquist frequency of the source.
-    cutoff: f64,
-    /// Taps on either side.
-    half: usize,
-    window: Vec<f64>,
+/// With the silence that the first and the last taps reach into.
+fn pad(samples: &[f32], half: usize) -> Vec<f32> {
+    let silence = vec![0.0; half];
+    [&silence[1..], samples, &silence, &[0.0]].concat()
 }
 
-impl Kernel {
-    fn new(from_hz: u32, to_hz: u32) -> Self {
-        let band = (f64::from(to_hz) / f64::from(from_hz)).min(1.0);
-        // Kaiser's formulas for the length and the shape of a window.
-        let taps = (ATTENUATION_DB - 8.0) / (2.285 * PI * (1.0 - PASS) * band);
-        let beta = 0.1102 * (ATTENUATION_DB - 8.7);
-        let at = |step: usize| (1.0 - (step as f64 / STEPS as f64).powi(2)).max(0.0).sqrt();
-        let window = (0..=STEPS).map(|step| bessel(beta * at(step)) / bessel(beta)).collect();
-        let half = ((taps / 2.0).ceil() as usize).next_multiple_of(LANES / 2);
-        Self { cutoff: band * (1.0 + PASS) / 2.0, half, window }
-    }
+/// `2 * half` taps around a point that lies `fraction` of a sample behind the middle one.
+fn taps(fraction: f64, band: f64, half: usize) -> Vec<f32> {
+    let tap = |index: usize| {
+        let distance = index as f64 - (half - 1) as f64 - fraction;
+        band as f32 * kernel(distance.abs() * band)
+    };
+    (0..2 * half).map(tap).collect()
+}
 
-    /// With the silence that the first and the last taps reach into.
-    fn pad(&self, samples: &[f32]) -> Vec<f32> {
-        let silence = vec![0.0; self.half];
-        [&silence[1..], samples, &silence, &[0.0]].concat()
-    }
-
-    /// `2 * half` taps around a point that lies `fraction` of a sample behind the middle one.
-    fn taps(&self, fraction: f64) -> Vec<f32> {
-        let tap = |index: usize| {
-            let distance = index as f64 - (self.half - 1) as f64 - fraction;
-            (self.cutoff * sinc(self.cutoff * distance) * self.weight(distance)) as f32
-        };
-        (0..2 * self.half).map(tap).collect()
-    }
-
-    fn weight(&self, distance: f64) -> f64 {
-        let place = (distance.abs() / self.half as f64).min(1.0) * STEPS as f64;
-        let step = (place as usize).min(STEPS - 1);
-        let (before, after) = (self.window[step], self.window[step + 1]);
-        before + (after - before) * (place - step as f64)
-    }
+fn kernel(distance: f64) -> f32 {
+    let place = distance * STEPS;
+    let entry = (place as usize).min(KERNEL.len() - 2);
+    let (before, after) = (KERNEL[entry], KERNEL[entry + 1]);
+    before + (after - before) * (place - entry as f64) as f32
 }
 
 fn dot(samples: &[f32], taps: &[f32]) -> f32 {
@@ -90,7 +94,13 @@ fn dot(samples: &[f32], taps: &[f32]) -> f32 {
             sums[lane] += samples[lane] * taps[lane];
         }
     }
-    sums.iter().sum()
+    // In pairs: one after the other would take as long as all the products.
+    for width in [16, 8, 4, 2, 1] {
+        for lane in 0..width {
+            sums[lane] += sums[lane + width];
+        }
+    }
+    sums[0]
 }
 
 fn sinc(x: f64) -> f64 {
@@ -99,7 +109,7 @@ fn sinc(x: f64) -> f64 {
 
 /// The modified Bessel function of the first kind, of order 0.
 fn bessel(x: f64) -> f64 {
-    let terms = (1..64).scan(1.0, |term, k| {
+    let terms = (1..32).scan(1.0, |term, k| {
         *term *= (x / 2.0 / f64::from(k)).powi(2);
         Some(*term)
     });

@@ -51,7 +51,7 @@ fn outcome(pool: &Pool, kind: u8, bytes: &[u8], what: &str) -> String {
 fn files() -> Vec<(String, u8, Vec<u8>)> {
     let kind = |name: &str| match name.rsplit('.').next() {
         Some("jpg" | "png" | "webp" | "gif" | "bmp" | "tiff") => Some(b'P'),
-        Some("wav" | "flac" | "aiff" | "mp3" | "ogg") => Some(b'S'),
+        Some("wav" | "flac" | "aiff" | "mp3" | "ogg" | "m4a") => Some(b'S'),
         _ => None,
     };
     let mut files: Vec<_> = fs::read_dir(data(""))

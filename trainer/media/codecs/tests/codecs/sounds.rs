@@ -37,6 +37,27 @@ fn lossy_sound_is_within_a_thousandth() {
     }
 }
 
+/// Where an MP4 says that its encoder put 1024 samples before the sound, they stay.
+#[test]
+fn mp4_is_that_of_ffmpeg() {
+    let wav = sound(&bytes("pcm_16.wav"), WHOLE).unwrap();
+    assert_eq!(sound(&bytes("alac.m4a"), WHOLE).unwrap(), wav);
+    let (ours, theirs) = (sound(&bytes("aac.m4a"), WHOLE).unwrap(), samples("aac.m4a.f32"));
+    let ours = &ours.samples[1024..];
+    assert!(ours.len().abs_diff(theirs.len()) <= 1024, "{} {}", ours.len(), theirs.len());
+    let off = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(off < 1e-3, "{off}");
+}
+
+/// Recordings of a broadcast begin within a frame that refers to one before.
+#[test]
+fn mp3_may_begin_anywhere() {
+    let mp3 = bytes("mono.mp3");
+    let whole = sound(&mp3, WHOLE).unwrap().samples.len();
+    let rest = sound(&mp3[mp3.len() / 2 + 17..], WHOLE).unwrap().samples.len();
+    assert!((whole / 3..whole * 2 / 3).contains(&rest), "{rest} of {whole}");
+}
+
 #[test]
 fn a_section_is_cut_from_the_whole() {
     for name in ["pcm_24.wav", "24.flac", "16.aiff", "mono.mp3", "vorbis.ogg"] {

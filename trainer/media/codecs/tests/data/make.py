@@ -1,12 +1,14 @@
 """Makes the reference files beside it: media, and what PIL, libsndfile and soxr make of them.
 
     python3 -m venv /tmp/venv && /tmp/venv/bin/pip install numpy pillow soundfile soxr
-    /tmp/venv/bin/python trainer/media/codecs/tests/data/make.py
+    /tmp/venv/bin/python trainer/media/codecs/tests/data/make.py ~/.cache/dfr/ffmpeg-7.0.2/ffmpeg
 """
 
 import json
 import pathlib
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -14,6 +16,7 @@ import soundfile
 import soxr
 from PIL import Image
 
+FFMPEG = sys.argv[1]
 HERE = pathlib.Path(__file__).parent
 DRAWS = np.random.default_rng(1)
 
@@ -107,6 +110,19 @@ def sounds():
     soundfile.write(HERE / "opus.ogg", waves(48000, 0.3), 48000, format="OGG", subtype="OPUS")
 
 
+def run_ffmpeg(*arguments):
+    command = [FFMPEG, "-v", "error", "-y", *arguments]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+
+
+def mp4():
+    """What libsndfile does not read."""
+    for codec in ["aac", "alac"]:
+        run_ffmpeg("-i", HERE / "pcm_16.wav", "-c:a", codec, "-bitexact", HERE / f"{codec}.m4a")
+    decoded = run_ffmpeg("-i", HERE / "aac.m4a", "-f", "f32le", "-")
+    (HERE / "aac.m4a.f32").write_bytes(decoded)
+
+
 def rates():
     """Noise over the whole band, as soxr's HQ brings it to 16 kHz."""
     for rate in [8000, 11025, 22050, 44100, 48000]:
@@ -138,5 +154,6 @@ def references():
 
 pictures()
 sounds()
+mp4()
 rates()
 references()
