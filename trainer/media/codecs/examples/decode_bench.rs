@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 use std::{env, fs, io};
 
-use dfr_codecs::{Section, picture, resample, sound};
+use dfr_codecs::{Section, Undecodable, picture, resample, sound};
 
 const TURNS: u32 = 20;
 
@@ -17,13 +17,13 @@ fn main() -> io::Result<()> {
                 let time = best(|| drop(picture(&bytes)));
                 println!("{path}: {} x {} pixels, {time:.2} ms", it.width, it.height);
             }
-            Err(_) => hear(&path, &bytes),
+            Err(reason) => hear(&path, &bytes, &reason),
         }
     }
     Ok(())
 }
 
-fn hear(path: &str, bytes: &[u8]) {
+fn hear(path: &str, bytes: &[u8], no_picture: &Undecodable) {
     let section = Section::first(8.0);
     match sound(bytes, section) {
         Ok(it) => {
@@ -34,7 +34,7 @@ fn hear(path: &str, bytes: &[u8]) {
                 "{path}: {samples} samples at {rate} Hz, {decoding:.2} ms + {resampling:.2} ms"
             );
         }
-        Err(error) => println!("{path}: {error}"),
+        Err(error) => println!("{path}: {no_picture}; {error}"),
     }
 }
 

@@ -9,6 +9,9 @@ use super::{Picture, pixels};
 use crate::Undecodable;
 
 pub(super) fn decode(bytes: &[u8], format: ImageFormat) -> Result<Picture, Undecodable> {
+    if format == ImageFormat::WebP {
+        whole_webp(bytes)?;
+    }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     // Pixels are counted below, memory by the process.
     reader.limits(Limits::no_limits());
@@ -19,6 +22,14 @@ pub(super) fn decode(bytes: &[u8], format: ImageFormat) -> Result<Picture, Undec
     let mut samples = vec![0; pixels * layout.bytes()];
     decoder.read_image(&mut samples).map_err(undecodable)?;
     Ok(Picture { width, height, rgb: layout.rgb(samples) })
+}
+
+/// The decoder reads zeros where the last bytes are missing.
+fn whole_webp(bytes: &[u8]) -> Result<(), Undecodable> {
+    let claimed = bytes.get(4..8).and_then(|length| length.try_into().ok());
+    let claimed = claimed.map_or(0, |length| u64::from(u32::from_le_bytes(length)) + 8);
+    let cut = || Undecodable::Truncated(format!("{} of {claimed} bytes", bytes.len()));
+    (bytes.len() as u64 >= claimed).then_some(()).ok_or_else(cut)
 }
 
 /// How the samples of a pixel lie.
