@@ -7,11 +7,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Package (its directory) and the packages of this workspace it may depend on.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("trainer/contract", &[]),
     ("trainer/harness", &["dfr-contract"]),
     ("trainer/lab", &["dfr-contract", "dfr-harness"]),
-    ("trainer/media", &["dfr-contract", "dfr-kernels"]),
+    ("trainer/media", &["dfr-codecs", "dfr-contract", "dfr-kernels"]),
+    ("trainer/media/codecs", &[]),
     ("trainer/media/kernels", &[]),
     ("trainer", &["dfr-contract", "dfr-harness", "dfr-lab"]),
     ("trainer/tool", &["dfr-contract", "dfr-media"]),

@@ -1,0 +1,101 @@
+//! JPEG as libjpeg-turbo decodes it: accurate integer DCT, smooth upsampling of the chroma.
+
+use std::panic::{self, AssertUnwindSafe};
+
+use mozjpeg::{ColorSpace, Decompress};
+use mozjpeg_sys::{
+    JWRN_HIT_MARKER, JWRN_HUFF_BAD_CODE, JWRN_JPEG_EOF, JWRN_MUST_RESYNC, jpeg_common_struct,
+    jpeg_error_mgr, jpeg_std_error,
+};
+
+use super::{Picture, pixels};
+use crate::Undecodable;
+
+/// Where the library would warn and fill up with grey.
+const LOSSES: [i32; 4] = [JWRN_HIT_MARKER, JWRN_HUFF_BAD_CODE, JWRN_JPEG_EOF, JWRN_MUST_RESYNC];
+
+/// `JMSG_LENGTH_MAX`.
+const MESSAGE_BYTES: usize = 200;
+type FormatMessage = unsafe extern "C-unwind" fn(&mut jpeg_common_struct, &mut [u8; MESSAGE_BYTES]);
+
+pub(super) fn decode(bytes: &[u8]) -> Result<Picture, Undecodable> {
+    // The library's way out of an error is not to return: it unwinds to here.
+    match panic::catch_unwind(AssertUnwindSafe(|| decode_or_unwind(bytes))) {
+        Ok(decoded) => decoded,
+        Err(payload) => match payload.downcast::<Undecodable>() {
+            Ok(reason) => Err(*reason),
+            Err(bug) => panic::resume_unwind(bug),
+        },
+    }
+}
+
+fn decode_or_unwind(bytes: &[u8]) -> Result<Picture, Undecodable> {
+    let file =
+        Decompress::with_err(unwinding_errors()).from_mem(bytes).map_err(Undecodable::corrupt)?;
+    let (width, height) = (file.width() as u32, file.height() as u32);
+    let pixels = pixels(width, height)?;
+    // PIL, too, turns inks into light by itself.
+    let has_inks = matches!(file.color_space(), ColorSpace::JCS_CMYK | ColorSpace::JCS_YCCK);
+    let target = if has_inks { ColorSpace::JCS_CMYK } else { ColorSpace::JCS_RGB };
+    let mut rows = file.to_colorspace(target).map_err(Undecodable::corrupt)?;
+    let mut samples = vec![0; pixels * if has_inks { 4 } else { 3 }];
+    rows.read_scanlines_into(&mut samples).map_err(Undecodable::corrupt)?;
+    let rgb = if has_inks { light(&samples) } else { samples };
+    Ok(Picture { width, height, rgb })
+}
+
+/// RGB of CMYK, stored inverted as every program has done since Photoshop.
+fn light(inks: &[u8]) -> Vec<u8> {
+    let product = |ink: u8, black: u8| {
+        let rounded = u32::from(ink) * u32::from(black) + 128;
+        (((rounded >> 8) + rounded) >> 8) as u8
+    };
+    inks.as_chunks::<4>()
+        .0
+        .iter()
+        .flat_map(|[c, m, y, k]| [c, m, y].map(|ink| product(*ink, *k)))
+        .collect()
+}
+
+fn unwinding_errors() -> jpeg_error_mgr {
+    // SAFETY: the structure holds integers and nullable pointers, all of which may be zero, and the
+    // library fills it in.
+    let mut errors = unsafe {
+        let mut errors = std::mem::zeroed();
+        jpeg_std_error(&mut errors);
+        errors
+    };
+    errors.error_exit = Some(fail);
+    errors.emit_message = Some(fail_at_losses);
+    errors
+}
+
+extern "C-unwind" fn fail(state: &mut jpeg_common_struct) {
+    panic::resume_unwind(Box::new(reason(state)));
+}
+
+extern "C-unwind" fn fail_at_losses(state: &mut jpeg_common_struct, level: i32) {
+    // SAFETY: the library sets it before anything can go wrong.
+    let code = unsafe { (*state.err).msg_code };
+    if level < 0 && LOSSES.contains(&code) {
+        fail(state);
+    }
+}
+
+fn reason(state: &mut jpeg_common_struct) -> Undecodable {
+    let mut text = [0_u8; MESSAGE_BYTES];
+    // SAFETY: the library sets the error manager first. Its messages fit, and are written: the
+    // declaration is wrong in both.
+    let code = unsafe {
+        if let Some(format) = (*state.err).format_message {
+            let format: FormatMessage = std::mem::transmute(format);
+            format(state, &mut text);
+        }
+        (*state.err).msg_code
+    };
+    let text = String::from_utf8_lossy(text.split(|byte| *byte == 0).next().unwrap_or_default());
+    match code == JWRN_JPEG_EOF {
+        true => Undecodable::Truncated(text.into_owned()),
+        false => Undecodable::corrupt(text),
+    }
+}
