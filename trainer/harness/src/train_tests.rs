@@ -114,7 +114,10 @@ fn the_defaults_learn_and_the_checkpoint_predicts_the_same() {
         }
     });
     let before = probabilities(&*detector, &part, 16, Device::Cpu).unwrap();
-    assert_eq!(before, predict(&Defaults, &part, &path, Device::Cpu).unwrap());
+    let after = predict(&Defaults, &part, &path, Device::Cpu).unwrap();
+    // Libraries choose their kernels by where a tensor lies in memory: the last digit may differ.
+    let is_same = |(before, after): (&f64, &f64)| (before - after).abs() < 1e-6;
+    assert!(before.iter().zip(&after).all(is_same), "{before:?} {after:?}");
     assert_eq!(accuracy(&before, &part), 1.0);
 }
 
