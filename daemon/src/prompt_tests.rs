@@ -62,6 +62,7 @@ fn row(experiment: u32) -> Row {
         notes: Notes::default(),
         usage: Usage::default(),
         trained_s: 0.0,
+        startup_s: 0.0,
         predicted_s: 0.0,
         phase_seconds: BTreeMap::new(),
         decided_at_ms: 0,
@@ -88,7 +89,14 @@ fn history(rows: u32) -> History {
         Entry::Proposed { hypothesis, description, notes, usage },
         Entry::Committed { commit: "c0".to_owned() },
         Entry::Built { program: None },
-        Entry::Ran { run: run.clone(), seconds: 1.0, claims: None, problem: None, tampered: None },
+        Entry::Ran {
+            run: run.clone(),
+            seconds: 1.0,
+            startup_s: 0.0,
+            claims: None,
+            problem: None,
+            tampered: None,
+        },
         Entry::Predicted { run, seconds: 1.0, problem: None, tampered: None },
         Entry::Scored {
             metrics,

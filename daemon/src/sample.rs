@@ -62,6 +62,7 @@ pub fn entries(experiment: u32, tried: &Tried) -> Vec<Entry> {
         entries.push(Entry::Ran {
             run: RunOutcome::Crashed { code: Some(101), signal: None, cause: None },
             seconds: 75.0,
+            startup_s: 0.0,
             claims: None,
             problem: Some("training exit code 101".to_owned()),
             tampered: None,
@@ -71,6 +72,7 @@ pub fn entries(experiment: u32, tried: &Tried) -> Vec<Entry> {
             Entry::Ran {
                 run: RunOutcome::Finished,
                 seconds: 75.0,
+                startup_s: 0.0,
                 claims: None,
                 problem: None,
                 tampered: None,

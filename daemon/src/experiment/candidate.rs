@@ -37,6 +37,7 @@ pub struct Candidate {
     pub claims: Option<String>,
     pub(super) row: Row,
     began: BTreeMap<Phase, u32>,
+    under_way: Option<Phase>,
     held_out: bool,
 }
 
@@ -101,6 +102,7 @@ impl Candidate {
             notes: super::Notes::default(),
             usage: super::Usage::default(),
             trained_s: 0.0,
+            startup_s: 0.0,
             predicted_s: 0.0,
             phase_seconds: BTreeMap::new(),
             decided_at_ms: 0,
@@ -124,6 +126,7 @@ impl Candidate {
             claims: None,
             row,
             began: BTreeMap::new(),
+            under_way: None,
             held_out: false,
         }
     }
@@ -147,6 +150,11 @@ impl Candidate {
     /// How often a phase was begun since the last one that ended.
     pub fn attempts(&self, phase: Phase) -> u32 {
         self.began.get(&phase).copied().unwrap_or_default()
+    }
+
+    /// What was begun and did not end, as far as anybody wrote down.
+    pub fn under_way(&self) -> Option<Phase> {
+        self.under_way
     }
 
     /// How urgently a human must want to stop before this is given up: an answer costs little, and
@@ -211,6 +219,11 @@ impl Candidate {
 
     pub(super) fn absorb(&mut self, entry: &Entry, at_ms: i64) {
         self.row.usage += entry.usage();
+        self.under_way = match entry {
+            Entry::Began { phase, .. } => Some(*phase),
+            entry if entry.is_of_the_session() => self.under_way,
+            _ => None,
+        };
         let row = &mut self.row;
         match entry {
             Entry::Began { phase, sealed } => {
@@ -239,8 +252,8 @@ impl Candidate {
                 row.program.clone_from(program);
                 self.began.remove(&Phase::Build);
             }
-            Entry::Ran { run, problem, claims, tampered, seconds } => {
-                row.trained_s = *seconds;
+            Entry::Ran { run, problem, claims, tampered, seconds, startup_s } => {
+                (row.trained_s, row.startup_s) = (*seconds, *startup_s);
                 self.claims.clone_from(claims);
                 self.tampered.clone_from(tampered);
                 self.end(Phase::Train, run, problem.as_deref());

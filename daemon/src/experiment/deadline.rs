@@ -17,14 +17,21 @@ pub struct Limits {
 }
 
 /// The limits of a training run: the budget and an allowance of 1.5 times what the baseline needed to
-/// start, at least 30 s; but everything, grace included, is over at twice the budget. A grace of more
-/// than half the budget is cut to that.
-pub fn train_limits(budget: Duration, start: Option<Duration>, grace: Duration) -> Limits {
+/// start, at least 30 s, and no less than an honest run may take (`longest`); but everything, grace
+/// included, is over at twice the budget. A grace of more than half the budget is cut to that.
+pub fn train_limits(
+    budget: Duration,
+    (start, longest): (Option<Duration>, Option<Duration>),
+    grace: Duration,
+) -> Limits {
     let grace = grace.min(budget / 2);
     let cap = budget * 2 - grace;
     let deadline = match start {
         None => cap,
-        Some(start) => cap.min(budget + start.mul_f64(1.5).max(START_FLOOR)),
+        Some(start) => {
+            let allowed = budget + start.mul_f64(1.5).max(START_FLOOR);
+            cap.min(allowed.max(longest.unwrap_or_default()))
+        }
     };
     Limits { deadline, grace }
 }
@@ -53,15 +60,19 @@ mod tests {
     #[test]
     fn the_allowance_follows_the_baseline_within_its_bounds() {
         let s = Duration::from_secs;
-        for (budget, start, grace, deadline, given) in [
-            (600, Some(4), 10, 630, 10),
-            (600, Some(40), 10, 660, 10),
-            (600, Some(4000), 10, 1190, 10),
-            (20, Some(1), 10, 30, 10),
-            (600, None, 10, 1190, 10),
-            (2, None, 10, 3, 1),
+        for (budget, start, longest, grace, deadline, given) in [
+            (600, Some(4), None, 10, 630, 10),
+            (600, Some(4), Some(627), 10, 630, 10),
+            // The baseline took long to close.
+            (600, Some(4), Some(680), 10, 680, 10),
+            (600, Some(4), Some(1300), 10, 1190, 10),
+            (600, Some(40), None, 10, 660, 10),
+            (600, Some(4000), None, 10, 1190, 10),
+            (20, Some(1), None, 10, 30, 10),
+            (600, None, Some(700), 10, 1190, 10),
+            (2, None, None, 10, 3, 1),
         ] {
-            let limits = train_limits(s(budget), start.map(s), s(grace));
+            let limits = train_limits(s(budget), (start.map(s), longest.map(s)), s(grace));
             assert_eq!(limits, Limits { deadline: s(deadline), grace: s(given) });
             assert!(limits.deadline + limits.grace <= s(2 * budget));
         }

@@ -92,6 +92,9 @@ pub enum Entry {
         /// From its start to its end.
         #[serde(default)]
         seconds: f64,
+        /// From its start to its first step; 0 where an early daemon did not write it down.
+        #[serde(default)]
+        startup_s: f64,
         /// The footer that it printed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         claims: Option<String>,

@@ -38,6 +38,8 @@ pub struct Row {
     pub usage: Usage,
     /// From the start of its training to the end, in seconds; 0 where no entry tells it.
     pub trained_s: f64,
+    /// Of it, until its first step; 0 where no entry tells it.
+    pub startup_s: f64,
     /// The same of its prediction.
     pub predicted_s: f64,
     /// Seconds by phase; empty until settled.
@@ -159,8 +161,10 @@ impl History {
 
     /// How long the baseline took from its start to its first step, once it is settled.
     pub fn baseline_start(&self) -> Option<Duration> {
-        let start_s = *self.baseline()?.phase_seconds.get(&Phase::Start)?;
-        Duration::try_from_secs_f64(start_s).ok()
+        let baseline = self.baseline()?;
+        let settled = || baseline.phase_seconds.get(&Phase::Start).copied();
+        known(baseline.startup_s)
+            .or_else(|| settled().and_then(|start_s| Duration::try_from_secs_f64(start_s).ok()))
     }
 
     /// How long the baseline's training took as a whole, once it is settled and where it is known.
@@ -173,9 +177,12 @@ impl History {
         known(self.baseline()?.predicted_s)
     }
 
-    /// What the times of all others are held against, whoever is the incumbent.
+    /// What the times of candidates are held against, whichever of them is the incumbent: what a human
+    /// put there last, at the start or since.
     fn baseline(&self) -> Option<&Row> {
-        self.rows.iter().find(|row| row.verdict == Verdict::Keep)
+        let mut keeps = self.rows[..=self.incumbent?].iter().filter(|r| r.verdict == Verdict::Keep);
+        let first = keeps.next();
+        keeps.rfind(|row| row.purpose == Purpose::Adoption).or(first)
     }
 
     /// The number of the next experiment; the baseline is 0.
@@ -293,6 +300,7 @@ impl History {
             return;
         }
         (self.unusable, self.has_rested) = (0, false);
+        let is_tampered = candidate.tampered.is_some();
         let row = candidate.row;
         self.compared.push(self.incumbent);
         if row.verdict == Verdict::Keep {
@@ -301,6 +309,8 @@ impl History {
         }
         match (row.purpose, row.verdict) {
             (Purpose::Candidate, Verdict::Crash) => self.crashes += 1,
+            // A machine that has become slower makes honest candidates look so: the incumbent tells.
+            (Purpose::Candidate, Verdict::Discard) if is_tampered => self.crashes += 1,
             (Purpose::Control, Verdict::Crash) => self.environment = Environment::Down,
             (_, Verdict::Keep | Verdict::Discard) => {
                 self.crashes = 0;

@@ -30,6 +30,7 @@ fn ran() -> Entry {
     Entry::Ran {
         run: RunOutcome::Finished,
         seconds: 3.0,
+        startup_s: 0.0,
         claims: None,
         problem: None,
         tampered: None,
@@ -288,6 +289,50 @@ fn the_times_of_the_baseline_are_those_of_the_first_keep_where_they_are_known() 
     let Entry::Predicted { seconds, .. } = serde_json::from_str(old).unwrap() else { panic!() };
     slower.rows[1].predicted_s = seconds;
     assert_eq!(slower.baseline_predicted(), None, "an early ledger does not tell");
+}
+
+#[test]
+fn the_times_of_an_adopted_commit_are_the_measure_from_then_on() {
+    let all = [tried(Verdict::Keep, 0.5, "baseline"), tried(Verdict::Keep, 0.4, "a human's")];
+    let mut history = sample::history(&[&all[..], &[tried(Verdict::Keep, 0.6, "better")]].concat());
+    history.rows[1].purpose = Purpose::Adoption;
+    history.rows[1].trained_s = 90.0;
+    history.rows[1].startup_s = 4.0;
+    assert_eq!(history.baseline_trained(), Some(Duration::from_secs(90)));
+    assert_eq!(history.baseline_start(), Some(Duration::from_secs(4)));
+    history.apply(history.current(), &Entry::RolledBack { to: 0 }, 1).unwrap();
+    assert_eq!(history.baseline_trained(), Some(Duration::from_secs(75)));
+}
+
+#[test]
+fn candidates_that_all_look_tampered_say_as_little_of_the_machine_as_crashes() {
+    let tampered = Some("its training took long".to_owned());
+    let Entry::Ran { run, seconds, startup_s, claims, problem, .. } = ran() else { panic!() };
+    let ran = Entry::Ran { run, seconds, startup_s, claims, problem, tampered };
+    let entries = [opened(), proposed(), committed(), Entry::Built { program: None }, ran];
+    let end = [decided(Verdict::Discard), settled()];
+    assert_eq!(fold(&[&entries[..], &end].concat()).unwrap().crashes(), 1);
+}
+
+#[test]
+fn what_is_under_way_is_what_was_begun_last_and_did_not_end() {
+    let begun = |phase| Entry::Began { phase, sealed: None };
+    let entries = [opened(), proposed(), committed(), Entry::Built { program: None }];
+    let under_way = |more: &[Entry]| {
+        let history = fold(&[&entries[..], more].concat()).unwrap();
+        history.in_hand.unwrap().under_way()
+    };
+    let resumed = Entry::Resumed { lived_s: 5.0, device_s: 0.0 };
+    for (more, phase) in [
+        (vec![], None),
+        (vec![begun(Phase::Train)], Some(Phase::Train)),
+        (vec![begun(Phase::Train), resumed.clone()], Some(Phase::Train)),
+        (vec![begun(Phase::Train), interrupted()], None),
+        (vec![begun(Phase::Train), ran()], None),
+        (vec![begun(Phase::Train), ran(), begun(Phase::Predict)], Some(Phase::Predict)),
+    ] {
+        assert_eq!(under_way(&more), phase, "{more:?}");
+    }
 }
 
 #[test]

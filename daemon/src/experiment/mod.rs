@@ -25,7 +25,7 @@ pub use next::{Effect, Rules, Situation, next};
 pub use noise::{Gap, gaps, overfit, rounded, told_reason, told_sources};
 pub use outcome::{Cause, Phase, RunOutcome, StopLevel};
 pub use spending::{Cap, Caps, Spent};
-pub use tampering::{Seen, contradiction, false_claim, overtime};
+pub use tampering::{Seen, contradiction, false_claim, longest, overtime};
 pub use verdict::{Judgement, Verdict, judge, judge_known, judge_tampered};
 
 #[cfg(test)]

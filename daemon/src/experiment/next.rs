@@ -141,9 +141,19 @@ fn within(
     candidate: &Candidate,
     (rules, now): (&Rules, &Situation<'_>),
 ) -> Effect {
+    let held =
+        || matches!(candidate.step, Step::Committed | Step::Built).then(|| affordable(rules, now));
+    if now.stop > StopLevel::Continue && held().flatten().is_some() {
+        // Whoever raises the cap begins another life; the answer was paid for.
+        return Effect::Stop;
+    }
     if let Some(reason) = hopeless(history, candidate, now) {
         return Effect::Abandon { reason };
     }
+    let once_built = |effect| match now.built == candidate.commit.as_deref() {
+        true => effect,
+        false => Effect::Build,
+    };
     let is_settled = candidate.problem.is_some() || candidate.tampered.is_some();
     match candidate.step {
         Step::Opened => answer(candidate, rules, now),
@@ -151,9 +161,8 @@ fn within(
         Step::Proposed => Effect::Commit,
         Step::Committed => affordable(rules, now).unwrap_or(Effect::Build),
         Step::Built | Step::Ran if is_settled => Effect::Decide,
-        Step::Built | Step::Ran if now.built != candidate.commit.as_deref() => Effect::Build,
-        Step::Built => affordable(rules, now).unwrap_or(Effect::Train),
-        Step::Ran => Effect::Predict,
+        Step::Built => affordable(rules, now).unwrap_or_else(|| once_built(Effect::Train)),
+        Step::Ran => once_built(Effect::Predict),
         Step::Predicted if is_settled => Effect::Decide,
         Step::Predicted => Effect::Score,
         Step::Scored => Effect::Decide,
@@ -182,7 +191,8 @@ fn hopeless(history: &History, candidate: &Candidate, now: &Situation<'_>) -> Op
         return Some("a human stopped the session".to_owned());
     }
     // Once it is built it is measured to the end: nights and money went into it.
-    let is_unbuilt = candidate.commit.is_none() || candidate.step == Step::Committed;
+    use Step::{Answered, Committed, Opened, Proposed};
+    let is_unbuilt = matches!(candidate.step, Opened | Answered | Proposed | Committed);
     let is_movable = is_unbuilt && candidate.purpose == Purpose::Candidate;
     if let Some(tip) = history.diverged.as_deref().filter(|_| is_movable) {
         return Some(format!("somebody else moved the branch to {}", short(tip)));
@@ -203,7 +213,7 @@ fn answer(candidate: &Candidate, rules: &Rules, now: &Situation<'_>) -> Effect {
     match (is_asked, refused) {
         (false, 0) => Effect::Introduce,
         (true, refused) if refused <= rules.repair_turns => {
-            rules.caps.closed_to_calls(now.spent).map_or(Effect::Ask, spent)
+            rules.caps.reached(now.spent).next().map_or(Effect::Ask, spent)
         }
         _ if candidate.commit.is_some() => Effect::Decide,
         _ => Effect::Abandon { reason: candidate.failure().unwrap_or_default() },

@@ -79,7 +79,14 @@ fn committed() -> Entry {
 
 fn ran(problem: Option<&str>) -> Entry {
     let problem = problem.map(str::to_owned);
-    Entry::Ran { run: RunOutcome::Finished, seconds: 1.0, claims: None, problem, tampered: None }
+    Entry::Ran {
+        run: RunOutcome::Finished,
+        seconds: 1.0,
+        startup_s: 0.0,
+        claims: None,
+        problem,
+        tampered: None,
+    }
 }
 
 fn predicted(problem: Option<&str>) -> Entry {
@@ -258,8 +265,35 @@ fn a_candidate_that_is_not_built_yields_to_a_commit_of_a_human() {
     let unbuilt = fold(&fold(&history, &entries), std::slice::from_ref(&theirs));
     let effect = next(&unbuilt, &RULES, &now(&unbuilt));
     assert!(matches!(effect, Effect::Abandon { .. }), "{effect:?}");
+    let repaired = [&entries[..], &[refused(Stage::Build), theirs.clone()]].concat();
+    let repaired = fold(&history, &repaired);
+    let effect = next(&repaired, &RULES, &now(&repaired));
+    assert!(matches!(effect, Effect::Abandon { .. }), "{effect:?}");
     let built = fold(&fold(&history, &entries), &[Entry::Built { program: None }, theirs]);
     assert_eq!(next(&built, &RULES, &now(&built)), Effect::Train);
+}
+
+#[test]
+fn what_is_paid_for_and_waits_for_a_budget_is_in_hand_for_who_raises_it() {
+    let history = sample::history(&[tried(Verdict::Keep, 0.5, "first")]);
+    let entries = [opened(Purpose::Candidate), proposed(), committed()];
+    let built = [&entries[..], &[Entry::Built { program: None }]].concat();
+    let spent = Spent { disk_bytes: 1 << 30, ..Spent::default() };
+    for history in [fold(&history, &entries), fold(&history, &built)] {
+        for stop in [StopLevel::AfterExperiment, StopLevel::AbandonRun] {
+            let held = Situation { spent, stop, built: None };
+            assert_eq!(next(&history, &RULES, &held), Effect::Stop);
+        }
+        let held = Situation { spent, built: None, ..now(&history) };
+        let effect = next(&history, &RULES, &held);
+        assert!(matches!(effect, Effect::Wait { cause: Pause::Budget, .. }), "{effect:?}");
+        let stopped = Situation { stop: StopLevel::AbandonRun, ..now(&history) };
+        let effect = next(&history, &RULES, &stopped);
+        assert!(matches!(effect, Effect::Abandon { .. }), "{effect:?}");
+    }
+    let answered = fold(&history, &[&entries[..], &[refused(Stage::Build)]].concat());
+    let effect = next(&answered, &RULES, &Situation { spent, ..now(&answered) });
+    assert!(matches!(effect, Effect::Wait { cause: Pause::Budget, .. }), "{effect:?}");
 }
 
 #[test]
@@ -423,7 +457,8 @@ fn holdout_scores_stand_beside_the_official_ones() {
 fn what_tampers_is_neither_predicted_nor_scored() {
     let tampered = Some("it printed sn34_score".to_owned());
     let run = RunOutcome::Finished;
-    let ran = Entry::Ran { run, seconds: 1.0, claims: None, problem: None, tampered };
+    let ran =
+        Entry::Ran { run, seconds: 1.0, startup_s: 0.0, claims: None, problem: None, tampered };
     let built = Entry::Built { program: None };
     let entries = [opened(Purpose::Candidate), proposed(), committed(), built, ran];
     assert_eq!(after(&entries), Effect::Decide);

@@ -50,6 +50,7 @@ pub fn told_reason(row: &Row) -> &str {
         Verdict::Discard if row.reason.starts_with("tampered: it printed") => {
             "tampered: it printed a score"
         }
+        Verdict::Crash if row.reason.contains("official is") => "tampered: it claims another score",
         Verdict::Discard | Verdict::Crash => &row.reason,
     }
 }

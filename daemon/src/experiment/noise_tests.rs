@@ -69,6 +69,7 @@ fn of_a_prediction_that_failed_only_the_daemons_own_words_are_told() {
         (own.as_str(), own.as_str()),
         ("prediction timed out: prediction took longer: record 3 is real", "prediction failed"),
         ("prediction exit code 1: record 3 is real", "prediction failed"),
+        ("tampered: it claims a 0.9, official is 0.612345", "tampered: it claims another score"),
     ] {
         row.metrics.clear();
         row.reason = reason.to_owned();

@@ -281,7 +281,14 @@ impl World {
         let entry = match phase {
             Phase::Train => {
                 let tampered = self.happens(0.5).then(|| "a metric line".to_owned());
-                Entry::Ran { run, seconds: 1.0, claims: None, problem: None, tampered }
+                Entry::Ran {
+                    run,
+                    seconds: 1.0,
+                    startup_s: 0.0,
+                    claims: None,
+                    problem: None,
+                    tampered,
+                }
             }
             Phase::Holdout => {
                 let problem = crashed.then(|| "crashed".to_owned());

@@ -41,19 +41,25 @@ pub fn contradiction(claimed_s: f64, steps: u64, seen: Seen) -> Option<String> {
     (steps as f64 > most).then(|| format!("it claims {steps} steps in {elapsed_s:.1} s"))
 }
 
+/// The most that a run may take from its start to its end. What the baseline took beyond its budget is
+/// its start-up and closing, and free.
+pub fn longest(baseline: Duration, budget: Duration) -> Duration {
+    let slack = Duration::from_secs_f64(SLACK_S);
+    baseline.saturating_sub(budget) + budget.mul_f64(1.0 + OVERTIME) + slack
+}
+
 /// How a run took time to train that the others do not get, before the trainer's clock or after it, if it
-/// did. What the baseline took beyond its budget is its start-up and closing, and free. The trainer's own
-/// words do not matter here.
+/// did. The trainer's own words do not matter here.
 pub fn overtime(elapsed: Duration, baseline: Duration, budget: Duration) -> Option<String> {
-    let free = baseline.saturating_sub(budget);
-    let most_s = (free + budget.mul_f64(1.0 + OVERTIME)).as_secs_f64() + SLACK_S;
-    let elapsed_s = elapsed.as_secs_f64();
-    (elapsed_s > most_s).then(|| {
+    let most = longest(baseline, budget);
+    (elapsed > most).then(|| {
         format!(
-            "its training took {elapsed_s:.1} s from start to end; with a budget of {} s and the {:.1} s \
-             around it that the baseline needed, {most_s:.1} s are the most",
+            "its training took {:.1} s from start to end; with a budget of {} s and the {:.1} s around it \
+             that the baseline needed, {:.1} s are the most",
+            elapsed.as_secs_f64(),
             budget.as_secs(),
-            free.as_secs_f64()
+            baseline.saturating_sub(budget).as_secs_f64(),
+            most.as_secs_f64()
         )
     })
 }

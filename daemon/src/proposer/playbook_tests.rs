@@ -85,6 +85,7 @@ impl Session {
             Entry::Ran {
                 run: run.clone(),
                 seconds: 1.0,
+                startup_s: 0.0,
                 claims: None,
                 problem: None,
                 tampered: None,

@@ -190,7 +190,7 @@ impl Session {
             };
             // A compiler needs no GPU; the first step does.
             let harm = match stage {
-                Stage::Smoke => self.harm(work, &report).await,
+                Stage::Smoke => self.harm(work, &report).await?,
                 Stage::Build | Stage::Patch => self.spoilt(work, &report).await,
             };
             return Ok(match harm {

@@ -8,6 +8,7 @@ use anyhow::anyhow;
 
 use super::branch::Branch;
 use super::candidates::Candidates;
+use super::manifest::unseen;
 use super::preflight::{REPAIR_TURNS, busy, refuse_second};
 use super::settle::{remove_outputs, tolerate};
 use super::{leftovers, outlook};
@@ -139,6 +140,12 @@ impl ByHand {
                     format!("experiment {} was in hand; it is given up", candidate.experiment);
                 let reason = format!("a human returned to experiment {to}");
                 let n = candidate.experiment;
+                let earlier = self.ledger.heartbeat(self.session.id).await.or_outside()?;
+                let unseen = earlier.and_then(|earlier| unseen(candidate, &earlier));
+                if let Some((phase, seconds)) = unseen {
+                    let why = "its daemon ended".to_owned();
+                    self.record(Entry::Interrupted { phase, why, seconds }).await?;
+                }
                 self.record(Entry::Abandoned { reason }).await?;
                 remove_outputs(&self.notebook, n);
                 tolerate(self.notebook.prune(n));

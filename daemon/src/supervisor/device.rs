@@ -153,31 +153,52 @@ impl Session {
 
     /// What the machine did to a run that ended: why it is worth nothing, if it is. Unharmed, it
     /// shows that the GPUs work.
-    pub(super) async fn harmed(&mut self, work: Work, report: &Report) -> Option<String> {
-        let why = self.harm(work, report).await;
+    pub(super) async fn harmed(
+        &mut self,
+        work: Work,
+        report: &Report,
+    ) -> Result<Option<String>, Failure> {
+        let why = self.harm(work, report).await?;
         if why.is_none() {
             self.gpus.owed = Some(self.gpus.on(Event::RunEnded));
         }
-        why
+        Ok(why)
     }
 
     /// The same for a step that is too short to show that the GPUs work.
-    pub(super) async fn harm(&mut self, work: Work, report: &Report) -> Option<String> {
+    pub(super) async fn harm(
+        &mut self,
+        work: Work,
+        report: &Report,
+    ) -> Result<Option<String>, Failure> {
         let is_fault =
             matches!(report.outcome, RunOutcome::Crashed { cause: Some(Cause::DeviceFault), .. });
         let after = self.gpus.look().await;
-        let why = match &after {
-            _ if is_fault => Some(format!("the device failed: {}", last_line(&report.tail))),
+        let seen = match &after {
             Ok(after) => harm(&self.gpus.before, after),
             Err(error) => Some(error.to_string()),
         };
-        if let Some(why) = &why {
-            self.gpus.owed = Some(self.gpus.on(Event::Fault(why.clone())));
-        }
+        let said = || format!("the device failed: {}", last_line(&report.tail));
+        let why = match seen {
+            None if is_fault && !self.is_a_lie().await? => Some(said()),
+            seen => seen,
+        };
         match why {
-            Some(why) => Some(why),
-            None => self.spoilt(work, report).await,
+            Some(why) => {
+                self.gpus.owed = Some(self.gpus.on(Event::Fault(why.clone())));
+                Ok(Some(why))
+            }
+            None => Ok(self.spoilt(work, report).await),
         }
+    }
+
+    /// Whether a program in a sandbox says that the device failed, and nothing else does: neither the
+    /// driver nor the canary. To be believed would be worth another training to a candidate.
+    async fn is_a_lie(&mut self) -> Result<bool, Failure> {
+        if self.sealed().is_none() {
+            return Ok(false);
+        }
+        Ok(!self.gpus.has_gpu || self.canary().await? == Some(Event::CanaryPassed))
     }
 
     /// What the rest of the machine did to a run: it slept, somebody stopped it, or its disks are full,

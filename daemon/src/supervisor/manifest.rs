@@ -8,7 +8,7 @@ use super::Session;
 use super::device::last_line;
 use super::settle::tolerate;
 use super::work::Work;
-use crate::experiment::{Entry, Limits, Phase, RunOutcome};
+use crate::experiment::{Candidate, Entry, Limits, Phase, RunOutcome};
 use crate::failure::Failure;
 use crate::session::Heartbeat;
 
@@ -36,6 +36,15 @@ impl Manifest {
         let failed = self.run != RunOutcome::Finished;
         failed.then(|| format!("prediction {}: {}", self.run, self.said))
     }
+}
+
+/// The run on the device that an experiment was in when its daemon gave its last sign of life, and for
+/// how long, in seconds. A wait is no run.
+pub(super) fn unseen(candidate: &Candidate, earlier: &Heartbeat) -> Option<(Phase, f64)> {
+    let is_its = earlier.experiment == Some(candidate.experiment) && earlier.paused.is_none();
+    let phase = candidate.under_way().filter(|phase| is_its && earlier.phase == Some(*phase))?;
+    let is_run = matches!(phase, Phase::Train | Phase::Predict | Phase::Holdout);
+    is_run.then(|| (phase, earlier.phase_s()))
 }
 
 impl Session {
@@ -68,7 +77,7 @@ impl Session {
         // A run cannot remove the place that it was given.
         let gone = self.output(work).filter(|directory| !directory.is_dir());
         let gone = gone.map(|directory| format!("{} is gone", directory.display()));
-        if let Some(why) = self.harmed(work, &report).await.or(gone) {
+        if let Some(why) = self.harmed(work, &report).await?.or(gone) {
             warn!(%phase, why, "cut short by the machine; it is repeated");
             let seconds = report.elapsed.as_secs_f64();
             // Before the disks are looked at again: it may be what fills them. The next attempt begins
@@ -98,16 +107,26 @@ impl Session {
     /// How long the run took that an earlier life began and nobody saw end, as far as its last sign of
     /// life tells, in seconds. What ended before that life did is told by its manifest.
     pub(super) fn unseen_s(&self, earlier: &Heartbeat) -> Result<f64, Failure> {
-        let begun = |phase: &Phase| {
-            let in_hand = self.history.in_hand.as_ref();
-            earlier.experiment == in_hand.map(|candidate| candidate.experiment)
-                && in_hand.is_some_and(|candidate| candidate.attempts(*phase) > 0)
-        };
-        let is_run =
-            |phase: &Phase| matches!(phase, Phase::Train | Phase::Predict | Phase::Holdout);
-        match earlier.phase.filter(is_run).filter(begun) {
-            Some(phase) if self.left(phase)?.is_none() => Ok(earlier.phase_s()),
+        let under_way = self.history.in_hand.as_ref().and_then(|c| unseen(c, earlier));
+        match under_way {
+            Some((phase, seconds)) if self.left(phase)?.is_none() => Ok(seconds),
             _ => Ok(0.0),
+        }
+    }
+
+    /// Removes what a run left that an earlier life began and nobody saw end: it is begun anew, if
+    /// there is room for it, which this takes.
+    pub(super) async fn clear_unseen(&self) -> Result<(), Failure> {
+        let under_way = self.history.in_hand.as_ref().and_then(Candidate::under_way);
+        let work = match under_way {
+            Some(Phase::Train) => Work::Train,
+            Some(Phase::Predict) => Work::Predict,
+            Some(Phase::Holdout) => Work::HoldOut,
+            _ => return Ok(()),
+        };
+        match self.left(work.phase())? {
+            Some(_) => Ok(()),
+            None => self.clear_output(work).await,
         }
     }
 

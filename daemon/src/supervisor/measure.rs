@@ -15,8 +15,8 @@ use super::manifest::Manifest;
 use super::settle::tolerate;
 use super::work::Work;
 use crate::experiment::{
-    Entry, Limits, Phase, RunOutcome, Seen, contradiction, false_claim, gaps, overfit, overlong,
-    overtime, predict_deadline, train_limits,
+    Entry, Limits, Phase, Purpose, RunOutcome, Seen, contradiction, false_claim, gaps, longest,
+    overfit, overlong, overtime, predict_deadline, train_limits,
 };
 use crate::failure::{Failure, OrFailure as _};
 use crate::notebook::make_way;
@@ -29,7 +29,8 @@ impl Session {
         let n = self.history.current();
         self.enter(Phase::Train);
         let start = self.history.baseline_start();
-        let limits = train_limits(self.budget, start, self.settings.grace);
+        let longest = self.history.baseline_trained().map(|trained| longest(trained, self.budget));
+        let limits = train_limits(self.budget, (start, longest), self.settings.grace);
         let Some(ended) = self.measured(Work::Train, limits).await? else {
             return Ok(());
         };
@@ -45,8 +46,8 @@ impl Session {
             RunOutcome::Finished => Some("no footer in run.log".to_owned()),
             _ => Some(format!("training {}: {}", ended.run, ended.said)),
         };
-        let Manifest { run, seconds, .. } = ended;
-        self.end(Entry::Ran { run, seconds, claims, problem, tampered }).await
+        let Manifest { run, seconds, startup_s, .. } = ended;
+        self.end(Entry::Ran { run, seconds, startup_s, claims, problem, tampered }).await
     }
 
     /// The daemon's own clock against what a trainer that came to its end claims, and took.
@@ -56,7 +57,7 @@ impl Session {
         }
         let seconds = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
         let seen = Seen { elapsed: seconds(ended.seconds), startup: seconds(ended.startup_s) };
-        let baseline = self.history.baseline_trained();
+        let baseline = self.history.baseline_trained().filter(|_| self.is_compared());
         let too_long = baseline.and_then(|baseline| overtime(seen.elapsed, baseline, self.budget));
         too_long.or_else(|| contradiction(claims?.training_seconds, claims?.num_steps, seen))
     }
@@ -76,8 +77,16 @@ impl Session {
 
     /// Of what decides, in a sealed session: held against the baseline's.
     fn predict_deadline(&self, task: Duration) -> Duration {
-        let baseline = self.sealed().and_then(|_| self.history.baseline_predicted());
+        let is_bound = self.sealed().is_some() && self.is_compared();
+        let baseline = self.history.baseline_predicted().filter(|_| is_bound);
         predict_deadline(task, baseline, self.budget)
+    }
+
+    /// Whether the experiment in hand competes. A human's commit does not: it is measured for what it
+    /// is, and its times are the measure from then on. Nor does the incumbent, measured again.
+    fn is_compared(&self) -> bool {
+        let in_hand = self.history.in_hand.as_ref();
+        in_hand.is_some_and(|candidate| candidate.purpose == Purpose::Candidate)
     }
 
     /// Measures a keep on the part that decides nothing.

@@ -160,6 +160,7 @@ impl Session {
             self.record(Entry::Resumed { lived_s, device_s }).await?;
             self.earlier = None;
         }
+        self.clear_unseen().await?;
         self.align().await?;
         if let Some(candidate) = &self.history.in_hand {
             let n = candidate.experiment;

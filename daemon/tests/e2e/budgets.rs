@@ -131,6 +131,23 @@ fn counts_what_is_cut_short_by(signal: Signal, code: Option<i32>) {
 }
 
 #[test]
+fn what_a_killed_daemon_left_half_written_does_not_fill_the_budget_of_the_disk() {
+    let environment = TestEnvironment::new();
+    let fill = [("mode = ok", "mode = hang-once"), BETTER];
+    let script = environment.script(&[reply("hang", &fill)]);
+    let mut session = environment.session(&["--proposer", &script]);
+    let mut daemon = environment.start(&mut session);
+    daemon.wait_for_training(1);
+    daemon.signal(Signal::SIGKILL);
+    assert_eq!(daemon.wait().status.code(), None);
+    environment.wait_for_no_trainer();
+    environment.write("repo/state/t/exp/1/run/half", &"x".repeat(30 << 20));
+    let more = ["--resume", "--max-disk-gib", "0.02", "--max-experiments", "2"];
+    environment.run(&mut environment.session(&more)).code(0);
+    assert_eq!(environment.verdicts(), ["keep", "keep"]);
+}
+
+#[test]
 fn hours_on_the_gpu_of_a_run_that_a_human_abandons() {
     counts_what_is_cut_short_by(Signal::SIGTERM, Some(0));
 }

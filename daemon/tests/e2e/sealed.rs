@@ -76,6 +76,16 @@ fn more_time_than_the_baseline_took_is_refused_in_the_rules_own_words() {
 }
 
 #[test]
+fn that_the_device_failed_is_not_believed_of_a_candidate_alone() {
+    let environment = environment();
+    let fault = reply("faulty", &[("mode = ok", "mode = device-fault"), BETTER]);
+    run(&environment, "full", &[fault]).code(0);
+    assert_eq!(environment.verdicts(), ["keep", "crash"]);
+    let shown = environment.show(1);
+    assert!(shown.contains("the device failed") && !shown.contains("interrupted"), "{shown}");
+}
+
+#[test]
 fn rows_without_a_sandbox_say_so() {
     let environment = environment();
     environment
