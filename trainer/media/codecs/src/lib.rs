@@ -6,8 +6,8 @@
 //! libsndfile's and mpg123's for sound, soxr's for rates. Nothing is padded: a file that ends early
 //! is refused. No picture is turned, whatever its EXIF data say.
 //!
-//! This package knows nothing of tasks, inputs or data sets. It stands apart since its decoders take
-//! minutes to compile.
+//! This package knows nothing of tasks, inputs or data sets. It stands apart since its decoders
+//! take minutes to compile.
 
 mod error;
 mod picture;

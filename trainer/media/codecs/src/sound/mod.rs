@@ -37,9 +37,11 @@ pub struct Sound {
     pub samples: Vec<f32>,
 }
 
-/// A section of the sound in a file: WAV, AIFF, FLAC, MP3, Ogg Vorbis, or AAC and ALAC in MP4; known
-/// by its content. It is shorter than asked for where the sound ends before. Holds 4 bytes for each
-/// sample of one channel, and one packet.
+/// A section of the sound in a file: WAV, AIFF, FLAC, MP3, Ogg Vorbis, or AAC and ALAC in MP4;
+/// known by its content. It is shorter than asked for where the sound ends before. Holds 4 bytes
+/// for each sample of one channel, and one packet. What encoders put around the sound is cut off
+/// where MP3 and Vorbis tell; AAC in MP4 keeps it (some 1024 samples). An MP3 or Vorbis that is cut
+/// off is shorter and no error, since neither says how long it should be.
 ///
 /// # Errors
 /// What is wrong with the file, up to the end of the section.
@@ -49,8 +51,8 @@ pub fn sound(bytes: &[u8], section: Section) -> Result<Sound, Undecodable> {
     stream.read(section)
 }
 
-/// How many seconds of sound a file says that it holds, without decoding it; an estimate for MP3 that
-/// has no table of contents, `None` where the header does not tell.
+/// How many seconds of sound a file says that it holds, without decoding it; an estimate for MP3
+/// that has no table of contents, `None` where the header does not tell.
 ///
 /// # Errors
 /// What is wrong with the header.

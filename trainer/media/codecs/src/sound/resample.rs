@@ -12,8 +12,8 @@ const HALF: f64 = (ATTENUATION_DB - 8.0) / (2.285 * PI * (1.0 - PASS)) / 2.0;
 /// The table's entries for each sample of the lower rate; straight lines between them are right to
 /// -106 dB.
 const STEPS: f64 = 512.0;
-/// Products that are summed side by side, which the compiler turns into SIMD. The order of the sums is
-/// part of the result, so it is the same on every machine.
+/// Products that are summed side by side, which the compiler turns into SIMD. The order of the sums
+/// is part of the result, so it is the same on every machine.
 const LANES: usize = 32;
 
 /// Taps at hand at one time: what a cache holds.
@@ -32,9 +32,10 @@ static KERNEL: LazyLock<Vec<f32>> = LazyLock::new(|| {
     (0..(HALF * STEPS) as usize).map(entry).chain([0.0, 0.0]).collect()
 });
 
-/// Sound at `from_hz` at the rate `to_hz`: `ceil(samples * to / from)` samples, the first at the time
-/// of the first, silence assumed on both sides. Linear in phase. Outputs that lie as far behind the
-/// sample before them share their taps. Holds a copy of the sound and 1 MiB beside the result.
+/// Sound at `from_hz` at the rate `to_hz`: `ceil(samples * to / from)` samples, the first at the
+/// time of the first, silence assumed on both sides. Linear in phase. Outputs that lie as far
+/// behind the sample before them share their taps. Holds a copy of the sound and 1 MiB beside the
+/// result.
 ///
 /// # Panics
 /// If a rate is zero.

@@ -94,7 +94,8 @@ impl<'a> Stream<'a> {
                     part.add(&self.packet, &decoded, place)?;
                 }
                 Ok(_) => {}
-                // Where decoding begins in the middle, the first packets may lack what they refer to.
+                // Where decoding begins in the middle, the first packets may lack what they refer
+                // to.
                 Err(_)
                     if part.as_ref().is_none_or(Part::is_running_up) && section.first_s > 0.0 =>
                 {

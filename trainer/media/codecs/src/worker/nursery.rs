@@ -1,5 +1,5 @@
-//! A thread that starts workers. The kernel ends a worker with the *thread* that started it, and those
-//! that ask a pool come and go.
+//! A thread that starts workers. The kernel ends a worker with the *thread* that started it, and
+//! those that ask a pool come and go.
 
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};

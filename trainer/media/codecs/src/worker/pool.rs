@@ -49,7 +49,8 @@ pub struct Counts {
     pub deaths: u64,
 }
 
-/// Workers that wait for requests. Every thread may ask; one that finds no idle worker starts another.
+/// Workers that wait for requests. Every thread may ask; one that finds no idle worker starts
+/// another.
 pub struct Pool {
     nursery: Nursery,
     deadline: Duration,

@@ -10,12 +10,15 @@ use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use wait_timeout::ChildExt as _;
 
 use super::frame;
 use super::serve::GREETING;
 
 /// A program has this long to become a worker.
 const START: Duration = Duration::from_secs(10);
+/// How long the kernel may take to end a process.
+const LINGER: Duration = Duration::from_secs(1);
 /// Last words that are read.
 const WORDS_BYTES: u64 = 2048;
 
@@ -72,7 +75,7 @@ impl Process {
             Ok(Some(answer)) => Ok(answer),
             Err(error) if error.kind() == ErrorKind::TimedOut => Err(Loss::Deadline),
             Err(error) if error.kind() == ErrorKind::InvalidData => {
-                Err(Loss::Death(error.to_string()))
+                Err(Loss::Death(format!("the worker wrote what is no answer: {error}")))
             }
             Ok(None) | Err(_) => Err(Loss::Death(self.cause_of_death())),
         }
@@ -95,20 +98,24 @@ impl Process {
     }
 
     fn end(&mut self) -> io::Result<ExitStatus> {
-        use wait_timeout::ChildExt as _;
         // Its end of the socket closes a moment before it is gone.
-        if let Ok(Some(status)) = self.child.wait_timeout(Duration::from_millis(500)) {
+        if let Some(status) = self.child.wait_timeout(LINGER)? {
             return Ok(status);
         }
+        self.kill()?.ok_or_else(|| ErrorKind::TimedOut.into())
+    }
+
+    /// `None` while the kernel holds it, for instance within a read from a disk that does not
+    /// answer.
+    fn kill(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.kill()?;
-        self.child.wait()
+        self.child.wait_timeout(LINGER)
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.kill();
     }
 }
 

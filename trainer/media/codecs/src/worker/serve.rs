@@ -15,8 +15,8 @@ pub(super) const GREETING: &[u8] = b"dfr worker 1";
 pub(super) const ANSWERED: u8 = 0;
 pub(super) const REFUSED: u8 = 1;
 
-/// Answers requests until `requests` ends: the whole of a worker's life. Limits this process first, as
-/// the pool asks in its first message. A panic of `answer` refuses the request that it was for.
+/// Answers requests until `requests` ends: the whole of a worker's life. Limits this process first,
+/// as the pool asks in its first message. A panic of `answer` refuses the request that it was for.
 /// `answer` must not write to `answers` (stdout), and keep its complaints on stderr short.
 ///
 /// # Errors
@@ -34,7 +34,7 @@ pub fn serve(
     answer_all(requests, answers, answer)
 }
 
-pub(super) fn answer_all(
+fn answer_all(
     mut requests: impl Read,
     mut answers: impl Write,
     answer: impl Fn(&[u8]) -> Result<Vec<u8>, String>,

@@ -35,6 +35,36 @@ fn damaged_files_are_named_and_take_nothing_along() {
     assert!(outcomes["decoded"] > 0 && outcomes["refused"] > 0);
 }
 
+#[test]
+fn absurd_headers_cost_no_worker() {
+    let pool = pool(DEADLINE);
+    let refused = |kind: u8, bytes: &[u8]| {
+        let failure = pool.ask(&[&[kind], bytes].concat()).unwrap_err();
+        assert!(matches!(failure, Failure::Refused(_)), "{failure:?}");
+        failure.to_string()
+    };
+    assert_eq!(refused(b'P', &[]), "the file is empty");
+    assert_eq!(refused(b'S', &[]), "the file is empty");
+    let sized = |name: &str, marker: u8, side: u16| {
+        let mut jpeg = fs::read(data(name)).unwrap();
+        let frame = jpeg.windows(2).position(|at| at == [0xff, marker]).unwrap();
+        jpeg[frame + 5..frame + 9]
+            .copy_from_slice(&[side.to_be_bytes(), side.to_be_bytes()].concat());
+        jpeg
+    };
+    let refusal = refused(b'P', &sized("420.jpg", 0xc0, 60_000));
+    assert!(refusal.starts_with("60000 x 60000 pixels"), "{refusal}");
+    for (name, marker) in [("420.jpg", 0xc0), ("progressive.jpg", 0xc2)] {
+        let refusal = refused(b'P', &sized(name, marker, 13_000));
+        assert!(refusal.starts_with("corrupt") || refusal.starts_with("cut off"), "{refusal}");
+    }
+    let mut wav = fs::read(data("pcm_16.wav")).unwrap();
+    wav[22] = 100;
+    let refusal = refused(b'S', &wav);
+    assert!(refusal.contains("channel"), "{refusal}");
+    assert_eq!(pool.counts().started, 1);
+}
+
 fn outcome(pool: &Pool, kind: u8, bytes: &[u8], what: &str) -> String {
     let Err(failure) = pool.ask(&[&[kind], bytes].concat()) else { return "decoded".into() };
     let reason = failure.to_string();

@@ -73,6 +73,8 @@ def pictures():
     with_alpha = picture.copy()
     with_alpha.putalpha(alpha)
     with_alpha.save(HERE / "alpha.png")
+    with_alpha.crop((0, 0, 20, 20)).convert("LA").save(HERE / "grey_alpha.png")
+    png16("grey16.png", 0, 1)
     png16("colour16.png", 2, 3)
     png16("alpha16.png", 6, 4)
     with_alpha.save(HERE / "lossless.webp", lossless=True, exact=True)
@@ -82,10 +84,16 @@ def pictures():
     gif_part("part_clear.gif", 3)
     frames = [scene(31, 17).quantize(16) for _ in range(3)]
     frames[0].save(HERE / "frames.gif", save_all=True, append_images=frames[1:])
+    still = [scene(31, 17) for _ in range(2)]
+    still[0].save(HERE / "frames.webp", save_all=True, append_images=still[1:], lossless=True)
     picture.crop((0, 0, 33, 21)).save(HERE / "colour.bmp")
+    picture.crop((0, 0, 33, 21)).convert("L").save(HERE / "grey.bmp")
     picture.quantize(16).save(HERE / "palette.bmp")
     small = picture.crop((0, 0, 33, 21))
     small.save(HERE / "plain.tiff")
+    small.convert("L").save(HERE / "grey.tiff")
+    small.convert("1").save(HERE / "bits.tiff")
+    small.convert("CMYK").save(HERE / "inks.tiff")
     small.save(HERE / "lzw.tiff", compression="tiff_lzw")
     small.save(HERE / "deflate.tiff", compression="tiff_adobe_deflate")
 
@@ -139,6 +147,9 @@ def references():
         if path.suffix in {".jpg", ".png", ".webp", ".gif", ".bmp", ".tiff"}:
             with Image.open(path) as file:
                 rgb = file.convert("RGB")
+                if file.mode == "I;16":
+                    # PIL would clip at 255.
+                    rgb = Image.fromarray((np.asarray(file) >> 8).astype(np.uint8)).convert("RGB")
             entry = {"width": rgb.width, "height": rgb.height}
             if path.name == "lossy.webp":
                 (HERE / "lossy.webp.rgb").write_bytes(rgb.tobytes())
