@@ -30,6 +30,10 @@ fn answer(request: &[u8]) -> Result<Vec<u8>, String> {
         b'm' => Ok(vec![1; 4 << 30]),
         b'o' => Ok(vec![overflow(0) as u8]),
         b'p' => panic!("on purpose"),
+        b'w' => {
+            eprintln!("{}", "a warning ".repeat(500));
+            Ok(Vec::new())
+        }
         b'e' => {
             eprintln!("so it goes");
             exit(3)

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::Signal;
 use wait_timeout::ChildExt as _;
 
@@ -19,8 +20,8 @@ use super::serve::GREETING;
 const START: Duration = Duration::from_secs(10);
 /// How long the kernel may take to end a process.
 const LINGER: Duration = Duration::from_secs(1);
-/// Last words that are read.
-const WORDS_BYTES: u64 = 2048;
+/// How many of its last words are told.
+const WORDS_BYTES: u64 = 400;
 
 /// What is started as a worker.
 #[derive(Clone, Debug)]
@@ -33,7 +34,7 @@ pub struct Program {
 pub(super) struct Process {
     child: Child,
     socket: UnixStream,
-    /// The other end of its stderr, read once it is dead.
+    /// The other end of its stderr; never waited for.
     words: PipeReader,
 }
 
@@ -52,11 +53,14 @@ impl Process {
     pub(super) fn start(program: &Program, memory_bytes: u64) -> io::Result<Self> {
         let (socket, theirs) = UnixStream::pair()?;
         let (words, stderr) = io::pipe()?;
+        fcntl(&words, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         let child = Command::new(&program.path)
             .args(&program.arguments)
             .stdin(OwnedFd::from(theirs.try_clone()?))
             .stdout(OwnedFd::from(theirs))
             .stderr(stderr)
+            // Last words are to be short.
+            .env("RUST_BACKTRACE", "0")
             .spawn()?;
         let mut process = Self { child, socket, words };
         match process.exchange(&memory_bytes.to_le_bytes(), START) {
@@ -72,7 +76,11 @@ impl Process {
         let mut timed = Timed { socket: &self.socket, until: Instant::now() + deadline };
         let answer = frame::write(&mut timed, &[message]).and_then(|()| frame::read(&mut timed));
         match answer {
-            Ok(Some(answer)) => Ok(answer),
+            Ok(Some(answer)) => {
+                // What it complained of is of no use, and would fill up its stderr.
+                let _ = io::copy(&mut &self.words, &mut io::sink());
+                Ok(answer)
+            }
             Err(error) if error.kind() == ErrorKind::TimedOut => Err(Loss::Deadline),
             Err(error) if error.kind() == ErrorKind::InvalidData => {
                 Err(Loss::Death(format!("the worker wrote what is no answer: {error}")))
@@ -90,7 +98,7 @@ impl Process {
     fn cause_of_death(&mut self) -> String {
         let status = self.end();
         let mut words = Vec::new();
-        let _ = (&mut self.words).take(WORDS_BYTES).read_to_end(&mut words);
+        let _ = (&self.words).take(WORDS_BYTES).read_to_end(&mut words);
         let words = String::from_utf8_lossy(&words);
         let said = words.split_whitespace().collect::<Vec<_>>().join(" ");
         let cause = status.map_or_else(|error| error.to_string(), cause);

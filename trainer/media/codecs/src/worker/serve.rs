@@ -17,7 +17,8 @@ pub(super) const REFUSED: u8 = 1;
 
 /// Answers requests until `requests` ends: the whole of a worker's life. Limits this process first,
 /// as the pool asks in its first message. A panic of `answer` refuses the request that it was for.
-/// `answer` must not write to `answers` (stdout), and keep its complaints on stderr short.
+/// `answer` must not write to `answers` (stdout); on stderr, more than 64 KiB for one request would
+/// make it wait until its deadline.
 ///
 /// # Errors
 /// If the limits cannot be set, or the other side breaks off within a message.

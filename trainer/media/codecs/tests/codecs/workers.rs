@@ -69,6 +69,16 @@ fn a_panic_is_a_refusal() {
 }
 
 #[test]
+fn complaints_of_decoders_do_not_pile_up() {
+    let pool = pool(PATIENT);
+    for _ in 0..200 {
+        pool.ask(b"w").unwrap();
+    }
+    let death = pool.ask(b"e").unwrap_err().to_string();
+    assert_eq!(death, "the worker ended with code 3: so it goes");
+}
+
+#[test]
 fn a_worker_outlives_the_thread_that_asked() {
     let pool = pool(PATIENT);
     let ask = || pool.ask(b"i").unwrap();
