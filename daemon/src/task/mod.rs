@@ -145,16 +145,6 @@ fn validation() -> String {
 /// Why there is no task.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
-    /// A built-in task that cannot be run yet.
-    #[error("task {name}: {missing}; tasks that can be run: {known}")]
-    Announced {
-        /// What was asked for.
-        name: String,
-        /// What it lacks.
-        missing: String,
-        /// What there is.
-        known: String,
-    },
     /// No task has this name.
     #[error("no task is called {name:?}; built in: {known}; a file's name ends in .toml")]
     Unknown {
@@ -219,18 +209,8 @@ impl Task {
 }
 
 fn absent(name: &str) -> TaskError {
-    #[derive(Deserialize)]
-    struct Announced {
-        missing: String,
-    }
     let known = tasks::BUILT_IN.map(|(known, _)| known).join(", ");
-    let announced = tasks::ANNOUNCED.iter().find(|(announced, _)| *announced == name);
-    match announced.and_then(|(_, text)| toml::from_str::<Announced>(text).ok()) {
-        Some(Announced { missing }) => {
-            TaskError::Announced { name: name.to_owned(), missing, known }
-        }
-        None => TaskError::Unknown { name: name.to_owned(), known },
-    }
+    TaskError::Unknown { name: name.to_owned(), known }
 }
 
 #[cfg(test)]
@@ -250,11 +230,18 @@ mod tests {
 
     #[test]
     fn a_task_that_is_not_there_names_those_that_are() {
-        for (name, _) in tasks::ANNOUNCED {
-            let message = Task::load(name).unwrap_err().to_string();
-            assert!(message.contains("not there yet") && message.contains("video-sample"));
+        let message = Task::load("vidoe").unwrap_err().to_string();
+        assert!(message.contains("\"vidoe\"") && message.contains("audio-sample"), "{message}");
+    }
+
+    #[test]
+    fn every_modality_has_a_task_of_its_own_and_one_on_the_sample_set() {
+        for modality in Modality::ALL {
+            let of =
+                |name: String| Task::load(&name).map(|task| (task.modality, task.input.source));
+            assert_eq!(of(modality.to_string()).unwrap(), (modality, Source::Downloaded));
+            assert_eq!(of(format!("{modality}-sample")).unwrap(), (modality, Source::Sample));
         }
-        assert!(matches!(Task::load("vidoe"), Err(TaskError::Unknown { .. })));
     }
 
     #[test]

@@ -33,10 +33,11 @@ fn words_on_the_command_line_that_mean_nothing() {
         .run(&mut environment.daemon(&["--proposer", "playbook"]))
         .code(2)
         .says(&["--modality"]);
+    // A modality's own task is found; what is missing then is its data.
     for modality in ["image", "audio"] {
         let mut session = environment.daemon(&["--proposer", "playbook", "--modality", modality]);
-        let task = format!("task {modality}: its recipe is not there yet");
-        environment.run(&mut session).code(3).says(&[&task, "video-sample"]);
+        let data = format!("no data for task {modality}:");
+        environment.run(&mut session).code(3).says(&[&data, "dfr prepare --sample"]);
     }
     environment.assert_nothing_created();
 }

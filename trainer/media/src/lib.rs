@@ -1,9 +1,9 @@
-//! Media on disk: the sample set, decoding, splits and packs. Used by `dfr`, never by `dfr-train`.
+//! Media on disk: the sample sets, decoding, splits and packs. Used by `dfr`, never by `dfr-train`.
 //!
-//! Pure: [`split`], [`secret`], [`frames`], [`resize`], [`fingerprint`], [`sample::scene`],
-//! [`sample::artefact`], [`pack::plan`]. Effects: [`child`], [`ffmpeg`], [`files`], [`vault`],
-//! [`decode`], [`catalogue`], [`folders`], [`sample::write`], [`pack::write`](mod@pack::write),
-//! [`audit`], [`hub`], [`source`]. Nothing here reads the environment: settings come in as arguments.
+//! Pure: [`split`], [`secret`], [`frames`], [`resize`], [`fingerprint`], [`decode::picture`],
+//! [`decode::sound`], [`sample`] but for its writer, [`pack::plan`]. Effects: [`child`], [`ffmpeg`],
+//! [`files`], [`vault`], [`decode`], [`catalogue`], [`folders`], [`sample::write`],
+//! [`pack::write`](mod@pack::write), [`audit`], [`hub`], [`source`]. Nothing here reads the environment: settings come in as arguments.
 
 pub mod audit;
 pub mod catalogue;

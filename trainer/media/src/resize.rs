@@ -1,7 +1,9 @@
 //! One frame to its stored size. Pure.
 
+mod antialiased;
+mod interpolated;
+
 use dfr_contract::input::Preprocessing;
-use dfr_kernels::Filter;
 
 /// A picture: `H W C` bytes, RGB.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,11 +16,17 @@ pub struct Picture {
     pub rgb: Vec<u8>,
 }
 
+impl Picture {
+    /// `C H W` bytes.
+    pub fn planar(&self) -> Vec<u8> {
+        (0..3).flat_map(|c| self.rgb.iter().skip(c).step_by(3).copied()).collect()
+    }
+}
+
 /// Brings a picture to `width` × `height`; unchanged when it has that size already.
 ///
 /// # Source
-/// `Original`: dfresearch `resize_image`, PIL `BILINEAR` (antialiased) straight to the target;
-/// rounding differs from PIL's by one grey level at most.
+/// `Original`: dfresearch `resize_image`, PIL `BILINEAR` (antialiased) straight to the target.
 /// `Benchmark`: gasbench `ResizeShortestEdge`, centre crop to the target's aspect, then
 /// `cv2.INTER_LINEAR` (no antialiasing).
 pub fn to_size(picture: Picture, width: u32, height: u32, style: Preprocessing) -> Picture {
@@ -26,17 +34,20 @@ pub fn to_size(picture: Picture, width: u32, height: u32, style: Preprocessing) 
         return picture;
     }
     match style {
-        Preprocessing::Original => scale(&picture, width, height, Filter::Antialiased),
+        Preprocessing::Original => scale(&picture, width, height, antialiased::scale),
         Preprocessing::Benchmark => {
             let cropped = crop(&picture, centre_crop(&picture, width, height));
-            scale(&cropped, width, height, Filter::Interpolated)
+            scale(&cropped, width, height, interpolated::scale)
         }
     }
 }
 
-fn scale(picture: &Picture, width: u32, height: u32, filter: Filter) -> Picture {
-    let from = [picture.width, picture.height];
-    Picture { width, height, rgb: dfr_kernels::scale(&picture.rgb, from, [width, height], filter) }
+type Scale = fn(&[u8], [usize; 2], [usize; 2]) -> Vec<u8>;
+
+fn scale(picture: &Picture, width: u32, height: u32, scale: Scale) -> Picture {
+    let size = |width: u32, height: u32| [width as usize, height as usize];
+    let from = size(picture.width, picture.height);
+    Picture { width, height, rgb: scale(&picture.rgb, from, size(width, height)) }
 }
 
 /// Copies a part out, so that interpolation at its edge sees nothing beyond it.

@@ -13,7 +13,7 @@ use dfr_contract::pack::Part;
 use dfr_media::decode::{DecodeError, Decoder, LIMIT};
 use dfr_media::ffmpeg::{Ffmpeg, FfmpegError, SearchPlaces};
 
-use support::ffmpeg;
+use support::{ffmpeg, here};
 
 fn input(frames: u32, height: u32, width: u32, preprocessing: Preprocessing) -> InputSpec {
     let splits = SplitShares { train: 50, validation: 25, holdout: 25 };
@@ -27,7 +27,7 @@ fn input(frames: u32, height: u32, width: u32, preprocessing: Preprocessing) -> 
 }
 
 fn decode(file: &Path, input: &InputSpec) -> Result<Vec<u8>, DecodeError> {
-    let decoder = Decoder { ffmpeg: &ffmpeg(), input, limit: LIMIT };
+    let decoder = Decoder { ffmpeg: &ffmpeg(), ask: &here, input, limit: LIMIT };
     decoder.decode(file, Part::Train).map(|decoded| decoded.bytes)
 }
 
@@ -119,7 +119,7 @@ fn stand_in(name: &str) -> Ffmpeg {
 fn a_program_that_hangs_is_ended_with_all_it_started() {
     let input = input(4, 16, 16, Preprocessing::Original);
     let limit = Duration::from_millis(100);
-    let decoder = Decoder { ffmpeg: &stand_in("hanging_ffmpeg"), input: &input, limit };
+    let decoder = Decoder { ffmpeg: &stand_in("hanging_ffmpeg"), ask: &here, input: &input, limit };
     let error = decoder.decode(Path::new("any"), Part::Train).unwrap_err();
     assert!(matches!(error, DecodeError::Ffmpeg(FfmpegError::TimedOut(_))), "{error}");
 }

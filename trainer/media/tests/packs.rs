@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
 mod support;
+#[path = "support/tree.rs"]
+mod tree;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,13 +24,13 @@ use dfr_media::pack::read::{labels_path, packs_dir, read_complete};
 use dfr_media::pack::write::{Pack, PackError, write};
 use dfr_media::pack::{gather, plan};
 use dfr_media::sample::write::{Made, make};
-use dfr_media::sample::{SampleSet, recording, scene::Kind};
+use dfr_media::sample::{SampleSet, Subject};
 use dfr_media::vault::Vault;
 
 use rand::{Rng as _, SeedableRng as _};
-use support::ffmpeg;
+use support::{ffmpeg, here};
 
-const SET: SampleSet = SampleSet { recordings: 2 };
+const SET: SampleSet = SampleSet { modality: Modality::Video, recordings: 2 };
 
 fn square(side: u32, preprocessing: Preprocessing) -> FrameSpec {
     FrameSpec { height: side, width: side, preprocessing }
@@ -57,7 +59,7 @@ fn items(root: &Path) -> Vec<Item> {
 
 fn pack(root: &Path, input: &InputSpec) -> Result<Pack, PackError> {
     let vault = Vault::open(root).unwrap();
-    let decoder = Decoder { ffmpeg: &ffmpeg(), input, limit: LIMIT };
+    let decoder = Decoder { ffmpeg: &ffmpeg(), ask: &here, input, limit: LIMIT };
     write(&vault, &plan_of(&vault, input), &decoder, &|| ())
 }
 
@@ -70,20 +72,8 @@ fn sample() -> tempfile::TempDir {
         root
     });
     let root = tempfile::tempdir().unwrap();
-    copy_tree(made.path(), root.path());
+    tree::copy_tree(made.path(), root.path());
     root
-}
-
-fn copy_tree(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_tree(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 fn clip(root: &Path, dataset: &str) -> PathBuf {
@@ -105,7 +95,7 @@ fn ids(pack: &Path) -> Vec<Id> {
 /// Every record is what its file decodes to, and has its file's label.
 fn check_records(root: &Path, pack: &Path) {
     let ids = ids(pack);
-    let decoder = Decoder { ffmpeg: &ffmpeg(), input: &input(), limit: LIMIT };
+    let decoder = Decoder { ffmpeg: &ffmpeg(), ask: &here, input: &input(), limit: LIMIT };
     for part in Part::ALL {
         let header = part_header(pack, part);
         let records = fs::read(pack.join(part.as_str()).join("records.u8")).unwrap();
@@ -136,9 +126,9 @@ fn records_labels_and_ids_belong_together_and_no_part_shares_a_recording() {
         let of_recording = ids.iter().filter(|id| id[4] == recording);
         of_recording.map(|id| id[0].as_str()).collect()
     };
-    for kind in Kind::ALL {
-        let parts = parts(&recording(kind, 0));
-        assert!(parts.len() == 2 && parts[0] == parts[1], "{kind:?} {parts:?}");
+    for subject in Subject::all(Modality::Video) {
+        let parts = parts(&subject.recording(0));
+        assert!(parts.len() == 2 && parts[0] == parts[1], "{subject:?} {parts:?}");
     }
 }
 
@@ -280,7 +270,7 @@ fn a_pack_whose_order_tells_the_class_is_refused_and_leaves_nothing() {
     let input = ordered_by_class(root.path());
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/quick_ffmpeg");
     let ffmpeg = Ffmpeg::find(&SearchPlaces { named: Some(program), ..SearchPlaces::default() });
-    let decoder = Decoder { ffmpeg: &ffmpeg.unwrap(), input: &input, limit: LIMIT };
+    let decoder = Decoder { ffmpeg: &ffmpeg.unwrap(), ask: &here, input: &input, limit: LIMIT };
     let attempt = || {
         let vault = Vault::open(root.path()).unwrap();
         write(&vault, &plan_of(&vault, &input), &decoder, &|| ())
@@ -358,7 +348,7 @@ fn a_clip_that_is_cut_or_garbled_is_left_out_and_a_whole_one_is_not() {
     for preprocessing in [Preprocessing::Original, Preprocessing::Benchmark] {
         let input =
             InputSpec { record: RecordSpec::Video(16, square(24, preprocessing)), ..input() };
-        let decoder = Decoder { ffmpeg: &ffmpeg(), input: &input, limit: LIMIT };
+        let decoder = Decoder { ffmpeg: &ffmpeg(), ask: &here, input: &input, limit: LIMIT };
         assert!(decoder.decode(&file, Part::Train).is_ok(), "{preprocessing:?}");
         for bytes in damaged(&whole) {
             fs::write(&file, bytes).unwrap();
@@ -436,7 +426,7 @@ fn the_sample_set_is_complete_goes_on_where_it_stopped_and_has_the_same_bytes() 
     fs::remove_file(lost.with_file_name(".download_complete")).unwrap();
     assert_eq!(make(root.path(), SET, &ffmpeg(), &|| ()).unwrap(), Made::Now);
     assert_eq!(items(root.path()), before);
-    let smaller = SampleSet { recordings: 1 };
+    let smaller = SampleSet { recordings: 1, ..SET };
     assert_eq!(make(root.path(), smaller, &ffmpeg(), &|| ()).unwrap(), Made::Now);
     let items = items(root.path());
     assert_eq!(items.len(), 12, "clips of another set are replaced");

@@ -18,10 +18,10 @@ use dfr_media::sample::scene::{FRAMES, SIDE};
 use dfr_media::sample::write::make;
 use rayon::prelude::*;
 
-use support::ffmpeg;
+use support::{ffmpeg, here};
 
 /// 48 clips a class.
-const SET: SampleSet = SampleSet { recordings: 8 };
+const SET: SampleSet = SampleSet { modality: Modality::Video, recordings: 8 };
 
 fn whole_clip() -> InputSpec {
     let side = SIDE as u32;
@@ -45,7 +45,7 @@ fn clips(root: &Path, media_type: &str) -> Vec<PathBuf> {
 /// Luma of every frame, and the mean of all.
 fn luma(file: &Path) -> (Vec<Vec<f32>>, f64) {
     let (ffmpeg, input) = (ffmpeg(), whole_clip());
-    let decoder = Decoder { ffmpeg: &ffmpeg, input: &input, limit: LIMIT };
+    let decoder = Decoder { ffmpeg: &ffmpeg, ask: &here, input: &input, limit: LIMIT };
     let record = decoder.decode(file, Part::Train).unwrap().bytes;
     let plane = SIDE * SIDE;
     let frame = |rgb: &[u8]| -> Vec<f32> {

@@ -27,6 +27,9 @@ pub enum Command {
     Audit(Audit),
     /// Train, predict and score once, by hand
     Train(Train),
+    /// Decode pictures and sounds for another dfr
+    #[command(hide = true)]
+    DecodeWorker,
 }
 
 /// Where the data is: DFRESEARCH_CACHE, by default ~/.cache/dfresearch.
@@ -42,7 +45,7 @@ pub struct Prepare {
     #[arg(long, default_value = "all", value_parser = modalities)]
     pub modality: Modalities,
 
-    /// Make and use the small sample set; fetches nothing
+    /// Make and use the small sample set of that kind; fetches nothing
     #[arg(long)]
     pub sample: bool,
 
@@ -134,7 +137,8 @@ pub struct Audit {
     #[arg(long)]
     pub modality: Modality,
 
-    /// Task whose pack is audited: video, or video-sample for the sample set [default: the modality's]
+    /// Task whose pack is audited: e.g. video, or video-sample for the sample set [default: the
+    /// modality's]
     #[arg(long, value_name = "NAME")]
     pub task: Option<String>,
 }
@@ -146,7 +150,7 @@ pub struct Train {
     #[arg(long)]
     pub modality: Modality,
 
-    /// Task to train for: video, or video-sample for the sample set [default: the modality's]
+    /// Task to train for: e.g. video, or video-sample for the sample set [default: the modality's]
     #[arg(long, value_name = "NAME")]
     pub task: Option<String>,
 

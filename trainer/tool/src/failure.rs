@@ -41,12 +41,14 @@ pub enum Failure {
         #[from]
         source: CatalogueError,
     },
-    #[error("{0}\n  or try dfr prepare --sample --modality video, which needs no network")]
+    #[error("{0}\n  or try dfr prepare --sample, which needs no network")]
     Configs(ConfigsError),
     #[error(transparent)]
     Train(#[from] TrainError),
     #[error("cannot start {0} workers: {1}")]
     Workers(usize, rayon::ThreadPoolBuildError),
+    #[error("cannot be or start a decoder: {0}")]
+    Worker(std::io::Error),
 }
 
 /// One way out for each mistake, whichever command met it.
@@ -75,7 +77,7 @@ fn catalogue_hint(error: &CatalogueError) -> &'static str {
     match error {
         CatalogueError::NoData { .. } => {
             "\n  put data there (an existing download of dfresearch is used as it is), or try\n  \
-             dfr prepare --sample --modality video"
+             dfr prepare --sample"
         }
         _ => "",
     }
@@ -86,7 +88,6 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Train(error) => error.exit_code(),
-            Self::Task(TaskError::NotThereYet(_)) => exit::CONFIGURATION,
             Self::Task(_) => exit::USAGE,
             Self::Ffmpeg(FfmpegError::Missing | FfmpegError::NotExecutable(_)) => {
                 exit::CONFIGURATION
@@ -106,7 +107,8 @@ impl Failure {
             | Self::Vault(_)
             | Self::Pack(_)
             | Self::Audit(_)
-            | Self::Workers(..) => exit::OUTSIDE,
+            | Self::Workers(..)
+            | Self::Worker(_) => exit::OUTSIDE,
         }
     }
 }

@@ -16,6 +16,7 @@ use dfr_media::vault::Vault;
 use crate::failure::Failure;
 use crate::progress::Counter;
 use crate::task::Task;
+use crate::worker;
 
 /// Where things are.
 pub struct Places<'a> {
@@ -43,7 +44,9 @@ pub fn make(places: &Places, task: &Task, entries: &[Entry]) -> Result<u8, Failu
     let plan = Plan::new(task.modality, &task.input, gathered, &vault.secret()?)?;
     let megabytes = plan.record_bytes() >> 20;
     println!("pack for task {}: {} files, {megabytes} MB", task.name, plan.items.len());
-    let decoder = Decoder { ffmpeg: places.ffmpeg, input: &task.input, limit: LIMIT };
+    let workers = worker::pool()?;
+    let ask = |request: &[u8]| workers.ask(request);
+    let decoder = Decoder { ffmpeg: places.ffmpeg, ask: &ask, input: &task.input, limit: LIMIT };
     let counter = Counter::new("decoding", plan.items.len() as u64);
     let pack = write::write(&vault, &plan, &decoder, &|| counter.advance())?;
     drop(counter);

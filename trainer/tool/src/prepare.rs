@@ -7,6 +7,7 @@ use dfr_contract::input::Source;
 use dfr_contract::modality::Modality;
 use dfr_media::catalogue::{self, Entry};
 use dfr_media::ffmpeg::Ffmpeg;
+use dfr_media::sample::SampleSet;
 use dfr_media::sample::write::Made;
 use dfr_media::{sample, verify};
 
@@ -16,7 +17,7 @@ use crate::failure::Failure;
 use crate::pack::{self, Places};
 use crate::progress::Counter;
 use crate::settings::Settings;
-use crate::task::{Task, TaskError};
+use crate::task::Task;
 
 /// Runs the command; the exit code says whether something was left out.
 pub fn run(request: &Prepare, settings: &Settings) -> Result<u8, Failure> {
@@ -82,7 +83,7 @@ fn make_sample_pack(
     let root = settings.data_root(Source::Sample);
     let ffmpeg = Ffmpeg::find(&settings.ffmpeg)?;
     pack::pool(request.workers)?.install(|| {
-        make_sample(&root, &ffmpeg)?;
+        make_sample(&root, modality, &ffmpeg)?;
         let entries = entries(&root, task.modality, Source::Sample)?;
         pack::make(&Places { data: &root, root: &root, ffmpeg: &ffmpeg }, &task, &entries)
     })
@@ -93,21 +94,14 @@ fn make_downloaded_pack(
     settings: &Settings,
     modality: Modality,
 ) -> Result<u8, Failure> {
-    let task = match Task::find(request.task.as_deref(), modality, Source::Downloaded) {
-        Ok(task) => Some(task.require_source(Source::Downloaded)?),
-        Err(TaskError::NotThereYet(_)) => None,
-        Err(other) => return Err(other.into()),
-    };
+    let task = Task::find(request.task.as_deref(), modality, Source::Downloaded)?;
+    let task = task.require_source(Source::Downloaded)?;
     // Before hours of fetching: without it there is no pack.
-    let ffmpeg = task.as_ref().map(|_| Ffmpeg::find(&settings.ffmpeg)).transpose()?;
+    let ffmpeg = Ffmpeg::find(&settings.ffmpeg)?;
     let root = settings.data_root(Source::Downloaded);
     download::need_configs(settings, modality, local(modality).as_deref())?;
     let entries = entries(&root, modality, Source::Downloaded)?;
     let fetched = download::run(request, settings, (modality, &entries))?;
-    let (Some(task), Some(ffmpeg)) = (task, ffmpeg) else {
-        println!("no pack is made of it: there is no {modality} task yet");
-        return Ok(fetched);
-    };
     if fetched == exit::OUTSIDE {
         return Ok(fetched);
     }
@@ -127,16 +121,16 @@ fn entries(root: &Path, modality: Modality, source: Source) -> Result<Vec<Entry>
     Ok(catalogue::read_entries(root, modality, local.as_deref())?)
 }
 
-fn make_sample(root: &Path, ffmpeg: &Ffmpeg) -> Result<(), Failure> {
-    let set = sample::STANDARD;
-    let counter = Counter::new("making clips", set.clips());
+fn make_sample(root: &Path, modality: Modality, ffmpeg: &Ffmpeg) -> Result<(), Failure> {
+    let set = SampleSet::standard(modality);
+    let counter = Counter::new("making files", set.files());
     let made = sample::write::make(root, set, ffmpeg, &|| counter.advance())?;
     drop(counter);
     let state = match made {
         Made::Already => "is complete",
         Made::Now => "made",
     };
-    println!("sample set {state}: {} clips in {}", set.clips(), root.display());
+    println!("sample set {state}: {} {modality} files in {}", set.files(), root.display());
     Ok(())
 }
 

@@ -47,9 +47,6 @@ pub enum TaskError {
         /// What was asked for.
         name: String,
     },
-    /// Planned, but nothing is there.
-    #[error("{0} is not there yet: choose --modality video")]
-    NotThereYet(Modality),
     /// A task of another modality.
     #[error("task {task} is about {found}, not {asked}")]
     Modality {
@@ -78,18 +75,15 @@ impl Task {
     /// The task of that name, or the modality's default one.
     ///
     /// # Errors
-    /// Unknown, of another modality, or not there yet.
+    /// Unknown, or of another modality.
     pub fn find(name: Option<&str>, modality: Modality, source: Source) -> Result<Self, TaskError> {
         let default = match source {
             Source::Downloaded => modality.to_string(),
             Source::Sample => format!("{modality}-sample"),
         };
-        let text = match name {
-            None => tasks::built_in(&default).ok_or(TaskError::NotThereYet(modality))?,
-            Some(name) => {
-                tasks::built_in(name).ok_or_else(|| TaskError::Unknown { name: name.to_owned() })?
-            }
-        };
+        let name = name.unwrap_or(&default);
+        let text =
+            tasks::built_in(name).ok_or_else(|| TaskError::Unknown { name: name.to_owned() })?;
         let task: Self = toml::from_str(text).expect("built-in tasks are valid: tested");
         if task.modality != modality {
             let (task, found) = (task.name, task.modality);
@@ -130,9 +124,11 @@ mod tests {
 
     #[test]
     fn the_default_follows_modality_and_source() {
-        let name = |source| Task::find(None, Modality::Video, source).unwrap().name;
-        assert_eq!(name(Source::Downloaded), "video");
-        assert_eq!(name(Source::Sample), "video-sample");
+        for modality in Modality::ALL {
+            let name = |source| Task::find(None, modality, source).unwrap().name;
+            assert_eq!(name(Source::Downloaded), modality.as_str());
+            assert_eq!(name(Source::Sample), format!("{modality}-sample"));
+        }
     }
 
     #[test]
@@ -140,9 +136,8 @@ mod tests {
         let find = |name, modality| Task::find(name, modality, Source::Sample).unwrap_err();
         assert_eq!(
             find(Some("vidoe"), Modality::Video).to_string(),
-            "unknown task \"vidoe\": choose video, video-sample"
+            "unknown task \"vidoe\": choose image, image-sample, video, video-sample, audio, audio-sample"
         );
-        assert!(matches!(find(None, Modality::Audio), TaskError::NotThereYet(Modality::Audio)));
         assert!(matches!(find(Some("video"), Modality::Image), TaskError::Modality { .. }));
         let task = Task::find(Some("video"), Modality::Video, Source::Sample).unwrap();
         assert!(task.require_source(Source::Sample).is_err());

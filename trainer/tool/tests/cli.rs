@@ -12,6 +12,7 @@ use std::time::SystemTime;
 
 use dfr_contract::exit;
 use dfr_contract::footer::Footer;
+use dfr_contract::modality::Modality;
 use dfr_media::ffmpeg::{Ffmpeg, SearchPlaces};
 use dfr_media::sample::SampleSet;
 use dfr_media::sample::write::make;
@@ -35,7 +36,13 @@ impl Home {
 
     fn with_clips_in(root: &str) -> Self {
         let home = Self::new();
-        make(&home.path(root), SampleSet { recordings: 2 }, &ffmpeg().0, &|| ()).unwrap();
+        make(
+            &home.path(root),
+            SampleSet { modality: Modality::Video, recordings: 2 },
+            &ffmpeg().0,
+            &|| (),
+        )
+        .unwrap();
         home
     }
 
@@ -93,9 +100,8 @@ fn bad_input_is_refused_with_the_way_out_and_creates_nothing() {
     refused("prepare --modality video --max-samples 0", exit::USAGE, &["max-samples"]);
     refused("prepare --modality video --max-gb 0", exit::USAGE, &["max-gb"]);
     refused("prepare --verify --modality video", exit::CONFIGURATION, &["video_datasets.yaml"]);
-    refused("prepare --sample --modality audio", exit::CONFIGURATION, &["audio is not there yet"]);
-    refused("prepare --sample --modality image", exit::CONFIGURATION, &["image is not there yet"]);
-    refused("prepare --modality video --task x", exit::USAGE, &["video, video-sample"]);
+    refused("prepare --modality video --task x", exit::USAGE, &["image, image-sample, video"]);
+    refused("prepare --modality image --task audio", exit::USAGE, &["task audio is about audio"]);
     refused("prepare --sample --modality video --task video", exit::USAGE, &["--sample"]);
     refused("seal --modality video --data /no/such", exit::CONFIGURATION, &["/no/such/datasets"]);
     refused("seal --modality video --task video-sample", exit::USAGE, &["video-sample"]);
@@ -113,6 +119,43 @@ fn bad_input_is_refused_with_the_way_out_and_creates_nothing() {
         &["/no/such", build_line],
     );
     refused("train --modality video --trainer /bin/sh", exit::CONFIGURATION, &["dfr prepare"]);
+}
+
+/// The decoders are processes of `dfr`: with one pool the rest is decoded after a damaged file too.
+#[test]
+fn pictures_and_sounds_are_packed_and_a_damaged_file_is_named() {
+    for modality in [Modality::Image, Modality::Audio] {
+        let home = Home::new();
+        let set = SampleSet { modality, recordings: 3 };
+        make(&home.path("cache"), set, &ffmpeg().0, &|| ()).unwrap();
+        let clean = home.dfr(&format!("prepare --modality {modality} --workers 2"));
+        let (stdout, stderr) = (text(&clean.stdout), text(&clean.stderr));
+        assert_eq!(clean.status.code(), Some(i32::from(exit::OK)), "{stdout}{stderr}");
+        assert!(stdout.contains(&format!("pack for task {modality}: 36 files, ")), "{stdout}");
+        let folder = home.path(&format!("cache/datasets/{modality}"));
+        let dataset = fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+        let name = dataset.file_name().unwrap().to_str().unwrap().to_owned();
+        let files = fs::read_dir(&dataset).unwrap().map(|file| file.unwrap().path());
+        let bad =
+            files.into_iter().find(|file| file.to_string_lossy().contains("/000001.")).unwrap();
+        fs::write(&bad, "neither a picture nor a sound").unwrap();
+        let output = home.dfr(&format!("seal --modality {modality}"));
+        let stdout = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(i32::from(exit::PARTIAL)), "{stdout}");
+        let bad = bad.file_name().unwrap().to_str().unwrap();
+        assert!(stdout.contains(&format!("left out {name}/{bad}: cannot decode: ")), "{stdout}");
+        let audit = home.dfr(&format!("audit --modality {modality}"));
+        assert_eq!(audit.status.code(), Some(i32::from(exit::OK)), "{}", text(&audit.stderr));
+        let verify = text(&home.dfr(&format!("prepare --verify --modality {modality}")).stdout);
+        assert!(verify.contains("3 OK"), "{verify}");
+    }
+}
+
+#[test]
+fn nobody_but_a_pool_can_talk_to_a_decoder() {
+    let output = Home::new().command("decode-worker").stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(i32::from(exit::OK)));
+    assert!(output.stdout.is_empty() && output.stderr.is_empty());
 }
 
 #[test]

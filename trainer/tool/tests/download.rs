@@ -16,6 +16,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use dfr_contract::exit;
+use dfr_contract::modality::Modality;
 use dfr_media::ffmpeg::{Ffmpeg, SearchPlaces};
 use dfr_media::sample::SampleSet;
 use dfr_media::sample::write::make;
@@ -125,7 +126,13 @@ fn serve_clips(hub: &Hub, root: &Path) -> Vec<(String, &'static str)> {
 #[test]
 fn clips_are_fetched_packed_and_used_again_without_network() {
     let home = Home::new();
-    make(&home.path("source"), SampleSet { recordings: 3 }, &ffmpeg(), &|| ()).unwrap();
+    make(
+        &home.path("source"),
+        SampleSet { modality: Modality::Video, recordings: 3 },
+        &ffmpeg(),
+        &|| (),
+    )
+    .unwrap();
     let sets = serve_clips(&home.hub, &home.path("source"));
     let sets: Vec<(&str, &str)> =
         sets.iter().map(|(name, class)| (name.as_str(), *class)).collect();

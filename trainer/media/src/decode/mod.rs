@@ -1,19 +1,25 @@
 //! A file to one record.
 
+pub mod picture;
+pub mod sound;
 pub mod video;
+pub mod worker;
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use dfr_codecs::worker::Failure;
 use dfr_contract::input::{InputSpec, RecordSpec};
-use dfr_contract::modality::Modality;
 use dfr_contract::pack::Part;
 
-use crate::ffmpeg::{Ffmpeg, FfmpegError};
+use crate::ffmpeg::{Ffmpeg, FfmpegError, TIMED_OUT};
+use crate::fingerprint::Fingerprint;
 use crate::fingerprint::clip::Clip;
 use video::ClipDecoder;
+use worker::Ask;
 
-/// Time that ffmpeg may take for one file, for each of its two passes.
+/// Time that ffmpeg may take for one clip, for each of its two passes.
 pub const LIMIT: Duration = Duration::from_secs(10);
 
 /// Why a file gave no record.
@@ -36,18 +42,40 @@ pub enum DecodeError {
     /// ffmpeg's own output could not be read.
     #[error("unreadable picture from ffmpeg")]
     Picture,
-    /// A kind of media that is not decoded yet.
-    #[error("{0} is not there yet")]
-    NotThereYet(Modality),
+    /// What a worker found wrong with a picture or sound.
+    #[error("cannot decode: {0}")]
+    Refused(String),
+    /// A worker took too long and was ended.
+    #[error("cannot decode: {TIMED_OUT} {} s", .0.as_secs_f64())]
+    TimedOut(Duration),
+    /// A worker ended over the file, or ran out of memory.
+    #[error("cannot decode: {0}")]
+    Died(String),
+    /// There is no worker to decode it; the file may be sound.
+    #[error("cannot start a decoder: {0}")]
+    NoWorker(io::Error),
+}
+
+impl From<Failure> for DecodeError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(reason) => Self::Refused(reason),
+            Failure::Deadline(limit) => Self::TimedOut(limit),
+            Failure::Died(reason) => Self::Died(reason),
+            Failure::Start(error) => Self::NoWorker(error),
+        }
+    }
 }
 
 /// Decodes files into records of one input.
 pub struct Decoder<'a> {
     /// The program that decodes clips.
     pub ffmpeg: &'a Ffmpeg,
+    /// Whom to ask to decode pictures and sounds.
+    pub ask: Ask<'a>,
     /// What a record holds.
     pub input: &'a InputSpec,
-    /// Per file, and of clips per pass; normally [`LIMIT`].
+    /// Of ffmpeg per pass; normally [`LIMIT`].
     pub limit: Duration,
 }
 
@@ -58,8 +86,8 @@ pub struct Decoded {
     pub bytes: Vec<u8>,
     /// Samples of a sound before the silence behind it; 0 for pictures.
     pub length: u32,
-    /// What it shows.
-    pub clip: Clip,
+    /// What it looks or sounds like.
+    pub fingerprint: Fingerprint,
 }
 
 impl Decoder<'_> {
@@ -73,10 +101,11 @@ impl Decoder<'_> {
                 let clip = ClipDecoder { ffmpeg: self.ffmpeg, frames, frame, limit: self.limit };
                 let bytes = clip.decode(file)?;
                 let clip = Clip::of_record(&bytes, &self.input.record_shape(part));
-                Ok(Decoded { clip, bytes, length: 0 })
+                Ok(Decoded { bytes, length: 0, fingerprint: Fingerprint::Clip(clip) })
             }
-            RecordSpec::Image(_) => Err(DecodeError::NotThereYet(Modality::Image)),
-            RecordSpec::Audio(_) => Err(DecodeError::NotThereYet(Modality::Audio)),
+            RecordSpec::Image(_) | RecordSpec::Audio(_) => {
+                Ok(worker::decode(self.ask, file, self.input, part)?)
+            }
         }
     }
 }

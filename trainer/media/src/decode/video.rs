@@ -36,7 +36,7 @@ impl ClipDecoder<'_> {
             return Err(DecodeError::Damaged { found: pictures.len(), asked: indices.len() });
         }
         let planes =
-            pictures.into_iter().map(|p| planar(&to_size(p, width, height, preprocessing)));
+            pictures.into_iter().map(|p| to_size(p, width, height, preprocessing).planar());
         repeat_last(planes.collect(), self.frames).ok_or(DecodeError::NoFrame)
     }
 
@@ -108,11 +108,6 @@ fn read_picture(bytes: &[u8]) -> Option<(Picture, &[u8])> {
     Some((Picture { width, height, rgb: rgb.to_vec() }, rest))
 }
 
-/// `H W C` to `C H W`.
-fn planar(picture: &Picture) -> Vec<u8> {
-    (0..3).flat_map(|c| picture.rgb.iter().skip(c).step_by(3).copied()).collect()
-}
-
 fn repeat_last(mut planes: Vec<Vec<u8>>, wanted: u32) -> Option<Vec<u8>> {
     let last = planes.last()?.clone();
     planes.resize(wanted as usize, last);
@@ -151,11 +146,5 @@ mod tests {
     fn short_clips_repeat_their_last_frame_and_empty_ones_fail() {
         assert_eq!(repeat_last(vec![vec![1], vec![2]], 4), Some(vec![1, 2, 2, 2]));
         assert_eq!(repeat_last(Vec::new(), 4), None);
-    }
-
-    #[test]
-    fn planes_follow_each_other() {
-        let picture = Picture { width: 2, height: 1, rgb: vec![1, 2, 3, 4, 5, 6] };
-        assert_eq!(planar(&picture), [1, 4, 2, 5, 3, 6]);
     }
 }

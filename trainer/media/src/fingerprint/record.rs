@@ -4,10 +4,18 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::files::{self, FileError};
-use crate::fingerprint::clip::{Clip, NoClip};
+use dfr_contract::modality::Modality;
 
-const HEAD: &str = "sha256\trecording\tfirst\tmiddle\tlast";
+use crate::files::{self, FileError};
+use crate::fingerprint::{Fingerprint, NoFingerprint};
+
+/// First line of a record of that kind of media.
+fn head(modality: Modality) -> &'static str {
+    match modality {
+        Modality::Image | Modality::Video => "sha256\trecording\tfirst\tmiddle\tlast",
+        Modality::Audio => "sha256\trecording\twords",
+    }
+}
 
 /// Why the record cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -34,11 +42,11 @@ pub enum RecordError {
 #[derive(Debug, thiserror::Error)]
 pub enum LineError {
     /// Not the columns that are written.
-    #[error("not the columns {}", HEAD.replace('\t', ", "))]
-    Columns,
-    /// Hashes that are none.
+    #[error("not the columns {}", head(*.0).replace('\t', ", "))]
+    Columns(Modality),
+    /// A fingerprint that is none.
     #[error(transparent)]
-    Clip(#[from] NoClip),
+    Fingerprint(#[from] NoFingerprint),
 }
 
 /// One file.
@@ -48,30 +56,30 @@ pub struct Line {
     pub sha256: String,
     /// What it was made from, without tabs and line breaks.
     pub recording: String,
-    /// What it shows.
-    pub clip: Clip,
+    /// What it looks or sounds like.
+    pub fingerprint: Fingerprint,
 }
 
 impl Line {
     /// A line for a file.
-    pub fn new(sha256: &str, recording: &str, clip: Clip) -> Self {
+    pub fn new(sha256: &str, recording: &str, fingerprint: Fingerprint) -> Self {
         let recording = recording.replace(['\t', '\n', '\r'], " ");
-        Self { sha256: sha256.to_owned(), recording, clip }
+        Self { sha256: sha256.to_owned(), recording, fingerprint }
     }
 
     fn key(&self) -> (String, String) {
         (self.sha256.clone(), self.recording.clone())
     }
 
-    fn parse(text: &str) -> Result<Self, LineError> {
+    fn parse(modality: Modality, text: &str) -> Result<Self, LineError> {
         let mut columns = text.splitn(3, '\t');
-        let mut next = || columns.next().ok_or(LineError::Columns);
-        let (sha256, recording, clip) = (next()?, next()?, next()?);
-        Ok(Self::new(sha256, recording, clip.parse()?))
+        let mut next = || columns.next().ok_or(LineError::Columns(modality));
+        let (sha256, recording, fingerprint) = (next()?, next()?, next()?);
+        Ok(Self::new(sha256, recording, Fingerprint::parse(modality, fingerprint)?))
     }
 
     fn print(&self) -> String {
-        format!("{}\t{}\t{}\n", self.sha256, self.recording, self.clip)
+        format!("{}\t{}\t{}\n", self.sha256, self.recording, self.fingerprint)
     }
 }
 
@@ -79,6 +87,7 @@ impl Line {
 #[derive(Debug)]
 pub struct Record {
     path: PathBuf,
+    modality: Modality,
     lines: Vec<Line>,
     known: HashMap<(String, String), usize>,
 }
@@ -88,17 +97,18 @@ impl Record {
     ///
     /// # Errors
     /// The disk; a line that is damaged.
-    pub fn read(path: &Path) -> Result<Self, RecordError> {
+    pub fn read(path: &Path, modality: Modality) -> Result<Self, RecordError> {
         let text = files::read_optional(path)?.unwrap_or_default();
-        let mut record = Self { path: path.to_owned(), lines: Vec::new(), known: HashMap::new() };
+        let (lines, known) = (Vec::new(), HashMap::new());
+        let mut record = Self { path: path.to_owned(), modality, lines, known };
         for (index, line) in text.lines().enumerate() {
             let wrong =
                 |source| RecordError::Line { path: path.to_owned(), line: index + 1, source };
             match (index, line) {
-                (0, HEAD) => (),
-                (0, _) => return Err(wrong(LineError::Columns)),
+                (0, first) if first == head(modality) => (),
+                (0, _) => return Err(wrong(LineError::Columns(modality))),
                 _ => {
-                    record.rank(Line::parse(line).map_err(wrong)?);
+                    record.rank(Line::parse(modality, line).map_err(wrong)?);
                 }
             }
         }
@@ -121,27 +131,32 @@ impl Record {
     /// The disk.
     pub fn write(&self) -> Result<(), FileError> {
         let lines: String = self.lines.iter().map(Line::print).collect();
-        files::write_private(&self.path, format!("{HEAD}\n{lines}").as_bytes())
+        let text = format!("{}\n{lines}", head(self.modality));
+        files::write_private(&self.path, text.as_bytes())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fingerprint::audio::Sound;
+    use crate::fingerprint::clip::Clip;
     use std::fs;
 
+    const VIDEO: Modality = Modality::Video;
+
     fn line(sha256: &str, recording: &str) -> Line {
-        Line::new(sha256, recording, Clip([Some(1), None, Some(3)]))
+        Line::new(sha256, recording, Fingerprint::Clip(Clip([Some(1), None, Some(3)])))
     }
 
     #[test]
     fn what_was_first_stays_first() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("seen.tsv");
-        let mut record = Record::read(&path).unwrap();
+        let mut record = Record::read(&path, VIDEO).unwrap();
         assert_eq!([record.rank(line("a", "x\ty")), record.rank(line("b", "x"))], [0, 1]);
         record.write().unwrap();
-        let mut again = Record::read(&path).unwrap();
+        let mut again = Record::read(&path, VIDEO).unwrap();
         let ranks = [line("c", "z"), line("b", "x"), line("a", "x\ty"), line("a", "other")];
         assert_eq!(ranks.map(|line| again.rank(line)), [2, 1, 0, 3]);
         let before = fs::read_to_string(&path).unwrap();
@@ -155,14 +170,32 @@ mod tests {
         let path = dir.path().join("seen.tsv");
         let texts = [
             ("other\n", "line 1: not the columns"),
-            (&format!("{HEAD}\na\tb\n"), "line 2: not the columns"),
-            (&format!("{HEAD}\na\tb\tflat\tflat\tflat\na\tc\tx\ty\tz\n"), "line 3: not three"),
+            (&format!("{}\na\tb\n", head(VIDEO)), "line 2: not the columns"),
+            (
+                &format!("{}\na\tb\tflat\tflat\tflat\na\tc\tx\ty\tz\n", head(VIDEO)),
+                "line 3: not three",
+            ),
         ];
         for (text, message) in texts {
             fs::write(&path, text).unwrap();
-            let error = Record::read(&path).unwrap_err().to_string();
+            let error = Record::read(&path, VIDEO).unwrap_err().to_string();
             assert!(error.contains(message), "{error}");
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn sounds_are_read_as_they_are_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("seen.tsv");
+        let words = |words: &[Option<u32>]| Fingerprint::Sound(Sound(words.into()));
+        let lines = [words(&[Some(7), None]), words(&[])].map(|f| Line::new("a", "x", f));
+        for line in lines {
+            let mut record = Record::read(&path, Modality::Audio).unwrap();
+            record.rank(line.clone());
+            record.write().unwrap();
+            assert_eq!(Record::read(&path, Modality::Audio).unwrap().lines, [line]);
+            fs::remove_file(&path).unwrap();
         }
     }
 }

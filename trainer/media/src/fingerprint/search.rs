@@ -1,7 +1,8 @@
 //! Finds what shows the same as something earlier, without comparing all with all.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use crate::fingerprint::Fingerprint;
 use crate::fingerprint::clip::{Clip, TOLERANCE};
 
 /// One more band than bits may differ: two hashes that are close agree on one band at least.
@@ -18,14 +19,15 @@ pub struct Seen<'a> {
     pub sha256: &'a str,
     /// What it was made from: files of one recording share a part, so they are no duplicates.
     pub recording: &'a str,
-    /// What it shows.
-    pub clip: Clip,
+    /// What it looks or sounds like.
+    pub fingerprint: &'a Fingerprint,
 }
 
 impl Seen<'_> {
-    fn repeats(&self, other: &Seen) -> bool {
-        let same = self.sha256 == other.sha256 || self.clip.alike(&other.clip);
-        same && self.recording != other.recording
+    /// `shift` says where a sound begins in the other.
+    fn repeats(&self, other: &Seen, shift: i64) -> bool {
+        let alike = || self.fingerprint.alike(other.fingerprint, shift);
+        (self.sha256 == other.sha256 || alike()) && self.recording != other.recording
     }
 }
 
@@ -35,7 +37,8 @@ pub fn duplicates(files: &[Seen]) -> Vec<Option<usize>> {
     let mut index = Index::default();
     let find = |(at, file): (usize, &Seen)| {
         let near = index.near(file);
-        let found = near.into_iter().filter(|earlier| file.repeats(&files[*earlier])).min();
+        let repeated = near.into_iter().filter(|(at, shift)| file.repeats(&files[*at], *shift));
+        let found = repeated.map(|(at, _)| at).min();
         if found.is_none() {
             index.add(at, file);
         }
@@ -44,49 +47,69 @@ pub fn duplicates(files: &[Seen]) -> Vec<Option<usize>> {
     files.iter().enumerate().map(find).collect()
 }
 
-/// A band of one frame's hash, or the bytes.
+/// A band of one frame's hash, a word of a sound, or the bytes.
 #[derive(PartialEq, Eq, Hash)]
 enum Key {
     Band { frame: usize, band: u32, bits: u64 },
+    Word(u32),
     Bytes(String),
 }
 
+/// Files by key, each with the place where the key stands in its sound.
 #[derive(Default)]
-struct Index(HashMap<Key, Vec<usize>>);
+struct Index(HashMap<Key, Vec<(usize, i64)>>);
 
 impl Index {
-    fn near(&self, file: &Seen) -> Vec<usize> {
-        keys(file).iter().filter_map(|key| self.0.get(key)).flatten().copied().collect()
+    /// Files that share a key, and how far this one is shifted against them then.
+    fn near(&self, file: &Seen) -> HashSet<(usize, i64)> {
+        let keys =
+            keys(file).into_iter().filter_map(|(key, place)| Some((self.0.get(&key)?, place)));
+        let files = |(files, place): (&Vec<(usize, i64)>, i64)| -> Vec<(usize, i64)> {
+            files.iter().map(|(file, there)| (*file, place - there)).collect()
+        };
+        keys.flat_map(files).collect()
     }
 
     fn add(&mut self, at: usize, file: &Seen) {
-        for key in keys(file) {
-            self.0.entry(key).or_default().push(at);
+        for (key, place) in keys(file) {
+            self.0.entry(key).or_default().push((at, place));
         }
     }
 }
 
+fn keys(file: &Seen) -> Vec<(Key, i64)> {
+    let mut keys = match file.fingerprint {
+        Fingerprint::Clip(clip) => bands(clip).into_iter().map(|key| (key, 0)).collect(),
+        Fingerprint::Sound(sound) => {
+            sound.landmarks().map(|(word, place)| (Key::Word(word), place)).collect::<Vec<_>>()
+        }
+    };
+    keys.push((Key::Bytes(file.sha256.to_owned()), 0));
+    keys
+}
+
 /// Clips that are alike are flat in the same frames, so both are looked up by the same frame.
-fn keys(file: &Seen) -> Vec<Key> {
-    let telling = LOOKED_UP.into_iter().find_map(|frame| Some((frame, file.clip.0[frame]?)));
+fn bands(clip: &Clip) -> Vec<Key> {
+    let telling = LOOKED_UP.into_iter().find_map(|frame| Some((frame, clip.0[frame]?)));
     let bands = telling.into_iter().flat_map(|(frame, hash)| {
         (0..BANDS).map(move |band| {
             let bits = (hash >> (band * BAND_BITS)) & ((1 << BAND_BITS) - 1);
             Key::Band { frame, band, bits }
         })
     });
-    bands.chain([Key::Bytes(file.sha256.to_owned())]).collect()
+    bands.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fingerprint::audio::Sound;
     use proptest::prelude::*;
 
     fn brute_force(files: &[Seen]) -> Vec<Option<usize>> {
         let mut found: Vec<Option<usize>> = Vec::new();
         for file in files {
-            let repeats = |at: &usize| found[*at].is_none() && file.repeats(&files[*at]);
+            let repeats = |at: &usize| found[*at].is_none() && file.repeats(&files[*at], 0);
             let first = (0..found.len()).find(repeats);
             found.push(first);
         }
@@ -110,8 +133,10 @@ mod tests {
         ) {
             let names: Vec<(String, String)> =
                 files.iter().map(|(_, r, s)| (r.to_string(), s.to_string())).collect();
-            let seen: Vec<Seen> = files.iter().zip(&names)
-                .map(|((clip, ..), (r, s))| Seen { sha256: s, recording: r, clip: Clip(*clip) })
+            let clips: Vec<Fingerprint> =
+                files.iter().map(|(clip, ..)| Fingerprint::Clip(Clip(*clip))).collect();
+            let seen: Vec<Seen> = clips.iter().zip(&names)
+                .map(|(clip, (r, s))| Seen { sha256: s, recording: r, fingerprint: clip })
                 .collect();
             let found = duplicates(&seen);
             prop_assert_eq!(&found, &brute_force(&seen));
@@ -125,18 +150,39 @@ mod tests {
             hash in any::<u64>(), flips in prop::collection::vec(0..64_u32, 0..=TOLERANCE as usize)
         ) {
             let other = flips.into_iter().fold(hash, |hash, bit| hash ^ (1 << bit));
-            let seen = |recording, hash| Seen { sha256: recording, recording, clip: Clip([Some(hash); 3]) };
-            prop_assert_eq!(duplicates(&[seen("a", hash), seen("b", other)]), [None, Some(0)]);
+            let clips = [hash, other].map(|hash| Fingerprint::Clip(Clip([Some(hash); 3])));
+            let seen = |name, fingerprint| Seen { sha256: name, recording: name, fingerprint };
+            prop_assert_eq!(
+                duplicates(&[seen("a", &clips[0]), seen("b", &clips[1])]), [None, Some(0)]
+            );
         }
     }
 
     #[test]
     fn twins_are_no_duplicates_and_the_same_bytes_are_even_when_flat() {
-        let clip = Clip([Some(7); 3]);
-        let seen = |sha256, recording, clip| Seen { sha256, recording, clip };
-        assert_eq!(duplicates(&[seen("1", "a", clip), seen("2", "a", clip)]), [None, None]);
-        let flat = Clip([None; 3]);
-        let files = [seen("1", "a", flat), seen("2", "b", flat), seen("1", "c", flat)];
+        let [clip, flat] = [Some(7), None].map(|hash| Fingerprint::Clip(Clip([hash; 3])));
+        let seen = |sha256, recording, fingerprint| Seen { sha256, recording, fingerprint };
+        assert_eq!(duplicates(&[seen("1", "a", &clip), seen("2", "a", &clip)]), [None, None]);
+        let files = [seen("1", "a", &flat), seen("2", "b", &flat), seen("1", "c", &flat)];
         assert_eq!(duplicates(&files), [None, None, Some(0)]);
+    }
+
+    #[test]
+    fn a_sound_is_found_again_though_it_begins_later_and_has_errors() {
+        let word = |at: u32| Some(at.wrapping_mul(0x9e37_79b9) | 1);
+        let sound = |words: Vec<Option<u32>>| Fingerprint::Sound(Sound(words.into()));
+        let whole = sound((0..300).map(word).collect());
+        // Half of the words have a quarter of their bits wrong.
+        let wrong = |at: u32| {
+            word(at).map(|word| if at.is_multiple_of(2) { word ^ 0x0101_0f04 } else { word })
+        };
+        let later = sound((60..300).map(wrong).collect());
+        let other = sound((1000..1300).map(word).collect());
+        let silent = sound(vec![None; 300]);
+        let all = [&whole, &later, &other, &silent, &silent];
+        let names = ["a", "b", "c", "d", "e"];
+        let seen = |(fingerprint, name)| Seen { sha256: name, recording: name, fingerprint };
+        let seen: Vec<Seen> = all.into_iter().zip(names).map(seen).collect();
+        assert_eq!(duplicates(&seen), [None, Some(0), None, None, None]);
     }
 }

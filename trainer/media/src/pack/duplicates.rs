@@ -16,7 +16,8 @@ pub fn find(record: &mut Record, stored: &[Stored]) -> Vec<LeftOut> {
         let id = stored.item.file.id();
         (split::rank(&id), id)
     });
-    let line = |s: &&Stored| Line::new(&s.item.sha256, &s.item.file.recording, s.clip);
+    let line =
+        |s: &&Stored| Line::new(&s.item.sha256, &s.item.file.recording, s.fingerprint.clone());
     let ranks: Vec<usize> = files.iter().map(|file| record.rank(line(file))).collect();
     let mut ranked: Vec<(usize, &Stored)> = ranks.into_iter().zip(files).collect();
     // Stable: files with one line in the record keep their order.
@@ -26,9 +27,10 @@ pub fn find(record: &mut Record, stored: &[Stored]) -> Vec<LeftOut> {
     found.filter_map(|(at, first)| Some(left_out(ranked[at].1, ranked[first?].1))).collect()
 }
 
-fn seen<'a>(stored: &Stored<'a>) -> Seen<'a> {
+fn seen<'a>(stored: &'a Stored<'a>) -> Seen<'a> {
     let item = stored.item;
-    Seen { sha256: &item.sha256, recording: &item.file.recording, clip: stored.clip }
+    let fingerprint = &stored.fingerprint;
+    Seen { sha256: &item.sha256, recording: &item.file.recording, fingerprint }
 }
 
 fn left_out(later: &Stored, first: &Stored) -> LeftOut {

@@ -37,7 +37,7 @@ impl Fill<'_> {
         files::create_dir(dir)?;
         files::create_private_dir(&dir.join(file::VAULT))?;
         let (stored, mut left_out) = self.decode(dir)?;
-        let all: Vec<Stored> = stored.iter().flatten().copied().collect();
+        let all: Vec<Stored> = stored.iter().flatten().cloned().collect();
         let repeated = duplicates::find(record, &all);
         record.write()?;
         left_out.extend(repeated.iter().cloned());

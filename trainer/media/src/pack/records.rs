@@ -13,21 +13,21 @@ use rayon::prelude::*;
 use crate::Advance;
 use crate::decode::{DecodeError, Decoded, Decoder};
 use crate::files::{self, FileError, at};
-use crate::fingerprint::clip::Clip;
+use crate::fingerprint::Fingerprint;
 use crate::pack::plan::Item;
 
 /// Files decoded at once before they are written, per worker: bounds memory.
 const BATCH_PER_WORKER: usize = 4;
 
 /// A file whose record is written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Stored<'a> {
     /// The file.
     pub item: &'a Item,
     /// Samples of its sound before the silence behind it; 0 for pictures.
     pub length: u32,
-    /// What its record shows.
-    pub clip: Clip,
+    /// What its record looks or sounds like.
+    pub fingerprint: Fingerprint,
 }
 
 /// The file of records of one part.
@@ -45,7 +45,7 @@ impl Records<'_> {
     /// be decoded.
     ///
     /// # Errors
-    /// The disk.
+    /// The disk; decoders cannot be started.
     pub fn write<'i>(
         &self,
         items: &[&'i Item],
@@ -65,9 +65,12 @@ impl Records<'_> {
             let records: Vec<_> = batch.par_iter().map(decode).collect();
             for (item, record) in batch.iter().zip(records) {
                 match record {
-                    Ok(Decoded { bytes, length, clip }) => {
+                    Ok(Decoded { bytes, length, fingerprint }) => {
                         out.write_all(&bytes).map_err(at("write", &path))?;
-                        stored.push(Stored { item, length, clip });
+                        stored.push(Stored { item, length, fingerprint });
+                    }
+                    Err(DecodeError::NoWorker(error)) => {
+                        return Err(at("start a decoder for", &item.file.path)(error));
                     }
                     Err(error) => left_out.push(lost(item, &error)),
                 }
@@ -100,7 +103,7 @@ impl Records<'_> {
                     file.read_exact_at(&mut bytes, from as u64 * stride)?;
                     file.write_all_at(&bytes, kept.len() as u64 * stride)?;
                 }
-                kept.push(*record);
+                kept.push(record.clone());
             }
             file.set_len(kept.len() as u64 * stride)?;
             file.sync_all()

@@ -164,7 +164,7 @@ fn fill_and_audit(
 ) -> Result<(PackHeader, Report), PackError> {
     let Plan { modality, input, .. } = fill.plan;
     let path = vault.fingerprints(&format!("{modality}-{}", input.decoding()))?;
-    let header = fill.run(dir, &mut Record::read(&path)?)?;
+    let header = fill.run(dir, &mut Record::read(&path, *modality)?)?;
     let report = audit::pack(dir)?;
     if report.passes() { Ok((header, report)) } else { Err(refusal(vault, report)) }
 }

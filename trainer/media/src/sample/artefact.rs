@@ -15,28 +15,25 @@
 
 use rand::{Rng, RngExt as _};
 
+use crate::sample::Trace;
 use crate::sample::noise;
-use crate::sample::scene::{Frame, SIDE};
+use crate::sample::scene::{Frame, Size};
 
-/// Root mean square of what is added, in grey levels: log-uniform between these two. This sets how
-/// hard the sample set is: at the lower end the trace is below the rounding of one pixel and shows
-/// only in averages over many.
-pub const GAIN: std::ops::Range<f32> = 0.04..1.2;
+/// How the trace is drawn; sets how hard a sample set is.
+#[derive(Clone, Debug)]
+pub struct Strength {
+    /// The stride is one of these two.
+    pub strides: [usize; 2],
+    /// Root mean square of what is added, in grey levels: log-uniform between these two.
+    pub gain: std::ops::Range<f32>,
+}
 
 /// How far a tap of a learned kernel lies from 1, at most.
 const TAP_SPREAD: f32 = 0.3;
 
-/// Which trace a clip carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trace {
-    /// Fixed-pattern noise of a sensor: the real class.
-    Sensor,
-    /// Uneven overlap of a transposed convolution: the synthetic class.
-    Upsampling,
-}
-
 /// What is drawn once per recording; both twins share it, so that they differ in the trace alone.
 pub struct Layer {
+    size: Size,
     stride: usize,
     /// Taps across and down; one more than the stride, so that they overlap unevenly.
     taps: [Vec<f32>; 2],
@@ -46,15 +43,17 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// Draws stride, kernel, gain and the sensor's pattern.
-    pub fn draw(rng: &mut impl Rng) -> Self {
-        let stride = if rng.random() { 2 } else { 4 };
+    /// Draws stride, kernel, gain and the sensor's pattern for frames of `size`, which the strides
+    /// divide.
+    pub fn draw(size: Size, strength: &Strength, rng: &mut impl Rng) -> Self {
+        let Strength { strides, gain } = strength;
+        let stride = if rng.random() { strides[0] } else { strides[1] };
         let tap = |_| rng.random_range(1.0 - TAP_SPREAD..1.0 + TAP_SPREAD);
         let mut taps: Vec<f32> = (0..2 * (stride + 1)).map(tap).collect();
         let down = taps.split_off(stride + 1);
-        let gain = (rng.random_range(GAIN.start.ln()..GAIN.end.ln())).exp();
-        let sensor = (0..SIDE * SIDE).map(|_| noise::grain(rng)).collect();
-        Self { stride, taps: [taps, down], gain, sensor }
+        let gain = (rng.random_range(gain.start.ln()..gain.end.ln())).exp();
+        let sensor = (0..size[0] * size[1]).map(|_| noise::grain(rng)).collect();
+        Self { size, stride, taps: [taps, down], gain, sensor }
     }
 
     /// Adds a trace to every frame, equally to red, green and blue.
@@ -76,23 +75,22 @@ impl Layer {
     /// Brightness after downsampling by the stride and an upsampling whose overlap is evened out:
     /// the transposed convolution divided by its own overlap.
     fn brightness(&self, frame: &Frame) -> Vec<f32> {
-        let small = downsample(frame, self.stride);
+        let [width, height] = self.size;
+        let small = downsample(frame, width, self.stride);
         let [across, down] = &self.taps;
-        let rows = small.chunks(SIDE / self.stride).flat_map(|row| self.upsample(row, across));
+        let rows = small.chunks(width / self.stride).flat_map(|row| self.upsample(row, across));
         let wide: Vec<f32> = rows.collect();
-        let columns: Vec<Vec<f32>> = (0..SIDE)
-            .map(|x| {
-                self.upsample(&wide.iter().skip(x).step_by(SIDE).copied().collect::<Vec<_>>(), down)
-            })
-            .collect();
-        (0..SIDE * SIDE).map(|i| columns[i % SIDE][i / SIDE]).collect()
+        let column = |x: usize| wide.iter().skip(x).step_by(width).copied().collect::<Vec<_>>();
+        let columns: Vec<Vec<f32>> = (0..width).map(|x| self.upsample(&column(x), down)).collect();
+        (0..width * height).map(|i| columns[i % width][i / width]).collect()
     }
 
     /// One row through zero-insertion and kernel, divided by the taps that met at each pixel.
     fn upsample(&self, row: &[f32], taps: &[f32]) -> Vec<f32> {
-        let (mut sum, mut weight) = (vec![0.0; SIDE], vec![0.0; SIDE]);
+        let length = row.len() * self.stride;
+        let (mut sum, mut weight) = (vec![0.0; length], vec![0.0; length]);
         for (i, value) in row.iter().enumerate() {
-            for (j, tap) in taps.iter().enumerate().take(SIDE - i * self.stride) {
+            for (j, tap) in taps.iter().enumerate().take(length - i * self.stride) {
                 sum[i * self.stride + j] += tap * value;
                 weight[i * self.stride + j] += tap;
             }
@@ -103,24 +101,25 @@ impl Layer {
     /// Overlap across times overlap down, minus its mean.
     fn overlap_pattern(&self) -> Vec<f32> {
         let [across, down] = [0, 1].map(|side| overlap(&self.taps[side], self.stride));
-        let at = |i: usize| across[i % SIDE % self.stride] * down[i / SIDE % self.stride];
+        let [width, height] = self.size;
+        let at = |i: usize| across[i % width % self.stride] * down[i / width % self.stride];
         let mean =
             across.iter().sum::<f32>() * down.iter().sum::<f32>() / self.stride.pow(2) as f32;
-        (0..SIDE * SIDE).map(|i| at(i) - mean).collect()
+        (0..width * height).map(|i| at(i) - mean).collect()
     }
 }
 
 /// Sum of the taps that meet at each of `stride` phases.
-fn overlap(taps: &[f32], stride: usize) -> Vec<f32> {
+pub(crate) fn overlap(taps: &[f32], stride: usize) -> Vec<f32> {
     (0..stride).map(|phase| taps.iter().skip(phase).step_by(stride).sum()).collect()
 }
 
 /// Mean luma of blocks of `by` × `by` pixels.
-fn downsample(frame: &Frame, by: usize) -> Vec<f32> {
-    let small = SIDE / by;
-    let mut sums = vec![0.0; small * small];
+fn downsample(frame: &Frame, width: usize, by: usize) -> Vec<f32> {
+    let small = width / by;
+    let mut sums = vec![0.0; frame.len() / (by * by)];
     for (i, [r, g, b]) in frame.iter().enumerate() {
-        sums[i / SIDE / by * small + i % SIDE / by] += 0.299 * r + 0.587 * g + 0.114 * b;
+        sums[i / width / by * small + i % width / by] += 0.299 * r + 0.587 * g + 0.114 * b;
     }
     sums.iter().map(|sum| sum / (by * by) as f32).collect()
 }

@@ -1,9 +1,11 @@
 use super::*;
+use crate::sample::clips::STRENGTH;
+use crate::sample::scene::SIDE;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
 fn layer(seed: u64) -> Layer {
-    Layer::draw(&mut ChaCha8Rng::seed_from_u64(seed))
+    Layer::draw([SIDE; 2], &STRENGTH, &mut ChaCha8Rng::seed_from_u64(seed))
 }
 
 /// Dark on the left, bright on the right; two frames.
@@ -79,4 +81,19 @@ fn an_even_upsampling_of_a_flat_picture_is_flat() {
     let flat = vec![[100.0; 3]; SIDE * SIDE];
     let layer = layer(2);
     assert!(layer.brightness(&flat).iter().all(|level| (level - 100.0).abs() < 1e-3));
+}
+
+#[test]
+fn a_picture_need_not_be_square() {
+    let size = [36, 24];
+    let strength = Strength { strides: [3, 4], gain: 1.0..2.0 };
+    for seed in 0..4 {
+        let layer = Layer::draw(size, &strength, &mut ChaCha8Rng::seed_from_u64(seed));
+        let mut picture = vec![vec![[100.0; 3]; 36 * 24]];
+        layer.apply(&mut picture, Trace::Upsampling);
+        let at = |x: usize, y: usize| picture[0][y * 36 + x][0];
+        let repeats = (at(1, 2) - at(1 + layer.stride, 2)).abs() < 1e-3;
+        assert!(repeats && (at(5, 1) - at(5, 1 + layer.stride)).abs() < 1e-3, "seed {seed}");
+        assert!((0..36).any(|x| (at(x, 0) - 100.0).abs() > 0.1), "seed {seed}");
+    }
 }

@@ -1,4 +1,5 @@
-//! Procedural clips: six kinds of moving scenes. Pure: the same generator gives the same frames.
+//! Procedural clips and pictures: six kinds of moving scenes. Pure: the same generator gives the same
+//! frames.
 
 use std::f32::consts::TAU;
 
@@ -7,7 +8,7 @@ use rand::{Rng, RngExt as _};
 use crate::sample::noise::{self, Lattice, lerp};
 use crate::sample::stages;
 
-/// Pixels across and down.
+/// Pixels of a clip across and down.
 pub const SIDE: usize = 96;
 /// Frames in a clip.
 pub const FRAMES: usize = 25;
@@ -17,10 +18,13 @@ pub const FRAME_RATE: u32 = 25;
 /// Red, green and blue in grey levels, 0 to 255.
 pub type Rgb = [f32; 3];
 
-/// `SIDE * SIDE` pixels, row by row.
+/// Pixels, row by row.
 pub type Frame = Vec<Rgb>;
 
-/// What a clip shows.
+/// Pixels across and down.
+pub type Size = [usize; 2];
+
+/// What a clip or picture shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Textured noise that pans.
@@ -69,15 +73,24 @@ pub(crate) trait Stage {
 /// Renders one clip of `kind`.
 pub fn render(kind: Kind, rng: &mut impl Rng) -> Vec<Frame> {
     let stage = stages::draw(kind, rng);
-    (0..FRAMES).map(|index| frame(stage.as_ref(), index, rng)).collect()
+    let time = |index: usize| index as f32 / FRAMES as f32;
+    (0..FRAMES).map(|index| frame(stage.as_ref(), [SIDE; 2], time(index), rng)).collect()
 }
 
-fn frame(stage: &dyn Stage, index: usize, rng: &mut impl Rng) -> Frame {
-    let t = index as f32 / FRAMES as f32;
-    let place = |i: usize| (i as f32 + 0.5) / SIDE as f32;
-    let pixels = (0..SIDE * SIDE).map(|i| {
+/// One moment of a scene of `kind`.
+pub fn render_still(kind: Kind, size: Size, rng: &mut impl Rng) -> Frame {
+    let stage = stages::draw(kind, rng);
+    let time = rng.random_range(0.0..1.0);
+    frame(stage.as_ref(), size, time, rng)
+}
+
+fn frame(stage: &dyn Stage, [width, height]: Size, t: f32, rng: &mut impl Rng) -> Frame {
+    let place = |i: usize, of: usize| (i as f32 + 0.5) / of as f32;
+    let pixels = (0..width * height).map(|i| {
         let grain = stage.grain() * noise::grain(rng);
-        stage.colour(place(i % SIDE), place(i / SIDE), t).map(|level| level + grain)
+        stage
+            .colour(place(i % width, width), place(i / width, height), t)
+            .map(|level| level + grain)
     });
     pixels.collect()
 }

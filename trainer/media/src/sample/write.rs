@@ -1,4 +1,4 @@
-//! Writes the sample set in the original's cache layout. Complete files only; goes on where it
+//! Writes a sample set in the original's cache layout. Complete files only; goes on where it
 //! stopped; does nothing when all is there.
 
 use std::path::{Path, PathBuf};
@@ -11,48 +11,19 @@ use crate::Advance;
 use crate::catalogue::{self, Entry, ManifestLine};
 use crate::ffmpeg::{Ffmpeg, FfmpegError};
 use crate::files::{self, FileError};
-use crate::sample::scene::{FRAME_RATE, Frame, Kind, Rgb, SIDE};
-use crate::sample::{DataSet, SampleSet, recording, twins};
+use crate::sample::{DataSet, SampleSet, Subject, Trace, Twins, clips};
 
-/// Time that one clip may take to encode.
+/// Time that one file may take to encode.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Written last, with what the set was made from.
-const STAMP: &str = "sample.txt";
-
-/// The same for every clip. A constant bit rate with filler makes all files equally long, high
-/// enough that a trace of one grey level survives; one thread and no metadata make the bytes the
-/// same on every run of one ffmpeg.
-pub const ENCODER: [&str; 28] = [
-    "-c:v",
-    "libx264",
-    "-preset",
-    "veryfast",
-    "-pix_fmt",
-    "yuv420p",
-    "-b:v",
-    "800k",
-    "-minrate",
-    "800k",
-    "-maxrate",
-    "800k",
-    "-bufsize",
-    "80k",
-    "-x264-params",
-    "nal-hrd=cbr:filler=1",
-    "-threads",
-    "1",
-    "-map_metadata",
-    "-1",
-    "-fflags",
-    "+bitexact",
-    "-flags:v",
-    "+bitexact",
-    "-movflags",
-    "+faststart",
-    "-f",
-    "mp4",
-];
+/// The file that says what a set was made from.
+fn stamp_path(root: &Path, modality: Modality) -> PathBuf {
+    root.join(match modality {
+        Modality::Video => "sample.txt",
+        Modality::Image => "sample-image.txt",
+        Modality::Audio => "sample-audio.txt",
+    })
+}
 
 /// Why the sample set could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +34,7 @@ pub enum SampleError {
     /// The encoder.
     #[error("cannot encode {}: {source}", .file.display())]
     Encode {
-        /// The clip.
+        /// The file.
         file: PathBuf,
         /// What ffmpeg said.
         source: FfmpegError,
@@ -75,7 +46,7 @@ pub enum SampleError {
 pub enum Made {
     /// The set was complete.
     Already,
-    /// Clips were made.
+    /// Files were made.
     Now,
 }
 
@@ -94,87 +65,85 @@ pub fn make(
         return Ok(Made::Already);
     }
     start_over_if_changed(root, set)?;
-    for dataset in DataSet::all() {
-        files::create_dir(&folder(root, dataset))?;
+    for dataset in set.datasets() {
+        files::create_dir(&folder(root, dataset, set.modality))?;
     }
-    let all = Kind::ALL.into_iter().flat_map(|kind| (0..set.recordings).map(move |n| (kind, n)));
-    let all: Vec<(Kind, u32)> = all.collect();
-    all.into_par_iter().try_for_each(|(kind, index)| {
-        write_twins(root, kind, index, ffmpeg)?;
-        (0..2).for_each(|_| advance());
+    let of = |subject| (0..set.recordings).map(move |index| (subject, index));
+    let all: Vec<(Subject, u32)> = Subject::all(set.modality).into_iter().flat_map(of).collect();
+    all.into_par_iter().try_for_each(|(subject, index)| {
+        write_twins(root, set.modality, (subject, index), ffmpeg)?;
+        Trace::ALL.iter().for_each(|_| advance());
         Ok::<(), SampleError>(())
     })?;
     write_descriptions(root, set)?;
     Ok(Made::Now)
 }
 
-fn folder(root: &Path, dataset: DataSet) -> PathBuf {
-    catalogue::dataset_dir(root, Modality::Video, &dataset.name())
+fn folder(root: &Path, dataset: DataSet, modality: Modality) -> PathBuf {
+    catalogue::dataset_dir(root, modality, &dataset.name())
 }
 
 fn is_complete(root: &Path, set: SampleSet) -> Result<bool, FileError> {
-    let complete = DataSet::all().all(|d| folder(root, d).join(catalogue::COMPLETE).exists());
-    Ok(complete && files::read_optional(&root.join(STAMP))? == Some(set.stamp()))
+    let is_marked =
+        |dataset| folder(root, dataset, set.modality).join(catalogue::COMPLETE).exists();
+    let stamp = files::read_optional(&stamp_path(root, set.modality))?;
+    Ok(set.datasets().all(is_marked) && stamp == Some(set.stamp()))
 }
 
-/// Clips of another recipe must not be mistaken for finished ones of this.
+/// Files of another recipe must not be mistaken for finished ones of this.
 fn start_over_if_changed(root: &Path, set: SampleSet) -> Result<(), FileError> {
-    let path = root.join(STAMP);
+    let path = stamp_path(root, set.modality);
     if files::read_optional(&path)?.as_deref() == Some(set.stamp().as_str()) {
         return Ok(());
     }
-    for dataset in DataSet::all() {
-        files::remove_tree(&folder(root, dataset))?;
+    for dataset in set.datasets() {
+        files::remove_tree(&folder(root, dataset, set.modality))?;
     }
     files::write_whole(&path, set.stamp().as_bytes())
 }
 
-fn write_twins(root: &Path, kind: Kind, index: u32, ffmpeg: &Ffmpeg) -> Result<(), SampleError> {
-    let file = |trace| folder(root, DataSet { kind, trace }).join(file_name(index));
-    let missing = DataSet::all().any(|d| d.kind == kind && !file(d.trace).exists());
-    if missing {
-        for (trace, frames) in twins(kind, index) {
-            encode(&file(trace), &frames, ffmpeg)?;
-        }
+fn write_twins(
+    root: &Path,
+    modality: Modality,
+    (subject, index): (Subject, u32),
+    ffmpeg: &Ffmpeg,
+) -> Result<(), SampleError> {
+    let file =
+        |trace| folder(root, DataSet { subject, trace }, modality).join(file_name(subject, index));
+    let paths = Trace::ALL.map(file);
+    if paths.iter().all(|path| path.exists()) {
+        return Ok(());
     }
-    Ok(())
+    let twins = subject.twins(index);
+    paths.iter().zip(&twins.bytes).try_for_each(|(path, bytes)| encode(path, &twins, bytes, ffmpeg))
 }
 
-fn file_name(index: u32) -> String {
-    format!("{index:06}.mp4")
+fn file_name(subject: Subject, index: u32) -> String {
+    format!("{index:06}.{}", subject.extension(index))
 }
 
-/// Encodes frames to a file that appears complete or not at all.
-fn encode(file: &Path, frames: &[Frame], ffmpeg: &Ffmpeg) -> Result<(), SampleError> {
-    let bytes: Vec<u8> = frames.iter().flatten().flat_map(|pixel| quantise(*pixel)).collect();
-    let (size, rate) = (format!("{SIDE}x{SIDE}"), FRAME_RATE.to_string());
+/// Encodes one twin to a file that appears complete or not at all.
+fn encode(file: &Path, twins: &Twins, bytes: &[u8], ffmpeg: &Ffmpeg) -> Result<(), SampleError> {
+    let words =
+        [&["-y".to_owned()], &twins.raw[..], &["-i", "-"].map(str::to_owned), &twins.encoder];
     let mut arguments: Vec<std::ffi::OsString> =
-        ["-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", &size, "-r", &rate, "-i", "-"]
-            .into_iter()
-            .chain(ENCODER)
-            .map(Into::into)
-            .collect();
+        words.into_iter().flatten().map(Into::into).collect();
     let mut url = std::ffi::OsString::from("file:");
     url.push(files::partial(file));
     arguments.push(url);
     ffmpeg
-        .run(arguments, &bytes, LIMIT)
+        .run(arguments, bytes, LIMIT)
         .map_err(|source| SampleError::Encode { file: file.to_owned(), source })?;
     Ok(files::publish(file)?)
 }
 
-fn quantise(pixel: Rgb) -> [u8; 3] {
-    // A cast of a float saturates: no wrap at black or white.
-    pixel.map(|level| level.round() as u8)
-}
-
 /// Manifests and configuration, then the marks of completeness: whoever sees a mark sees the rest.
 fn write_descriptions(root: &Path, set: SampleSet) -> Result<(), FileError> {
-    let entries: Vec<Entry> = DataSet::all().map(|dataset| entry(dataset, set)).collect();
-    catalogue::write_entries(root, Modality::Video, &entries)?;
-    let all: Vec<DataSet> = DataSet::all().collect();
+    let entries: Vec<Entry> = set.datasets().map(|dataset| entry(dataset, set)).collect();
+    catalogue::write_entries(root, set.modality, &entries)?;
+    let all: Vec<DataSet> = set.datasets().collect();
     all.into_par_iter().try_for_each(|dataset| {
-        let folder = folder(root, dataset);
+        let folder = folder(root, dataset, set.modality);
         let lines: Result<Vec<ManifestLine>, FileError> =
             (0..set.recordings).map(|index| manifest_line(&folder, dataset, index)).collect();
         catalogue::write_manifest(&folder, &lines?)?;
@@ -184,10 +153,11 @@ fn write_descriptions(root: &Path, set: SampleSet) -> Result<(), FileError> {
 }
 
 fn manifest_line(folder: &Path, dataset: DataSet, index: u32) -> Result<ManifestLine, FileError> {
+    let file = file_name(dataset.subject, index);
     Ok(ManifestLine {
-        file: file_name(index),
-        recording: recording(dataset.kind, index),
-        sha256: files::sha256(&folder.join(file_name(index)))?,
+        recording: dataset.subject.recording(index),
+        sha256: files::sha256(&folder.join(&file))?,
+        file,
         media_type: dataset.media_type().to_owned(),
     })
 }
@@ -196,12 +166,20 @@ fn entry(dataset: DataSet, set: SampleSet) -> Entry {
     Entry {
         name: dataset.name(),
         path: format!("sample/{}", dataset.name()),
-        modality: Some(Modality::Video.to_string()),
+        modality: Some(set.modality.to_string()),
         media_type: Some(dataset.media_type().to_owned()),
-        source_format: Some("mp4".to_owned()),
+        source_format: source_format(set.modality),
         media_per_archive: Some(i64::from(set.recordings)),
         archives_per_dataset: Some(1),
-        notes: Some(format!("procedural {}, made by dfr prepare --sample", dataset.kind.as_str())),
+        notes: Some(format!(
+            "procedural {}, made by dfr prepare --sample",
+            dataset.subject.as_str()
+        )),
         ..Entry::default()
     }
+}
+
+/// None where a data set has several.
+fn source_format(modality: Modality) -> Option<String> {
+    (modality == Modality::Video).then(|| clips::EXTENSION.to_owned())
 }

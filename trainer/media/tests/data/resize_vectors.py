@@ -1,6 +1,6 @@
 """Wrote resize_vectors.json: what PIL and OpenCV make of small pictures of noise.
 
-python3 -m venv v && v/bin/pip install pillow==13.0.0 opencv-python-headless==5.0.0.93 numpy
+python3 -m venv v && v/bin/pip install pillow==12.1.1 opencv-python-headless==5.0.0.93 numpy
 v/bin/python resize_vectors.py > resize_vectors.json
 """
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use dfr_media::decode::worker::{self, Failure};
 use dfr_media::ffmpeg::{Ffmpeg, SearchPlaces};
 
 /// The ffmpeg of this machine, as `dfr` finds it.
@@ -13,4 +14,9 @@ pub fn ffmpeg() -> Ffmpeg {
         cache_home: std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home),
     };
     Ffmpeg::find(&places).unwrap()
+}
+
+/// Decodes without a worker: the tests of `dfr` have some.
+pub fn here(request: &[u8]) -> Result<Vec<u8>, Failure> {
+    worker::answer(request).map_err(Failure::Refused)
 }
