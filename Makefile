@@ -5,7 +5,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup build demo test lint fmt bench runaway chaos crash-points disk-full nights endpoint power-cut memory redteam controls setup-python bench-data
+.PHONY: help setup build demo test lint fmt bench runaway chaos crash-points disk-full nights endpoint power-cut memory mutated redteam controls setup-python bench-data
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,7 @@ help:
 	  'make bench-data   files into batches, beside the Python libraries that make setup-python fetches' \
 	  'make chaos KILLS=300, make crash-points, make disk-full   attempts to lose a night, in full' \
 	  'make nights, make endpoint, make power-cut CUTS=10, make runaway   more of them' \
+	  'make mutated MUTATED=1000   damaged and hostile media files through dfr and its workers' \
 	  'make memory  what the daemon has in memory with 10,000 experiments and 1 GiB of output' \
 	  'make redteam, make controls   every hostile candidate, sealed in both tiers; what is at chance'
 
@@ -74,6 +75,9 @@ nights:
 
 endpoint:
 	@LLM_SEQUENCES=$(or $(LLM_SEQUENCES),10000) $(CARGO) test --quiet --locked -p dfr-daemon --test llm_faults -- --nocapture
+
+mutated: setup
+	@MUTATED=$(or $(MUTATED),1000) $(CARGO) test --quiet --locked -p dfr-tool --test mutated -- --nocapture
 
 REDTEAM_TEST = $(CARGO) test --quiet --locked -p dfr-daemon --test redteam -- --nocapture --test-threads=1
 

@@ -142,8 +142,11 @@ fn read_all(pipe: Option<impl Read>) -> io::Result<Vec<u8>> {
 
 fn reason(stderr: &[u8], status: ExitStatus) -> String {
     let text = String::from_utf8_lossy(stderr);
-    let last = text.lines().rev().map(str::trim).find(|line| !line.is_empty());
-    last.map_or_else(|| format!("ffmpeg ended with {status}"), str::to_owned)
+    let mut lines = text.lines().rev().map(str::trim).filter(|line| !line.is_empty());
+    let last = lines.clone().next();
+    // What follows from a frame that is too large says nothing of it.
+    let too_large = lines.find(|line| line.contains("max pixel count"));
+    too_large.or(last).map_or_else(|| format!("ffmpeg ended with {status}"), str::to_owned)
 }
 
 fn is_executable(path: &Path) -> bool {

@@ -74,12 +74,16 @@ fn is_shown(line: &str) -> bool {
     !line.is_empty() && !line.starts_with('#') && flags & DISCARD == 0
 }
 
+/// Of a frame: 4096 × 2304. All frames of a record are in memory at one time, 27 MiB each; a header can
+/// claim much more than that.
+const PIXELS_MAX: &str = "9437184";
+
 /// `file:` keeps a name with a colon from being read as a protocol. One thread: files are decoded
 /// in parallel. `-xerror`: without it ffmpeg conceals damage and ends with success.
 fn input_arguments(file: &Path) -> Vec<std::ffi::OsString> {
     let mut url = std::ffi::OsString::from("file:");
     url.push(file);
-    let before = ["-xerror", "-threads", "1", "-i"].map(Into::into);
+    let before = ["-xerror", "-threads", "1", "-max_pixels", PIXELS_MAX, "-i"].map(Into::into);
     before.into_iter().chain([url]).chain(["-map", "0:v:0"].map(Into::into)).collect()
 }
 
