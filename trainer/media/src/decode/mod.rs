@@ -19,6 +19,9 @@ use crate::fingerprint::clip::Clip;
 use video::ClipDecoder;
 use worker::Ask;
 
+/// Changes whenever the same file would give another record: packs made before are not the same.
+pub const DECODER: u32 = 2;
+
 /// Time that ffmpeg may take for one clip, for each of its two passes.
 pub const LIMIT: Duration = Duration::from_secs(10);
 

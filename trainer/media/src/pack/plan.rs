@@ -7,6 +7,7 @@ use dfr_contract::modality::Modality;
 use dfr_contract::pack::{LeftOut, Part, REAL, SYNTHETIC, SourceCount, VERSION};
 
 use crate::catalogue::{Entry, MediaFile};
+use crate::decode::DECODER;
 use crate::secret::Secret;
 use crate::split;
 
@@ -145,8 +146,8 @@ fn cut_train(items: &mut Vec<Item>, most: usize) {
 }
 
 /// Hash over all that decides a pack's bytes; its name. Depends on every file's bytes, recording and
-/// label, on which of them are left out, on the input, the layout and the secret, and on the order of
-/// nothing.
+/// label, on which of them are left out, on the input, the layout, the decoder and the secret, and on
+/// the order of nothing.
 pub fn content_hash(plan: &Plan, left_out: &[LeftOut]) -> String {
     let lost: HashSet<&str> = left_out.iter().map(|l| l.file.as_str()).collect();
     let line = |i: &Item| {
@@ -158,7 +159,7 @@ pub fn content_hash(plan: &Plan, left_out: &[LeftOut]) -> String {
     let mut lines: Vec<String> = plan.items.iter().map(line).chain(untried).collect();
     lines.sort();
     let input = serde_json::to_string(&plan.input).expect("an input is plain data");
-    let head = format!("version {VERSION}\n{}\n{input}\n", plan.modality);
+    let head = format!("version {VERSION}, decoder {DECODER}\n{}\n{input}\n", plan.modality);
     plan.secret.name(&(head + &lines.join("\n")))
 }
 
