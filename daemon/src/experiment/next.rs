@@ -141,9 +141,9 @@ fn within(
     candidate: &Candidate,
     (rules, now): (&Rules, &Situation<'_>),
 ) -> Effect {
-    let held =
-        || matches!(candidate.step, Step::Committed | Step::Built).then(|| affordable(rules, now));
-    if now.stop > StopLevel::Continue && held().flatten().is_some() {
+    let awaits_a_run = matches!(candidate.step, Step::Committed | Step::Built);
+    let is_held = awaits_a_run && rules.caps.closed_to_runs(now.spent).is_some();
+    if is_held && now.stop > StopLevel::Continue {
         // Whoever raises the cap begins another life; the answer was paid for.
         return Effect::Stop;
     }

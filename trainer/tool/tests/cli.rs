@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -13,9 +15,9 @@ use std::time::SystemTime;
 use dfr_contract::exit;
 use dfr_contract::footer::Footer;
 use dfr_contract::modality::Modality;
-use dfr_media::ffmpeg::{Ffmpeg, SearchPlaces};
 use dfr_media::sample::SampleSet;
 use dfr_media::sample::write::make;
+use support::ffmpeg;
 
 /// A home of its own: cache, working directory, nothing of the caller's environment.
 struct Home {
@@ -39,7 +41,7 @@ impl Home {
         make(
             &home.path(root),
             SampleSet { modality: Modality::Video, recordings: 2 },
-            &ffmpeg().0,
+            &ffmpeg(),
             &|| (),
         )
         .unwrap();
@@ -58,22 +60,12 @@ impl Home {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dfr"));
         command.args(arguments.split_whitespace()).env_clear().current_dir(self.path("work"));
         command.env("HOME", self.dir.path()).env("DFRESEARCH_CACHE", self.path("cache"));
-        command.env("DFR_FFMPEG", ffmpeg().1).env("PATH", "/usr/bin:/bin");
+        command.env("DFR_FFMPEG", ffmpeg().program()).env("PATH", "/usr/bin:/bin");
         // Nobody listens there: these tests need no network, and notice if they do.
         command.env("HF_ENDPOINT", "http://127.0.0.1:9");
         command.env("DFR_GASBENCH_CONFIGS", "http://127.0.0.1:9");
         command
     }
-}
-
-fn ffmpeg() -> (Ffmpeg, PathBuf) {
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
-    let named = std::env::var_os("DFR_FFMPEG").map(PathBuf::from);
-    let places = SearchPlaces { named, path: std::env::var_os("PATH"), cache_home: cache };
-    let found = Ffmpeg::find(&places).unwrap();
-    let program = found.program().to_owned();
-    (found, program)
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -127,7 +119,7 @@ fn pictures_and_sounds_are_packed_and_a_damaged_file_is_named() {
     for modality in [Modality::Image, Modality::Audio] {
         let home = Home::new();
         let set = SampleSet { modality, recordings: 3 };
-        make(&home.path("cache"), set, &ffmpeg().0, &|| ()).unwrap();
+        make(&home.path("cache"), set, &ffmpeg(), &|| ()).unwrap();
         let clean = home.dfr(&format!("prepare --modality {modality} --workers 2"));
         let (stdout, stderr) = (text(&clean.stdout), text(&clean.stderr));
         assert_eq!(clean.status.code(), Some(i32::from(exit::OK)), "{stdout}{stderr}");

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
+mod support;
+
 #[expect(dead_code, reason = "dfr-media's tests use the rest")]
 #[path = "../../media/tests/support/hub.rs"]
 mod hub;
@@ -17,12 +19,12 @@ use std::time::Duration;
 
 use dfr_contract::exit;
 use dfr_contract::modality::Modality;
-use dfr_media::ffmpeg::{Ffmpeg, SearchPlaces};
 use dfr_media::sample::SampleSet;
 use dfr_media::sample::write::make;
 
 use hub::{Fault, Hub};
 use png::png;
+use support::ffmpeg;
 
 struct Home {
     dir: tempfile::TempDir,
@@ -88,13 +90,6 @@ impl Home {
         };
         fs::read_dir(folder).unwrap().map(read).collect()
     }
-}
-
-fn ffmpeg() -> Ffmpeg {
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let cache_home = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
-    let named = std::env::var_os("DFR_FFMPEG").map(PathBuf::from);
-    Ffmpeg::find(&SearchPlaces { named, path: std::env::var_os("PATH"), cache_home }).unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,23 +12,16 @@ use std::process::Command;
 
 use dfr_contract::exit;
 use dfr_contract::modality::Modality;
-use dfr_media::ffmpeg::{Ffmpeg, SearchPlaces};
 use dfr_media::sample::SampleSet;
 use dfr_media::sample::write::make;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use support::ffmpeg;
 
 /// Largest that any process of a pack may be: a worker has 1 GiB of addresses, ffmpeg 16 frames of
 /// 27 MiB, and what decodes them.
 const PEAK_MIB: i64 = 1024;
-
-fn ffmpeg() -> Ffmpeg {
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let cache_home = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
-    let named = std::env::var_os("DFR_FFMPEG").map(PathBuf::from);
-    Ffmpeg::find(&SearchPlaces { named, path: std::env::var_os("PATH"), cache_home }).unwrap()
-}
 
 fn encoded(source: &str, arguments: &[&str], to: &Path) {
     let mut command = Command::new(ffmpeg().program());
