@@ -8,17 +8,14 @@ use dfr_harness::recipe::Detector;
 use tch::nn::Path;
 use tch::{Kind, Tensor};
 
-use super::layers::{BatchNorm, Conv3d, Linear, Window};
-
-// Colour statistics of Kinetics-400, in 0..=1.
-const MEAN: [f32; 3] = [0.43216, 0.394666, 0.37645];
-const STD: [f32; 3] = [0.22803, 0.22145, 0.216989];
+use super::layers::{BatchNorm, ColourStatistics, Colours, Conv, ConvConfig, Linear, Window};
+use super::{Public, Regularisation};
 
 /// Shape of the network. Kernels and strides are `[T, H, W]`.
 #[derive(Clone, Copy, Debug)]
 pub struct R3dConfig {
     /// First convolution, from colours to `width` channels.
-    pub stem: Window,
+    pub stem: Window<3>,
     /// Start the stem's kernels with sum zero: deaf to brightness, open to fine texture.
     pub high_pass_stem: bool,
     /// Channels of the stem and of the first stage; every later stage doubles them.
@@ -53,6 +50,11 @@ impl R3dConfig {
         }
     }
 
+    /// The same with half the blocks: 14.4 M parameters.
+    pub fn r3d_10() -> Self {
+        Self { blocks: &[1, 1, 1, 1], ..Self::r3d_18() }
+    }
+
     /// The same network, narrow and short, for a CPU. Its stem sees every pixel (no stride), because
     /// traces of upsampling have periods of 2 to 4 pixels and do not survive an early stride.
     pub fn r3d_tiny() -> Self {
@@ -70,10 +72,32 @@ impl R3dConfig {
     }
 }
 
+/// [`R3dConfig::r3d_18`] as a [`super::Model`].
+pub fn r3d_18(root: &Path, _: &[i64], regularisation: Regularisation) -> Box<dyn Detector> {
+    let dropout = regularisation.dropout;
+    Box::new(R3d::new(root, R3dConfig { dropout, ..R3dConfig::r3d_18() }))
+}
+
+/// [`R3dConfig::r3d_10`] as a [`super::Model`].
+pub fn r3d_10(root: &Path, _: &[i64], regularisation: Regularisation) -> Box<dyn Detector> {
+    let dropout = regularisation.dropout;
+    Box::new(R3d::new(root, R3dConfig { dropout, ..R3dConfig::r3d_10() }))
+}
+
+/// From the names of torchvision's file `r3d_18-b3b3357e.pth`; its last layer knows actions.
+pub fn public(name: &str) -> Public {
+    match name.split_once('.') {
+        Some(("fc", _)) => Public::Ignored,
+        Some(("stem" | "layer1" | "layer2" | "layer3" | "layer4", _)) => {
+            Public::Ours(format!("backbone.{name}"))
+        }
+        _ => Public::Unknown,
+    }
+}
+
 /// The network over colours.
 pub struct R3d {
-    mean: Tensor,
-    std: Tensor,
+    colours: Colours,
     trunk: Trunk,
     frames: i64,
 }
@@ -89,12 +113,8 @@ pub struct Trunk {
 impl R3d {
     /// Makes the network below `root`, with fresh weights.
     pub fn new(root: &Path, config: R3dConfig) -> Self {
-        let colours = |values: [f32; 3]| {
-            Tensor::from_slice(&values).view([1, 1, 3, 1, 1]).to_device(root.device())
-        };
         Self {
-            mean: root.add("mean", colours(MEAN), false),
-            std: root.add("std", colours(STD), false),
+            colours: Colours::new(root, ColourStatistics::KINETICS, &[1, 1, 3, 1, 1]),
             trunk: Trunk::new(root, 3, &config),
             frames: config.frames,
         }
@@ -153,8 +173,7 @@ impl Detector for R3d {
     /// # Shapes
     /// `[B,T,3,H,W]` uint8 to `[B,2]`.
     fn forward(&self, input: &Tensor, train: bool) -> Tensor {
-        let clip = spread_frames(input, self.frames).to_kind(Kind::Float) / 255.0;
-        let normal = (clip - &self.mean) / &self.std;
+        let normal = self.colours.normalize(&spread_frames(input, self.frames));
         self.trunk.forward(&normal.permute([0, 2, 1, 3, 4]).contiguous(), train)
     }
 }
@@ -172,13 +191,13 @@ fn spread_frames(clip: &Tensor, count: i64) -> Tensor {
 
 /// A convolution and its batch norm, named `0` and `1`.
 struct Unit {
-    conv: Conv3d,
+    conv: Conv<3>,
     norm: BatchNorm,
 }
 
 impl Unit {
-    fn new(path: &Path, channels: [i64; 2], window: Window) -> Self {
-        let conv = Conv3d::new(&(path / 0), channels, window);
+    fn new(path: &Path, channels: [i64; 2], window: Window<3>) -> Self {
+        let conv = Conv::new(&(path / 0), channels, ConvConfig::same(window));
         Self { conv, norm: BatchNorm::new(&(path / 1), channels[1]) }
     }
 
@@ -202,7 +221,7 @@ struct Block {
 }
 
 impl Block {
-    fn new(path: &Path, [inputs, outputs]: [i64; 2], window: Window) -> Self {
+    fn new(path: &Path, [inputs, outputs]: [i64; 2], window: Window<3>) -> Self {
         let still = Window { stride: [1, 1, 1], ..window };
         let point = Window { kernel: [1, 1, 1], ..window };
         let reshapes = inputs != outputs || window.stride != [1, 1, 1];

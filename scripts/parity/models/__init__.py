@@ -1,0 +1,8 @@
+"""The references: each model as the Python libraries compute it, with our names.
+
+A module here offers `MODELS`, its entries by name.
+"""
+
+from . import r3d
+
+MODELS = {**r3d.MODELS}
