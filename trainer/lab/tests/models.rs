@@ -24,8 +24,10 @@ fn small() -> Vec<(&'static Model, Vec<i64>)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference");
     let shape = |model: &Model| {
         let text = fs::read_to_string(directory.join(format!("{}.json", model.name))).ok()?;
-        let reference: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let input: Vec<i64> = serde_json::from_value(reference["input"].clone()).unwrap();
+        let reference: serde_json::Value =
+            serde_json::from_str(&text).expect("a reference is JSON");
+        let input: Vec<i64> =
+            serde_json::from_value(reference["input"].clone()).expect("a reference has a shape");
         Some(input[1..].to_vec())
     };
     MODELS.iter().filter_map(|model| Some((model, shape(model)?))).collect()
