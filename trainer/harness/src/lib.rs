@@ -4,6 +4,7 @@
 //! Suggested reading order: `recipe`, `train`, `predict`, then the rooms they use.
 
 pub mod allocator;
+pub mod average;
 pub mod batches;
 pub mod canary;
 pub mod checkpoint;

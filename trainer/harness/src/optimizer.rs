@@ -18,6 +18,9 @@ pub trait Optimizer {
             parameter.zero_grad();
         }
     }
+
+    /// Leaves the weights as they shall be kept: asked once, after the training.
+    fn finish(&mut self) {}
 }
 
 /// Parameters that share their settings.

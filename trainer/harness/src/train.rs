@@ -162,6 +162,7 @@ impl<'a> Training<'a> {
                 epoch = Epoch { began: clock.elapsed(), ..Epoch::default() };
             }
             if over {
+                self.optimizer.finish();
                 return Ok(());
             }
             self.batch(batch, &mut epoch, clock, log.totals)?;

@@ -1,35 +1,63 @@
 //! The lab: models, recipes and transforms. Everything here may be changed by an experiment.
 //!
-//! A preset is a name for one recipe. To try something new, change a constant in `recipes/`, a model in
-//! `models/`, or override another method of [`Recipe`], its `step` included.
+//! A preset is a name for one recipe: one of [`TUNED`], or any model of [`models::MODELS`] with the recipe
+//! of its modality. To try something new, change a constant in `recipes/`, a model in `models/`, or override
+//! another method of [`Recipe`], its `step` included.
 
+use dfr_contract::modality::Modality;
 use dfr_harness::recipe::Recipe;
+
+use models::{MODELS, Model};
+use recipes::training::Preset;
 
 pub mod models;
 pub mod recipes;
 pub mod transforms;
 
-/// The presets: the names that `dfr-train --preset` takes.
-pub const PRESETS: [&str; 4] = ["audio-tiny", "image-tiny", "r3d-18", "r3d-tiny"];
+type MakePreset = fn() -> Preset;
+
+/// The presets with constants of their own.
+pub const TUNED: [(&str, MakePreset); 4] = [
+    ("audio-tiny", recipes::audio_tiny::recipe),
+    ("image-tiny", recipes::image_tiny::recipe),
+    ("r3d-18", recipes::video_r3d_18::recipe),
+    ("r3d-tiny", recipes::video_r3d_tiny::recipe),
+];
 
 /// A name that is no preset.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown preset {0:?}: choose one of {presets}", presets = PRESETS.join(", "))]
+#[error("unknown preset {0:?}: choose one of {presets}", presets = presets().join(", "))]
 pub struct UnknownPreset(String);
+
+/// The names that `dfr-train --preset` takes, sorted.
+pub fn presets() -> Vec<&'static str> {
+    let models = MODELS.iter().map(|model| model.name);
+    let mut names: Vec<_> = TUNED.iter().map(|(name, _)| *name).chain(models).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
 
 /// The recipe of a preset.
 ///
 /// # Errors
 /// If there is no such preset; the message lists those that there are.
 pub fn recipe(preset: &str) -> Result<Box<dyn Recipe>, UnknownPreset> {
-    let recipe = match preset {
-        "audio-tiny" => recipes::audio_tiny::recipe(),
-        "image-tiny" => recipes::image_tiny::recipe(),
-        "r3d-18" => recipes::video_r3d_18::recipe(),
-        "r3d-tiny" => recipes::video_r3d_tiny::recipe(),
-        other => return Err(UnknownPreset(other.to_owned())),
-    };
-    Ok(Box::new(recipe))
+    if let Some((_, recipe)) = TUNED.iter().find(|(name, _)| *name == preset) {
+        return Ok(Box::new(recipe()));
+    }
+    let model = MODELS.iter().find(|model| model.name == preset);
+    let model = model.ok_or_else(|| UnknownPreset(preset.to_owned()))?;
+    Ok(Box::new(of_model(model)))
+}
+
+/// The recipe of a model without constants of its own.
+fn of_model(model: &'static Model) -> Preset {
+    match model.modality {
+        Modality::Image => recipes::image_full::recipe(model),
+        Modality::Video => recipes::video_full::recipe(model),
+        Modality::Audio => recipes::audio_full::recipe(model),
+    }
 }
 
 #[cfg(test)]
@@ -38,7 +66,7 @@ mod tests {
 
     #[test]
     fn every_preset_has_a_recipe_of_its_name() {
-        for preset in PRESETS {
+        for preset in presets() {
             assert_eq!(recipe(preset).unwrap().facts().model, preset);
         }
     }
@@ -46,9 +74,7 @@ mod tests {
     #[test]
     fn an_unknown_preset_is_told_the_known_ones() {
         let error = recipe("r3d-99").err().unwrap().to_string();
-        assert_eq!(
-            error,
-            r#"unknown preset "r3d-99": choose one of audio-tiny, image-tiny, r3d-18, r3d-tiny"#
-        );
+        let known = r#"unknown preset "r3d-99": choose one of audio-tiny, "#;
+        assert!(error.starts_with(known) && error.ends_with(", r3d-18, r3d-tiny"), "{error}");
     }
 }

@@ -3,6 +3,7 @@
 use dfr_harness::recipe::Facts;
 use dfr_harness::record::RecordTransform;
 
+use super::groups::Frozen;
 use super::training::{Preset, Training};
 use crate::models::r3d::R3dConfig;
 use crate::models::spectrogram::{SpectrogramConfig, SpectrogramNet};
@@ -32,8 +33,7 @@ pub struct Knobs {
 impl Knobs {
     fn record_transform(self) -> Option<Box<dyn RecordTransform>> {
         let Self { gain_db, shift, noise, .. } = self;
-        let none = gain_db == 0.0 && shift == 0.0 && noise == 0.0;
-        (!none).then(|| Box::new(SoundAugmentation { gain_db, shift, noise }) as _)
+        SoundAugmentation { gain_db, shift, noise }.transform()
     }
 }
 
@@ -52,6 +52,7 @@ pub fn recipe(name: &str, base: R3dConfig, (training, knobs): (Training, Knobs))
         },
         training,
         build: Box::new(move |root, _| Box::new(SpectrogramNet::new(root, config))),
+        frozen: Frozen::Nothing,
         transform: None,
         record_transform: knobs.record_transform(),
     }

@@ -4,6 +4,7 @@ use dfr_harness::recipe::{Detector, Facts, Transform};
 use tch::Tensor;
 
 use super::augmentation::Augmentation;
+use super::groups::Frozen;
 use super::training::{Preset, Training};
 use crate::models::r3d::{R3d, R3dConfig};
 
@@ -23,7 +24,7 @@ pub struct Knobs {
 }
 
 /// A picture as a clip of one frame.
-struct Still<T>(T);
+pub struct Still<T>(pub T);
 
 impl Detector for Still<R3d> {
     /// # Shapes
@@ -59,6 +60,7 @@ pub fn recipe(name: &str, base: R3dConfig, (training, knobs): (Training, Knobs))
         },
         training,
         build: Box::new(move |root, _| Box::new(Still(R3d::new(root, config)))),
+        frozen: Frozen::Nothing,
         transform: transform.map(|inner| Box::new(Still(inner)) as Box<dyn Transform>),
         record_transform,
     }

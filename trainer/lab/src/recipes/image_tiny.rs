@@ -23,6 +23,8 @@ pub const TRAINING: Training = Training {
     focal_gamma: 0.0, // knob: 0.0 | 1.0 | 2.0
     mixup_alpha: 0.0, // knob: 0.0 | 0.2 | 0.4
     cutmix_alpha: 0.0, // knob: 0.0 | 0.5 | 1.0
+    layer_decay: 1.0, // knob: 0.65 | 0.8 | 0.9 | 1.0
+    ema_decay: 0.0, // knob: 0.0 | 0.99 | 0.999
 };
 
 /// The same of model and data.

@@ -1,7 +1,8 @@
 //! What the recipes share: optimiser, schedule, loss, mixing of pairs.
 
+use dfr_harness::average::Averaged;
 use dfr_harness::loss::{FocalOptions, focal};
-use dfr_harness::optimizer::{FusedAdamW, Optimizer, ParameterGroup};
+use dfr_harness::optimizer::{FusedAdamW, Optimizer};
 use dfr_harness::recipe::{
     Detector, Facts, Progress, Recipe, Step, Transform, augment, backward, forward,
 };
@@ -11,6 +12,7 @@ use rand::RngExt as _;
 use tch::Tensor;
 use tch::nn::{Path, VarStore};
 
+use super::groups::{Frozen, freeze, groups};
 use crate::transforms::mix::{self, Mixed};
 
 /// What is tuned of the training.
@@ -38,6 +40,11 @@ pub struct Training {
     pub mixup_alpha: f64,
     /// Puts pieces of records into others, more often halves the larger; 0 puts none.
     pub cutmix_alpha: f64,
+    /// Learning rate of each layer, as a fraction of that of the next one; 1 is the same for all.
+    pub layer_decay: f64,
+    /// What an update leaves of the running mean of the weights, which is kept in their place; 0 keeps the
+    /// weights.
+    pub ema_decay: f64,
 }
 
 impl Training {
@@ -64,6 +71,8 @@ pub struct Preset {
     pub training: Training,
     /// The model.
     pub build: Build,
+    /// What is not trained.
+    pub frozen: Frozen,
     /// The augmentation of training batches, on the device.
     pub transform: Option<Box<dyn Transform>>,
     /// The augmentation of training records, on the CPU.
@@ -80,11 +89,10 @@ impl Recipe for Preset {
     }
 
     fn optimizer(&self, variables: &VarStore) -> Box<dyn Optimizer> {
-        let group = ParameterGroup {
-            weight_decay: self.training.weight_decay,
-            ..ParameterGroup::new(variables.trainable_variables())
-        };
-        Box::new(FusedAdamW::new(vec![group]))
+        let Training { weight_decay, layer_decay, ema_decay, .. } = self.training;
+        freeze(variables, self.frozen);
+        let adamw = Box::new(FusedAdamW::new(groups(variables, weight_decay, layer_decay)));
+        if ema_decay > 0.0 { Box::new(Averaged::new(adamw, ema_decay)) } else { adamw }
     }
 
     fn learning_rate(&self, progress: Progress) -> f64 {

@@ -3,9 +3,12 @@ use crate::recipes::testing::{QUICK, batch, losses};
 use crate::recipes::{audio_tiny, image_tiny, video_r3d_18, video_r3d_tiny};
 use tch::Kind;
 
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 7] = [
+    ("audio_full.rs", include_str!("audio_full.rs")),
     ("audio_tiny.rs", include_str!("audio_tiny.rs")),
+    ("image_full.rs", include_str!("image_full.rs")),
     ("image_tiny.rs", include_str!("image_tiny.rs")),
+    ("video_full.rs", include_str!("video_full.rs")),
     ("video_r3d_18.rs", include_str!("video_r3d_18.rs")),
     ("video_r3d_tiny.rs", include_str!("video_r3d_tiny.rs")),
 ];

@@ -3,6 +3,7 @@
 use dfr_harness::recipe::Facts;
 
 use super::augmentation::Augmentation;
+use super::groups::Frozen;
 use super::training::{Preset, Training};
 use crate::models::r3d::{R3d, R3dConfig};
 
@@ -56,6 +57,7 @@ pub fn recipe(name: &str, base: R3dConfig, (training, knobs): (Training, Knobs))
         },
         training,
         build: Box::new(move |root, _| Box::new(R3d::new(root, config))),
+        frozen: Frozen::Nothing,
         transform,
         record_transform,
     }

@@ -18,6 +18,15 @@ pub struct SoundAugmentation {
     pub noise: f32,
 }
 
+impl SoundAugmentation {
+    /// What does it; nothing where nothing is changed.
+    pub fn transform(self) -> Option<Box<dyn RecordTransform>> {
+        let Self { gain_db, shift, noise } = self;
+        let none = gain_db == 0.0 && shift == 0.0 && noise == 0.0;
+        (!none).then(|| Box::new(self) as _)
+    }
+}
+
 impl RecordTransform for SoundAugmentation {
     /// # Panics
     /// If the record is no sound.
