@@ -47,6 +47,19 @@ pub struct TrainArgs {
     /// Seed of every random draw
     #[arg(long)]
     pub seed: u64,
+    #[command(flatten)]
+    pub origin: Origin,
+}
+
+/// What the weights are at first.
+#[derive(Debug, Args)]
+pub struct Origin {
+    /// Directory with the weights of public checkpoints, which `dfr weights` fills
+    #[arg(long, value_name = "DIR")]
+    pub weights: Option<PathBuf>,
+    /// Start from random weights, also where the preset has a public checkpoint
+    #[arg(long)]
+    pub from_scratch: bool,
 }
 
 #[derive(Debug, Args)]
@@ -73,4 +86,6 @@ pub struct SmokeArgs {
     /// Part of a pack, with labels
     #[arg(long, value_name = "PARTDIR")]
     pub data: PathBuf,
+    #[command(flatten)]
+    pub origin: Origin,
 }

@@ -10,8 +10,9 @@ use dfr_harness::checkpoint::CheckpointError;
 use dfr_harness::feed::FeedError;
 use dfr_harness::pack::PackError;
 use dfr_harness::predict::PredictError;
+use dfr_harness::pretrained::PretrainedError;
 use dfr_harness::smoke::SmokeError;
-use dfr_harness::train::TrainError;
+use dfr_harness::train::{StartError, TrainError};
 use dfr_lab::UnknownPreset;
 
 /// Why a phase failed.
@@ -31,6 +32,11 @@ pub enum Failure {
     Smoke(#[from] SmokeError),
     #[error(transparent)]
     Canary(#[from] CanaryError),
+    #[error(
+        "preset {0} starts from a public checkpoint: say where it lies (--weights DIR), or start without it \
+         (--from-scratch)"
+    )]
+    NoWeights(&'static str),
     #[error("there is no {0}: train first, or correct --model")]
     Untrained(PathBuf),
     #[error("cannot write {path}: {source}")]
@@ -58,10 +64,10 @@ pub fn report(phase: impl FnOnce() -> Result<(), Failure>) -> u8 {
 impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Preset(_) => exit::USAGE,
+            Self::Preset(_) | Self::NoWeights(_) => exit::USAGE,
             Self::Pack(_) | Self::Untrained(_) => exit::CONFIGURATION,
             Self::Train(error) => match error {
-                TrainError::Pack(_) => exit::CONFIGURATION,
+                TrainError::Start(error) => of_start(error),
                 TrainError::Feed(FeedError::Order(_) | FeedError::Transform { .. }) => exit::RECIPE,
                 TrainError::Feed(FeedError::Thread(_)) => exit::OUTSIDE,
                 TrainError::Feed(FeedError::Gone) => exit::BUG,
@@ -71,7 +77,7 @@ impl Failure {
             Self::Checkpoint(error) => of_checkpoint(error),
             Self::Predict(error) => of_predict(error),
             Self::Smoke(error) => match error {
-                SmokeError::Pack(_) => exit::CONFIGURATION,
+                SmokeError::Start(error) => of_start(error),
                 SmokeError::Checkpoint(error) => of_checkpoint(error),
                 SmokeError::Predict(error) => of_predict(error),
                 SmokeError::NotFinite(_) => exit::NOT_FINITE,
@@ -79,6 +85,16 @@ impl Failure {
             Self::Canary(_) => exit::CANARY,
             Self::Write { .. } | Self::Output(_) => exit::OUTSIDE,
         }
+    }
+}
+
+fn of_start(error: &StartError) -> u8 {
+    match error {
+        StartError::Pack(_) => exit::CONFIGURATION,
+        StartError::Pretrained(PretrainedError::Checkpoint(error)) => of_checkpoint(error),
+        // The file is there and the model is another: what the recipe changed.
+        StartError::Pretrained(PretrainedError::Mismatch { .. }) => exit::RECIPE,
+        StartError::Pretrained(_) => exit::CONFIGURATION,
     }
 }
 
@@ -114,7 +130,7 @@ mod tests {
         let unlabelled = || PackError::Unlabelled(PathBuf::from("part"));
         let cases = [
             (Failure::Pack(unlabelled()), exit::CONFIGURATION),
-            (Failure::Train(TrainError::Pack(unlabelled())), exit::CONFIGURATION),
+            (Failure::Train(StartError::from(unlabelled()).into()), exit::CONFIGURATION),
             (TrainError::NotFinite { step: 1, loss: f64::NAN }.into(), exit::NOT_FINITE),
             (SmokeError::NotFinite(f64::INFINITY).into(), exit::NOT_FINITE),
             (CheckpointError::Duplicate("w".to_owned()).into(), exit::RECIPE),

@@ -2,17 +2,18 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use dfr_contract::footer::Claims;
 use dfr_harness::clock::BudgetClock;
 use dfr_harness::pack::Part;
-use dfr_harness::train::{TrainOptions, train};
+use dfr_harness::recipe::Recipe;
+use dfr_harness::train::{Start, TrainOptions, train};
 use dfr_harness::{allocator, canary, checkpoint, device, predict, smoke};
 use tch::Device;
 
-use crate::cli::{Cli, Phase, PredictArgs, SmokeArgs, TrainArgs};
+use crate::cli::{Cli, Origin, Phase, PredictArgs, SmokeArgs, TrainArgs};
 use crate::failure::Failure;
 
 /// File name of the claims inside a run directory.
@@ -45,7 +46,8 @@ fn run_train(args: &TrainArgs, device: Device) -> Result<(), Failure> {
         Duration::from_secs(args.budget_s),
         Box::new(move || process_start.elapsed()),
     );
-    let options = TrainOptions { clock, seed: args.seed, device };
+    let start = Start { seed: args.seed, device, weights: weights(&*recipe, &args.origin)? };
+    let options = TrainOptions { clock, start };
     let trained = train(&*recipe, &part, options, &mut io::stdout().lock())?;
     checkpoint::save(&trained.variables, &args.out.join(checkpoint::FILE))?;
     write_claims(&trained.claims, &args.out)?;
@@ -68,8 +70,19 @@ fn run_predict(args: &PredictArgs, device: Device) -> Result<(), Failure> {
 fn run_smoke(args: &SmokeArgs, device: Device) -> Result<(), Failure> {
     let recipe = dfr_lab::recipe(&args.preset)?;
     let part = Part::open(&args.data)?;
-    let loss = smoke::smoke(&*recipe, &part, device)?;
+    let start = Start { seed: 0, device, weights: weights(&*recipe, &args.origin)? };
+    let loss = smoke::smoke(&*recipe, &part, &start)?;
     say(&format!("smoke: first loss {loss:.4}"))
+}
+
+/// Where the recipe's weights lie, if it has any and is to start from them.
+fn weights(recipe: &dyn Recipe, origin: &Origin) -> Result<Option<PathBuf>, Failure> {
+    match (recipe.pretrained(), &origin.weights) {
+        (None, _) => Ok(None),
+        (Some(_), _) if origin.from_scratch => Ok(None),
+        (Some(_), Some(dir)) => Ok(Some(dir.clone())),
+        (Some(pretrained), None) => Err(Failure::NoWeights(pretrained.model)),
+    }
 }
 
 fn make_dir(path: &Path) -> Result<(), Failure> {

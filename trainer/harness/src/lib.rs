@@ -16,6 +16,7 @@ pub mod optimizer;
 pub mod order;
 pub mod pack;
 pub mod predict;
+pub mod pretrained;
 pub mod probe;
 pub mod recipe;
 pub mod record;

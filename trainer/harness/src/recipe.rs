@@ -9,6 +9,7 @@ use tch::nn::{Path, VarStore};
 use tch::{Device, Tensor};
 
 use crate::optimizer::{FusedAdamW, Optimizer, ParameterGroup, clip_gradients};
+use crate::pretrained::Pretrained;
 use crate::record::RecordTransform;
 use crate::shim::Autocast;
 use crate::{loss, order, probe};
@@ -81,6 +82,11 @@ pub trait Recipe {
     /// path; these names are the checkpoint's.
     fn model(&self, root: &Path, shape: &[i64]) -> Box<dyn Detector> {
         Box::new(probe::Probe::new(root, shape))
+    }
+
+    /// The public checkpoint that the model starts from.
+    fn pretrained(&self) -> Option<Pretrained> {
+        None
     }
 
     /// Makes the optimiser over all trainable variables.

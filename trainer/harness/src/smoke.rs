@@ -1,21 +1,19 @@
 //! The smoke step: one step and one answer on two records, to find what cannot work before a budget
 //! is spent on it.
 
-use tch::Device;
-
 use crate::checkpoint::{self, CheckpointError};
 use crate::feed;
-use crate::pack::{PackError, Part};
+use crate::pack::Part;
 use crate::predict::{PredictError, answer};
 use crate::recipe::{Progress, Recipe};
-use crate::train::Training;
+use crate::train::{Start, StartError, Training};
 
 /// What a smoke step found.
 #[derive(Debug, thiserror::Error)]
 pub enum SmokeError {
-    /// The data cannot be trained on.
+    /// It cannot start.
     #[error(transparent)]
-    Pack(#[from] PackError),
+    Start(#[from] StartError),
     /// The model could not be saved.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -34,16 +32,17 @@ pub enum SmokeError {
 ///
 /// # Panics
 /// If the recipe does, or libtorch refuses what it computes.
-pub fn smoke(recipe: &dyn Recipe, part: &Part, device: Device) -> Result<f64, SmokeError> {
-    let mut training = Training::new(recipe, part, 0, device)?;
+pub fn smoke(recipe: &dyn Recipe, part: &Part, start: &Start) -> Result<f64, SmokeError> {
+    let device = start.device;
+    let mut training = Training::new(recipe, part, start)?;
     checkpoint::refuse_duplicates(&training.variables)?;
-    let labels = part.labels()?;
+    let labels = part.labels().map_err(StartError::from)?;
     let mut indices: Vec<usize> =
         [0, 1].iter().filter_map(|class| labels.iter().position(|label| label == class)).collect();
     indices.sort_unstable();
     // The last batch of an accumulated group: the one that updates the weights.
     let progress = Progress { step: recipe.accumulation().max(1) - 1, budget: 0.0 };
-    let (input, labels) = feed::batch_of(training.source(0), &indices, device);
+    let (input, labels) = feed::batch_of(training.source(start.seed), &indices, device);
     let loss = training.step(input, labels, progress).double_value(&[]);
     if !loss.is_finite() {
         return Err(SmokeError::NotFinite(loss));

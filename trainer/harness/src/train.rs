@@ -1,6 +1,7 @@
 //! The training loop: it owns clock, data and bookkeeping, and asks the recipe for the rest.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::clock::{BudgetClock, RunningClock};
 use crate::feed::{self, Batch, Feed, FeedError, Plan, Source};
 use crate::optimizer::Optimizer;
 use crate::pack::{PackError, Part};
+use crate::pretrained::PretrainedError;
 use crate::recipe::{Detector, Progress, Recipe, Step};
 use crate::report::{self, Totals};
 use crate::seed::{self, Purpose};
@@ -22,12 +24,23 @@ use crate::shim::{ShimError, peak_allocated_bytes};
 /// Batches between two looks at the loss. Each look makes the host wait for a GPU.
 const CHECK_EVERY_STEPS: u64 = 32;
 
-/// Why a training failed.
+/// Why a training cannot start.
 #[derive(Debug, thiserror::Error)]
-pub enum TrainError {
+pub enum StartError {
     /// The data cannot be trained on.
     #[error(transparent)]
     Pack(#[from] PackError),
+    /// The model cannot start from its public checkpoint.
+    #[error(transparent)]
+    Pretrained(#[from] PretrainedError),
+}
+
+/// Why a training failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// It cannot start.
+    #[error(transparent)]
+    Start(#[from] StartError),
     /// There is no next batch.
     #[error(transparent)]
     Feed(#[from] FeedError),
@@ -51,10 +64,19 @@ pub enum TrainError {
 pub struct TrainOptions {
     /// The time budget, not yet running.
     pub clock: BudgetClock,
+    /// How it starts.
+    pub start: Start,
+}
+
+/// How a training starts.
+#[derive(Clone, Debug)]
+pub struct Start {
     /// Seed of every draw.
     pub seed: u64,
     /// Where to compute.
     pub device: Device,
+    /// Directory with the weights of public checkpoints; without it every model starts from scratch.
+    pub weights: Option<PathBuf>,
 }
 
 /// What a training leaves.
@@ -78,21 +100,22 @@ pub fn train(
     options: TrainOptions,
     out: &mut dyn Write,
 ) -> Result<Trained, TrainError> {
-    let mut training = Training::new(recipe, part, options.seed, options.device)?;
+    let Start { seed, device, .. } = options.start;
+    let mut training = Training::new(recipe, part, &options.start)?;
     training.announce(out)?;
-    let source = training.source(options.seed);
-    let plan = Plan::new(recipe, source.labels, seed::generator(options.seed, Purpose::Order));
+    let source = training.source(seed);
+    let plan = Plan::new(recipe, source.labels, seed::generator(seed, Purpose::Order));
     writeln!(out, "{CLOCK_STARTED}")?;
     out.flush()?;
     let clock = options.clock.start();
     let mut totals = Totals::default();
     thread::scope(|scope| {
-        let threads = feed::threads(options.device);
-        let mut feed = Feed::start(scope, (source, plan), options.device, threads)?;
+        let threads = feed::threads(device);
+        let mut feed = Feed::start(scope, (source, plan), device, threads)?;
         training.run(&mut feed, &clock, &mut Log { totals: &mut totals, out })
     })?;
     totals.seconds = clock.elapsed();
-    totals.peak_device_bytes = peak_allocated_bytes(options.device)?;
+    totals.peak_device_bytes = peak_allocated_bytes(device)?;
     let claims = report::claims(recipe.facts(), &totals, &training.variables);
     Ok(Trained { variables: training.variables, claims })
 }
@@ -113,13 +136,15 @@ impl<'a> Training<'a> {
     pub(crate) fn new(
         recipe: &'a dyn Recipe,
         part: &'a Part,
-        seed: u64,
-        device: Device,
-    ) -> Result<Self, PackError> {
+        &Start { seed, device, ref weights }: &Start,
+    ) -> Result<Self, StartError> {
         let labels = part.labels()?;
         seed::torch(seed);
         let variables = VarStore::new(device);
         let detector = recipe.model(&variables.root(), &part.shape());
+        if let (Some(pretrained), Some(dir)) = (recipe.pretrained(), weights) {
+            pretrained.load(&variables, dir)?;
+        }
         let optimizer = recipe.optimizer(&variables);
         let rng = seed::generator(seed, Purpose::Step);
         Ok(Self { recipe, part, labels, device, variables, detector, optimizer, rng })

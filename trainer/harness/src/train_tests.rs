@@ -23,7 +23,11 @@ fn options(readings: u64) -> TrainOptions {
         Duration::from_secs(time.get())
     });
     let clock = BudgetClock::new(Duration::from_secs(readings), now);
-    TrainOptions { clock, seed: 3, device: Device::Cpu }
+    TrainOptions { clock, start: start() }
+}
+
+fn start() -> Start {
+    Start { seed: 3, device: Device::Cpu, weights: None }
 }
 
 fn facts() -> Facts {
@@ -125,7 +129,8 @@ fn the_defaults_learn_and_the_checkpoint_predicts_the_same() {
 fn one_seed_gives_one_result() {
     let (_dir, part) = part(16);
     let weights = |seed| {
-        let options = TrainOptions { seed, ..options(50) };
+        let mut options = options(50);
+        options.start.seed = seed;
         let trained = train(&Defaults, &part, options, &mut Vec::new()).unwrap();
         Vec::<f32>::try_from(trained.variables.variables()["weight"].flatten(0, -1)).unwrap()
     };
@@ -174,14 +179,14 @@ fn a_loss_that_is_not_finite_ends_the_training() {
     let (_dir, part) = part(256);
     let error = train(&Exploding, &part, options(1000), &mut Vec::new()).err().unwrap();
     assert!(matches!(error, TrainError::NotFinite { step: 32, .. }), "{error}");
-    let error = smoke::smoke(&Exploding, &part, Device::Cpu).unwrap_err();
+    let error = smoke::smoke(&Exploding, &part, &start()).unwrap_err();
     assert!(matches!(error, smoke::SmokeError::NotFinite(_)), "{error}");
 }
 
 #[test]
 fn the_smoke_step_passes_what_works() {
     let (_dir, part) = part(8);
-    let loss = smoke::smoke(&Defaults, &part, Device::Cpu).unwrap();
+    let loss = smoke::smoke(&Defaults, &part, &start()).unwrap();
     assert!((loss - 2f64.ln()).abs() < 1e-6, "{loss}");
 }
 

@@ -3,7 +3,7 @@
 //! Pure: [`split`], [`secret`], [`frames`], [`resize`], [`fingerprint`], [`decode::picture`],
 //! [`decode::sound`], [`sample`] but for its writer, [`pack::plan`]. Effects: [`child`], [`ffmpeg`],
 //! [`files`], [`vault`], [`decode`], [`catalogue`], [`folders`], [`sample::write`],
-//! [`pack::write`](mod@pack::write), [`audit`], [`hub`], [`source`]. Nothing here reads the environment: settings come in as arguments.
+//! [`pack::write`](mod@pack::write), [`audit`], [`hub`], [`source`], [`weights`]. Nothing here reads the environment: settings come in as arguments.
 
 pub mod audit;
 pub mod catalogue;
@@ -23,6 +23,7 @@ pub mod source;
 pub mod split;
 pub mod vault;
 pub mod verify;
+pub mod weights;
 
 /// Called once per file that is done, from any thread.
 pub type Advance<'a> = &'a (dyn Fn() + Sync);

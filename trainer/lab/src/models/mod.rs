@@ -2,6 +2,7 @@
 //! checkpoint. A new one is a file here and a line in [`MODELS`].
 
 use dfr_contract::modality::Modality;
+pub use dfr_harness::pretrained::{Pretrained, Public};
 use dfr_harness::recipe::Detector;
 use tch::nn::Path;
 
@@ -27,17 +28,6 @@ impl Regularisation {
     pub const NONE: Self = Self { dropout: 0.0, hidden_dropout: 0.0, drop_path: 0.0, masking: 0.0 };
 }
 
-/// Where a tensor of the public checkpoint belongs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Public {
-    /// It is our variable of this name.
-    Ours(String),
-    /// Of another head or tower: left alone.
-    Ignored,
-    /// Nobody knows it: not the checkpoint that it should be.
-    Unknown,
-}
-
 /// A model by name.
 pub struct Model {
     /// As `--model` takes it.
@@ -46,13 +36,23 @@ pub struct Model {
     pub modality: Modality,
     /// Makes it below a path, for records of a shape (`T 3 H W`, `3 H W` or `N`).
     pub build: fn(&Path, &[i64], Regularisation) -> Box<dyn Detector>,
-    /// From the names of the public checkpoint to ours.
-    pub public: fn(&str) -> Public,
+    /// From the names of its public checkpoint to ours, where it has one.
+    pub public: Option<PublicNames>,
+}
+
+/// From a name in a public checkpoint to ours.
+pub type PublicNames = fn(&str) -> Public;
+
+impl Model {
+    /// The checkpoint that it starts from.
+    pub fn pretrained(&self) -> Option<Pretrained> {
+        self.public.map(|public| Pretrained { model: self.name, public })
+    }
 }
 
 /// All of them.
 #[rustfmt::skip]
 pub const MODELS: [Model; 2] = [
-    Model { name: "r3d-10", modality: Modality::Video, build: r3d::r3d_10, public: r3d::public },
-    Model { name: "r3d-18", modality: Modality::Video, build: r3d::r3d_18, public: r3d::public },
+    Model { name: "r3d-10", modality: Modality::Video, build: r3d::r3d_10, public: None },
+    Model { name: "r3d-18", modality: Modality::Video, build: r3d::r3d_18, public: Some(r3d::public) },
 ];

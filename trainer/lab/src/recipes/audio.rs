@@ -52,6 +52,7 @@ pub fn recipe(name: &str, base: R3dConfig, (training, knobs): (Training, Knobs))
         },
         training,
         build: Box::new(move |root, _| Box::new(SpectrogramNet::new(root, config))),
+        pretrained: None,
         frozen: Frozen::Nothing,
         transform: None,
         record_transform: knobs.record_transform(),

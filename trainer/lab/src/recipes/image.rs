@@ -60,6 +60,7 @@ pub fn recipe(name: &str, base: R3dConfig, (training, knobs): (Training, Knobs))
         },
         training,
         build: Box::new(move |root, _| Box::new(Still(R3d::new(root, config)))),
+        pretrained: None,
         frozen: Frozen::Nothing,
         transform: transform.map(|inner| Box::new(Still(inner)) as Box<dyn Transform>),
         record_transform,

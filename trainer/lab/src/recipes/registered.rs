@@ -40,6 +40,7 @@ pub fn recipe(
         },
         training,
         build: Box::new(move |root, shape| (model.build)(root, shape, regularisation)),
+        pretrained: model.pretrained(),
         frozen,
         transform,
         record_transform,

@@ -3,6 +3,7 @@
 use dfr_harness::average::Averaged;
 use dfr_harness::loss::{FocalOptions, focal};
 use dfr_harness::optimizer::{FusedAdamW, Optimizer};
+use dfr_harness::pretrained::Pretrained;
 use dfr_harness::recipe::{
     Detector, Facts, Progress, Recipe, Step, Transform, augment, backward, forward,
 };
@@ -71,6 +72,8 @@ pub struct Preset {
     pub training: Training,
     /// The model.
     pub build: Build,
+    /// The public checkpoint that it starts from.
+    pub pretrained: Option<Pretrained>,
     /// What is not trained.
     pub frozen: Frozen,
     /// The augmentation of training batches, on the device.
@@ -86,6 +89,10 @@ impl Recipe for Preset {
 
     fn model(&self, root: &Path, shape: &[i64]) -> Box<dyn Detector> {
         (self.build)(root, shape)
+    }
+
+    fn pretrained(&self) -> Option<Pretrained> {
+        self.pretrained
     }
 
     fn optimizer(&self, variables: &VarStore) -> Box<dyn Optimizer> {

@@ -57,6 +57,7 @@ pub fn recipe(name: &str, base: R3dConfig, (training, knobs): (Training, Knobs))
         },
         training,
         build: Box::new(move |root, _| Box::new(R3d::new(root, config))),
+        pretrained: None,
         frozen: Frozen::Nothing,
         transform,
         record_transform,

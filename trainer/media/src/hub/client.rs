@@ -61,6 +61,33 @@ pub struct Access {
     pub token: Option<Token>,
 }
 
+/// A repository at the hub.
+#[derive(Clone, Copy, Debug)]
+pub enum Repository<'a> {
+    /// A data set.
+    Dataset(&'a str),
+    /// A model.
+    Model(&'a str),
+}
+
+impl Repository<'_> {
+    /// Below the endpoint: models lie at its root.
+    fn place(self) -> String {
+        match self {
+            Self::Dataset(name) => format!("datasets/{}", utf8_percent_encode(name, PATH)),
+            Self::Model(name) => utf8_percent_encode(name, PATH).to_string(),
+        }
+    }
+
+    /// Below `api/`.
+    fn api_place(self) -> String {
+        match self {
+            Self::Dataset(_) => self.place(),
+            Self::Model(_) => format!("models/{}", self.place()),
+        }
+    }
+}
+
 /// Speaks to the hub. Clones share connections.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -116,16 +143,16 @@ impl Client {
         Self { purse, ..self.clone() }
     }
 
-    /// Address of a file of a data set.
-    pub fn file_url(&self, dataset: &str, file: &str) -> String {
-        let [dataset, file] = [dataset, file].map(|path| utf8_percent_encode(path, PATH));
-        format!("{}/datasets/{dataset}/resolve/main/{file}", self.access.endpoint)
+    /// Address of a file of a repository.
+    pub fn file_url(&self, repository: Repository, file: &str) -> String {
+        let (place, file) = (repository.place(), utf8_percent_encode(file, PATH));
+        format!("{}/{place}/resolve/main/{file}", self.access.endpoint)
     }
 
-    /// Address of the listing of a data set.
-    pub fn tree_url(&self, dataset: &str) -> String {
-        let dataset = utf8_percent_encode(dataset, PATH);
-        format!("{}/api/datasets/{dataset}/tree/main?recursive=true", self.access.endpoint)
+    /// Address of the listing of a repository.
+    pub fn tree_url(&self, repository: Repository) -> String {
+        let place = repository.api_place();
+        format!("{}/api/{place}/tree/main?recursive=true", self.access.endpoint)
     }
 
     /// The address of a next page, at this endpoint: a mirror may repeat the addresses of its source.

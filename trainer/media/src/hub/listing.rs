@@ -1,9 +1,9 @@
-//! The files of a data set's repository.
+//! The files of a repository.
 
 use serde::Deserialize;
 
 use super::HubError;
-use super::client::Client;
+use super::client::{Client, Repository};
 
 /// Pages of a listing, of 1000 files each: what lies beyond is not looked at.
 const PAGES: usize = 200;
@@ -43,13 +43,13 @@ struct Lfs {
     oid: String,
 }
 
-/// Lists all files of a data set.
+/// Lists all files of a repository.
 ///
 /// # Errors
 /// [`HubError`].
-pub fn list(client: &Client, dataset: &str) -> Result<Listing, HubError> {
+pub fn list(client: &Client, repository: Repository) -> Result<Listing, HubError> {
     let mut listing = Listing::default();
-    let mut url = client.tree_url(dataset);
+    let mut url = client.tree_url(repository);
     for _ in 0..PAGES {
         let page = client.text(&url)?;
         let items: Vec<Item> = serde_json::from_str(&page.text)

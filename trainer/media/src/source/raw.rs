@@ -41,7 +41,7 @@ impl RawFiles {
     }
 
     fn fetch_one(&self, file: &RemoteFile) -> Result<Vec<u8>, HubError> {
-        let url = self.client.file_url(&self.dataset, &file.path);
+        let url = self.client.file_url(Repository::Dataset(&self.dataset), &file.path);
         let mut bytes = self.client.range(&url, 0, file.size)?;
         if Self::wrong_hash(file, &url, &bytes).is_some() {
             // Once more: a proxy may have broken it on the way.

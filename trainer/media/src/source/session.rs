@@ -16,7 +16,7 @@ use super::store::{Origin, Store};
 use super::tar::TarShard;
 use super::zip::ZipShard;
 use crate::catalogue::Entry;
-use crate::hub::client::Client;
+use crate::hub::client::{Client, Repository};
 use crate::hub::listing::{self, RemoteFile};
 use crate::hub::remote::Remote;
 
@@ -89,7 +89,7 @@ impl<'a> Session<'a> {
     /// Lists, chooses, fetches and stores until there is enough or nothing is left.
     pub fn run(&mut self, entry: &Entry, client: &Client) -> Result<(), FetchError> {
         supported(entry)?;
-        let listing = listing::list(client, &entry.path)?;
+        let listing = listing::list(client, Repository::Dataset(&entry.path))?;
         if listing.is_cut {
             self.problems
                 .add(format!("only its first {} files were looked at", listing.files.len()));
@@ -188,7 +188,7 @@ impl<'a> Session<'a> {
         client: &Client,
         file: &RemoteFile,
     ) -> Result<Box<dyn Shard>, FetchShardError> {
-        let url = client.file_url(&entry.path, &file.path);
+        let url = client.file_url(Repository::Dataset(&entry.path), &file.path);
         let remote = Arc::new(Remote::new(client.clone(), url, file.size));
         let place = Place { remote, names: [entry.path.clone(), file.path.clone()] };
         Ok(match kind::kind(&file.path) {
