@@ -86,7 +86,7 @@ impl Pretrained {
         let found = Tensor::read_safetensors(&path)
             .map_err(|source| PretrainedError::Read { path: path.clone(), source })?;
         let wanted: BTreeMap<_, _> = variables.variables().into_iter().collect();
-        let pairs = self.pairs(&wanted, found);
+        let pairs = self.pairs(&wanted, found.into_iter().collect());
         let pairs = pairs.map_err(|difference| PretrainedError::Mismatch {
             path,
             model: self.model,
@@ -104,7 +104,7 @@ impl Pretrained {
     fn pairs(
         self,
         wanted: &BTreeMap<String, Tensor>,
-        found: Vec<(String, Tensor)>,
+        found: BTreeMap<String, Tensor>,
     ) -> Result<Vec<(Tensor, Tensor)>, String> {
         let mut pairs = BTreeMap::new();
         let mut wrong = Wrong::default();

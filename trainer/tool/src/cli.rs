@@ -27,6 +27,8 @@ pub enum Command {
     Audit(Audit),
     /// Train, predict and score once, by hand
     Train(Train),
+    /// List, fetch or import the weights of public checkpoints that models start from
+    Weights(Weights),
     /// Decode pictures and sounds for another dfr
     #[command(hide = true)]
     DecodeWorker,
@@ -180,4 +182,38 @@ fn media_type(text: &str) -> Result<Said, String> {
     said.map(|(name, word)| Said { name: name.to_owned(), media_type: word.to_owned() }).ok_or_else(
         || format!("expected NAME=WORD with one of {} for WORD", MEDIA_TYPES.join(", ")),
     )
+}
+
+/// Weights of public checkpoints, in weights/ of the cache: nothing is fetched while a model trains.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Fetched from Hugging Face (HF_TOKEN, HF_ENDPOINT), checked against the hash that it lists; \
+    interrupted, a fetch goes on where it was.\n\
+    Exit codes: 0 done; 2 no such model; 3 the file is no safetensors file, or a pickle that Python must \
+    convert; 4 nothing could be fetched."
+)]
+pub struct Weights {
+    /// What to do [default: list]
+    #[command(subcommand)]
+    pub action: Option<WeightsAction>,
+}
+
+/// What to do with weights.
+#[derive(Debug, Subcommand)]
+pub enum WeightsAction {
+    /// Print which models have a public checkpoint, under which licence, and which are here
+    List,
+    /// Fetch checkpoints
+    Fetch {
+        /// Models
+        #[arg(required = true, value_name = "MODEL")]
+        models: Vec<String>,
+    },
+    /// Take a file of this machine
+    Import {
+        /// The model
+        model: String,
+        /// A safetensors file [default: the newest in the cache of the Hugging Face libraries]
+        file: Option<PathBuf>,
+    },
 }

@@ -11,6 +11,7 @@ use dfr_media::pack::write::PackError;
 use dfr_media::sample::write::SampleError;
 use dfr_media::source::configs::ConfigsError;
 use dfr_media::vault::VaultError;
+use dfr_media::weights::WeightsError;
 
 use crate::task::TaskError;
 use crate::train::TrainError;
@@ -45,6 +46,8 @@ pub enum Failure {
     Configs(ConfigsError),
     #[error(transparent)]
     Train(#[from] TrainError),
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
     #[error("cannot start {0} workers: {1}")]
     Workers(usize, rayon::ThreadPoolBuildError),
     #[error("cannot be or start a decoder: {0}")]
@@ -88,13 +91,18 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Train(error) => error.exit_code(),
-            Self::Task(_) => exit::USAGE,
+            Self::Task(_) | Self::Weights(WeightsError::UnknownModel { .. }) => exit::USAGE,
             Self::Ffmpeg(FfmpegError::Missing | FfmpegError::NotExecutable(_)) => {
                 exit::CONFIGURATION
             }
             Self::Catalogue { source: CatalogueError::File(_) } => exit::OUTSIDE,
             Self::Pack(PackError::Tells { .. }) => exit::TELLS,
-            Self::Catalogue { .. }
+            Self::Weights(
+                WeightsError::Pickle { .. }
+                | WeightsError::Malformed { .. }
+                | WeightsError::NotInHubCache { .. },
+            )
+            | Self::Catalogue { .. }
             | Self::Folders(_)
             | Self::Plan(_)
             | Self::Pack(PackError::Empty { .. } | PackError::OneClass { .. }) => {
@@ -107,6 +115,7 @@ impl Failure {
             | Self::Vault(_)
             | Self::Pack(_)
             | Self::Audit(_)
+            | Self::Weights(_)
             | Self::Workers(..)
             | Self::Worker(_) => exit::OUTSIDE,
         }

@@ -12,6 +12,7 @@ mod seal;
 mod settings;
 mod task;
 mod train;
+mod weights;
 mod worker;
 
 use std::process::ExitCode;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Command::Seal(request) => seal::run(&request, &settings),
         Command::Audit(request) => audit::run(&request, &settings),
         Command::Train(request) => train::run(&request, &settings),
+        Command::Weights(request) => weights::run(&request, &settings),
         Command::DecodeWorker => worker::run(),
     };
     match done {

@@ -23,6 +23,9 @@ pub struct Settings {
     pub ffmpeg: SearchPlaces,
     /// PATH.
     pub path: Option<OsString>,
+    /// Where the Hugging Face libraries keep models: HF_HUB_CACHE, else `hub` in HF_HOME, else in
+    /// `~/.cache/huggingface`.
+    pub hub_cache: PathBuf,
     /// HF_ENDPOINT, else Hugging Face; HF_TOKEN.
     pub hub: Access,
     /// Where configurations are fetched from: DFR_GASBENCH_CONFIGS, else gasbench's repository.
@@ -43,6 +46,10 @@ impl Settings {
             lookup("XDG_CACHE_HOME").map_or_else(|| home.join(".cache"), PathBuf::from);
         let cache = lookup("DFRESEARCH_CACHE")
             .map_or_else(|| home.join(".cache/dfresearch"), |path| with_home(&path, &home));
+        let hub_cache = lookup("HF_HUB_CACHE").map(PathBuf::from).unwrap_or_else(|| {
+            let home = lookup("HF_HOME").map(PathBuf::from);
+            home.unwrap_or_else(|| cache_home.join("huggingface")).join("hub")
+        });
         let ffmpeg = SearchPlaces {
             named: lookup("DFR_FFMPEG").map(PathBuf::from),
             path: lookup("PATH"),
@@ -57,6 +64,7 @@ impl Settings {
             cache,
             ffmpeg,
             path: lookup("PATH"),
+            hub_cache,
             hub: Access { endpoint: address("HF_ENDPOINT", HUB), token },
             configs: address("DFR_GASBENCH_CONFIGS", CONFIGS),
         }
@@ -97,6 +105,15 @@ mod tests {
         assert!(!format!("{mirror:?}").contains("hf_secret"));
         assert_eq!(settings(&[]).hub.endpoint, HUB);
         assert!(settings(&[]).configs.starts_with("https://"));
+    }
+
+    #[test]
+    fn models_of_the_hugging_face_libraries_are_where_those_look() {
+        let hub_cache = |variables: &[_]| settings(variables).hub_cache;
+        let home = ("HOME", "/h");
+        assert_eq!(hub_cache(&[home]), Path::new("/h/.cache/huggingface/hub"));
+        assert_eq!(hub_cache(&[home, ("HF_HOME", "/f")]), Path::new("/f/hub"));
+        assert_eq!(hub_cache(&[home, ("HF_HUB_CACHE", "/c")]), Path::new("/c"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::choice::{self, TURN};
 use super::shard::{Found, Left, SAMPLE_BYTES, Shard, ShardError, Taker};
 use crate::files;
 use crate::hub::HubError;
-use crate::hub::client::Client;
+use crate::hub::client::{Client, Repository};
 use crate::hub::listing::RemoteFile;
 
 /// Files fetched at a time: each costs a round trip or two, however small it is.

@@ -100,11 +100,8 @@ fn receive(
     (path, size): (&Path, u64),
     watch: &dyn Fn(u64, u64),
 ) -> Result<u64, WeightsError> {
-    let mut file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(path)
-        .map_err(at("open", path))?;
+    let mut file =
+        OpenOptions::new().append(true).create(true).open(path).map_err(at("open", path))?;
     let before = kept(&file, path, size)?;
     let mut here = before;
     watch(here, size);

@@ -65,7 +65,7 @@ checkpoints! {
     "videomae", Hub "MCG-NJU/videomae-base", NON_COMMERCIAL;
     "wav2vec2", Hub "facebook/wav2vec2-base", APACHE;
     "wav2vec2-large", Hub "facebook/wav2vec2-large", APACHE;
-    "wavlm", Hub "microsoft/wavlm-base-plus", "CC BY-SA 3.0 (UniLM)";
+    "wavlm", Hub "microsoft/wavlm-base-plus", "CC BY-SA 3.0 (UniSpeech)";
 }
 
 /// The checkpoint of a model.

@@ -97,13 +97,15 @@ pub fn tensors(path: &Path) -> Result<BTreeMap<String, Vec<u64>>, WeightsError> 
     let mut shapes = BTreeMap::new();
     let mut end = 0;
     for (name, entry) in entries {
-        let Tensor { shape, data_offsets } =
-            serde_json::from_value(entry).map_err(|_| malformed(&format!("{name} has no place")))?;
+        let Tensor { shape, data_offsets } = serde_json::from_value(entry)
+            .map_err(|_| malformed(&format!("{name} has no place")))?;
         end = end.max(data_offsets.1);
         shapes.insert(name, shape);
     }
     match end.checked_add(8 + length) {
         Some(whole) if whole == size && !shapes.is_empty() => Ok(shapes),
-        _ => Err(malformed(&format!("it has {size} bytes and its header tells of {end} and itself"))),
+        _ => {
+            Err(malformed(&format!("it has {size} bytes and its header tells of {end} and itself")))
+        }
     }
 }

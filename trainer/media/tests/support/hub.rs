@@ -35,7 +35,7 @@ type Stored = (String, Vec<u8>, Option<String>);
 
 #[derive(Default)]
 struct State {
-    /// Files by data set, in the order of its listing.
+    /// Files by repository, in the order of its listing.
     repositories: BTreeMap<String, Vec<Stored>>,
     /// Where paths that contain a word are sent on to.
     redirects: HashMap<String, String>,
@@ -195,14 +195,15 @@ fn respond(state: &State, request: &Request) -> (u16, String, Vec<u8>) {
     if let Some(text) = state.texts.get(&path) {
         return (200, String::new(), text.clone().into_bytes());
     }
-    if let Some(rest) = path.strip_prefix("/api/datasets/") {
+    let api = ["/api/datasets/", "/api/models/"];
+    if let Some(rest) = api.iter().find_map(|api| path.strip_prefix(api)) {
         let Some((repository, query)) = rest.split_once("/tree/main") else { return missing };
         let Some(files) = state.repositories.get(repository) else { return missing };
         let from = query.split_once("cursor=").map_or(0, |(_, at)| at.parse().unwrap());
         return listing(repository, files, from);
     }
-    let Some((repository, file)) =
-        path.strip_prefix("/datasets/").and_then(|rest| rest.split_once("/resolve/main/"))
+    let place = path.strip_prefix("/datasets/").or_else(|| path.strip_prefix('/'));
+    let Some((repository, file)) = place.and_then(|place| place.split_once("/resolve/main/"))
     else {
         return missing;
     };
