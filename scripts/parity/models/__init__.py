@@ -3,6 +3,6 @@
 A module here offers `MODELS`, its entries by name.
 """
 
-from . import r3d
+from . import clip, r3d
 
-MODELS = {**r3d.MODELS}
+MODELS = {**clip.MODELS, **r3d.MODELS}

@@ -5,6 +5,7 @@ use dfr_contract::modality::Modality;
 use dfr_harness::recipe::Detector;
 use tch::nn::Path;
 
+pub mod clip;
 pub mod layers;
 pub mod r3d;
 pub mod spectrogram;
@@ -52,7 +53,9 @@ pub struct Model {
 
 /// All of them.
 #[rustfmt::skip]
-pub const MODELS: [Model; 2] = [
+pub const MODELS: [Model; 4] = [
+    Model { name: "clip-vit-l14", modality: Modality::Image, build: clip::vit_l14, public: clip::public },
+    Model { name: "clip-vit-tiny", modality: Modality::Image, build: clip::vit_tiny, public: clip::public },
     Model { name: "r3d-10", modality: Modality::Video, build: r3d::r3d_10, public: r3d::public },
     Model { name: "r3d-18", modality: Modality::Video, build: r3d::r3d_18, public: r3d::public },
 ];
