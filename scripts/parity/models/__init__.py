@@ -3,6 +3,6 @@
 A module here offers `MODELS`, its entries by name.
 """
 
-from . import clip, r3d
+from . import clip, r3d, videomae
 
-MODELS = {**clip.MODELS, **r3d.MODELS}
+MODELS = {**clip.MODELS, **r3d.MODELS, **videomae.MODELS}

@@ -9,6 +9,7 @@ pub mod clip;
 pub mod layers;
 pub mod r3d;
 pub mod spectrogram;
+pub mod videomae;
 
 /// What disturbs a model in training, as rates in 0..1. A model heeds those that it has a place for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,9 +54,11 @@ pub struct Model {
 
 /// All of them.
 #[rustfmt::skip]
-pub const MODELS: [Model; 4] = [
+pub const MODELS: [Model; 6] = [
     Model { name: "clip-vit-l14", modality: Modality::Image, build: clip::vit_l14, public: clip::public },
     Model { name: "clip-vit-tiny", modality: Modality::Image, build: clip::vit_tiny, public: clip::public },
     Model { name: "r3d-10", modality: Modality::Video, build: r3d::r3d_10, public: r3d::public },
     Model { name: "r3d-18", modality: Modality::Video, build: r3d::r3d_18, public: r3d::public },
+    Model { name: "videomae", modality: Modality::Video, build: videomae::base, public: videomae::public },
+    Model { name: "videomae-tiny", modality: Modality::Video, build: videomae::tiny, public: videomae::public },
 ];
