@@ -3,6 +3,6 @@
 A module here offers `MODELS`, its entries by name.
 """
 
-from . import clip, r3d, videomae
+from . import clip, dinov2, r3d, videomae
 
-MODELS = {**clip.MODELS, **r3d.MODELS, **videomae.MODELS}
+MODELS = {**clip.MODELS, **dinov2.MODELS, **r3d.MODELS, **videomae.MODELS}

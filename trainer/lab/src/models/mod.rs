@@ -6,6 +6,7 @@ use dfr_harness::recipe::Detector;
 use tch::nn::Path;
 
 pub mod clip;
+pub mod dinov2;
 pub mod layers;
 pub mod r3d;
 pub mod spectrogram;
@@ -54,9 +55,11 @@ pub struct Model {
 
 /// All of them.
 #[rustfmt::skip]
-pub const MODELS: [Model; 6] = [
+pub const MODELS: [Model; 8] = [
     Model { name: "clip-vit-l14", modality: Modality::Image, build: clip::vit_l14, public: clip::public },
     Model { name: "clip-vit-tiny", modality: Modality::Image, build: clip::vit_tiny, public: clip::public },
+    Model { name: "dinov2-base", modality: Modality::Image, build: dinov2::base, public: dinov2::public },
+    Model { name: "dinov2-tiny", modality: Modality::Image, build: dinov2::tiny, public: dinov2::public },
     Model { name: "r3d-10", modality: Modality::Video, build: r3d::r3d_10, public: r3d::public },
     Model { name: "r3d-18", modality: Modality::Video, build: r3d::r3d_18, public: r3d::public },
     Model { name: "videomae", modality: Modality::Video, build: videomae::base, public: videomae::public },
