@@ -3,6 +3,6 @@
 A module here offers `MODELS`, its entries by name.
 """
 
-from . import r3d
+from . import clip, dinov2, r3d, videomae
 
-MODELS = {**r3d.MODELS}
+MODELS = {**clip.MODELS, **dinov2.MODELS, **r3d.MODELS, **videomae.MODELS}

@@ -6,9 +6,12 @@ pub use dfr_harness::pretrained::{Pretrained, Public};
 use dfr_harness::recipe::Detector;
 use tch::nn::Path;
 
+pub mod clip;
+pub mod dinov2;
 pub mod layers;
 pub mod r3d;
 pub mod spectrogram;
+pub mod videomae;
 
 /// What disturbs a model in training, as rates in 0..1. A model heeds those that it has a place for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,4 +58,13 @@ impl Model {
 pub const MODELS: [Model; 2] = [
     Model { name: "r3d-10", modality: Modality::Video, build: r3d::r3d_10, public: None },
     Model { name: "r3d-18", modality: Modality::Video, build: r3d::r3d_18, public: Some(r3d::public) },
+pub const MODELS: [Model; 8] = [
+    Model { name: "clip-vit-l14", modality: Modality::Image, build: clip::vit_l14, public: clip::public },
+    Model { name: "clip-vit-tiny", modality: Modality::Image, build: clip::vit_tiny, public: clip::public },
+    Model { name: "dinov2-base", modality: Modality::Image, build: dinov2::base, public: dinov2::public },
+    Model { name: "dinov2-tiny", modality: Modality::Image, build: dinov2::tiny, public: dinov2::public },
+    Model { name: "r3d-10", modality: Modality::Video, build: r3d::r3d_10, public: r3d::public },
+    Model { name: "r3d-18", modality: Modality::Video, build: r3d::r3d_18, public: r3d::public },
+    Model { name: "videomae", modality: Modality::Video, build: videomae::base, public: videomae::public },
+    Model { name: "videomae-tiny", modality: Modality::Video, build: videomae::tiny, public: videomae::public },
 ];

@@ -10,7 +10,9 @@ mod drop_path;
 mod linear;
 mod mlp;
 mod norm;
+mod norm_head;
 mod position;
+mod pre_norm;
 #[cfg(test)]
 mod tests;
 
@@ -21,4 +23,6 @@ pub use drop_path::{drop_path, rising};
 pub use linear::Linear;
 pub use mlp::{Activation, Mlp};
 pub use norm::{BatchNorm, GroupNorm, LayerNorm};
+pub use norm_head::NormHead;
 pub use position::sinusoids;
+pub use pre_norm::PreNormBlock;
