@@ -8,6 +8,7 @@ use tch::nn::Path;
 pub mod layers;
 pub mod r3d;
 pub mod spectrogram;
+pub mod swin;
 
 /// What disturbs a model in training, as rates in 0..1. A model heeds those that it has a place for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,7 +53,9 @@ pub struct Model {
 
 /// All of them.
 #[rustfmt::skip]
-pub const MODELS: [Model; 2] = [
+pub const MODELS: [Model; 4] = [
     Model { name: "r3d-10", modality: Modality::Video, build: r3d::r3d_10, public: r3d::public },
     Model { name: "r3d-18", modality: Modality::Video, build: r3d::r3d_18, public: r3d::public },
+    Model { name: "smogy-swin", modality: Modality::Image, build: swin::smogy, public: swin::public },
+    Model { name: "swin-tiny-cpu", modality: Modality::Image, build: swin::tiny, public: swin::public },
 ];
