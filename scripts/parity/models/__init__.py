@@ -3,6 +3,6 @@
 A module here offers `MODELS`, its entries by name.
 """
 
-from . import r3d, swin
+from . import ast, r3d, swin
 
-MODELS = {**r3d.MODELS, **swin.MODELS}
+MODELS = {**ast.MODELS, **r3d.MODELS, **swin.MODELS}

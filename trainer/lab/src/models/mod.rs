@@ -5,7 +5,9 @@ use dfr_contract::modality::Modality;
 use dfr_harness::recipe::Detector;
 use tch::nn::Path;
 
+pub mod ast;
 pub mod layers;
+pub mod mel;
 pub mod r3d;
 pub mod spectrogram;
 pub mod swin;
@@ -53,7 +55,9 @@ pub struct Model {
 
 /// All of them.
 #[rustfmt::skip]
-pub const MODELS: [Model; 4] = [
+pub const MODELS: [Model; 6] = [
+    Model { name: "ast", modality: Modality::Audio, build: ast::audioset, public: ast::public },
+    Model { name: "ast-tiny", modality: Modality::Audio, build: ast::tiny, public: ast::public },
     Model { name: "r3d-10", modality: Modality::Video, build: r3d::r3d_10, public: r3d::public },
     Model { name: "r3d-18", modality: Modality::Video, build: r3d::r3d_18, public: r3d::public },
     Model { name: "smogy-swin", modality: Modality::Image, build: swin::smogy, public: swin::public },
