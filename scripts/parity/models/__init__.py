@@ -6,3 +6,6 @@ A module here offers `MODELS`, its entries by name.
 from . import clip, dinov2, r3d, videomae
 
 MODELS = {**clip.MODELS, **dinov2.MODELS, **r3d.MODELS, **videomae.MODELS}
+from . import ast, r3d, swin
+
+MODELS = {**ast.MODELS, **r3d.MODELS, **swin.MODELS}

@@ -8,10 +8,13 @@ use tch::nn::Path;
 
 pub mod clip;
 pub mod dinov2;
+pub mod ast;
 pub mod layers;
+pub mod mel;
 pub mod r3d;
 pub mod spectrogram;
 pub mod videomae;
+pub mod swin;
 
 /// What disturbs a model in training, as rates in 0..1. A model heeds those that it has a place for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,4 +70,11 @@ pub const MODELS: [Model; 8] = [
     Model { name: "r3d-18", modality: Modality::Video, build: r3d::r3d_18, public: r3d::public },
     Model { name: "videomae", modality: Modality::Video, build: videomae::base, public: videomae::public },
     Model { name: "videomae-tiny", modality: Modality::Video, build: videomae::tiny, public: videomae::public },
+pub const MODELS: [Model; 6] = [
+    Model { name: "ast", modality: Modality::Audio, build: ast::audioset, public: ast::public },
+    Model { name: "ast-tiny", modality: Modality::Audio, build: ast::tiny, public: ast::public },
+    Model { name: "r3d-10", modality: Modality::Video, build: r3d::r3d_10, public: r3d::public },
+    Model { name: "r3d-18", modality: Modality::Video, build: r3d::r3d_18, public: r3d::public },
+    Model { name: "smogy-swin", modality: Modality::Image, build: swin::smogy, public: swin::public },
+    Model { name: "swin-tiny-cpu", modality: Modality::Image, build: swin::tiny, public: swin::public },
 ];
