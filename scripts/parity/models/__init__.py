@@ -3,6 +3,6 @@
 A module here offers `MODELS`, its entries by name.
 """
 
-from . import r3d, wav2vec2
+from . import r3d, wav2vec2, wavlm
 
-MODELS = {**r3d.MODELS, **wav2vec2.MODELS}
+MODELS = {**r3d.MODELS, **wav2vec2.MODELS, **wavlm.MODELS}
