@@ -15,6 +15,9 @@ pub mod r3d;
 pub mod spectrogram;
 pub mod videomae;
 pub mod swin;
+pub mod speech;
+pub mod wav2vec2;
+pub mod wavlm;
 
 /// What disturbs a model in training, as rates in 0..1. A model heeds those that it has a place for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,4 +80,14 @@ pub const MODELS: [Model; 6] = [
     Model { name: "r3d-18", modality: Modality::Video, build: r3d::r3d_18, public: r3d::public },
     Model { name: "smogy-swin", modality: Modality::Image, build: swin::smogy, public: swin::public },
     Model { name: "swin-tiny-cpu", modality: Modality::Image, build: swin::tiny, public: swin::public },
+pub const MODELS: [Model; 9] = [
+    Model { name: "r3d-10", modality: Modality::Video, build: r3d::r3d_10, public: r3d::public },
+    Model { name: "r3d-18", modality: Modality::Video, build: r3d::r3d_18, public: r3d::public },
+    Model { name: "wav2vec2", modality: Modality::Audio, build: wav2vec2::wav2vec2, public: wav2vec2::public },
+    Model { name: "wav2vec2-large", modality: Modality::Audio, build: wav2vec2::wav2vec2_large, public: wav2vec2::public },
+    Model { name: "wav2vec2-large-lv60", modality: Modality::Audio, build: wav2vec2::wav2vec2_large_lv60, public: wav2vec2::public },
+    Model { name: "wav2vec2-lv60-tiny", modality: Modality::Audio, build: wav2vec2::wav2vec2_lv60_tiny, public: wav2vec2::public },
+    Model { name: "wav2vec2-tiny", modality: Modality::Audio, build: wav2vec2::wav2vec2_tiny, public: wav2vec2::public },
+    Model { name: "wavlm", modality: Modality::Audio, build: wavlm::wavlm, public: wavlm::public },
+    Model { name: "wavlm-tiny", modality: Modality::Audio, build: wavlm::wavlm_tiny, public: wavlm::public },
 ];

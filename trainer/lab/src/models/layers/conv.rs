@@ -26,6 +26,8 @@ pub enum Start {
     FanOut,
     /// Uniform within `1 / sqrt(inputs * kernel size / groups)`, as `torch.nn.Conv*d`; a bias too.
     FanIn,
+    /// Normal with variance `2 / (inputs * kernel size / groups)`; a bias as with [`Start::FanIn`].
+    FanInNormal,
     /// Normal with this deviation; a bias at 0.
     Normal(f64),
 }
@@ -77,6 +79,7 @@ impl<const N: usize> Conv<N> {
         let (init, bias) = match config.start {
             Start::FanOut => (normal((2.0 / fan_out).sqrt()), Init::Const(0.0)),
             Start::FanIn => (uniform, uniform),
+            Start::FanInNormal => (normal((2.0 / fan_in).sqrt()), uniform),
             Start::Normal(stdev) => (normal(stdev), Init::Const(0.0)),
         };
         let mut shape = vec![outputs, inputs / config.groups];

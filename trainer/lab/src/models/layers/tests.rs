@@ -30,6 +30,8 @@ fn initial_values_are_pytorchs() {
     check_spread("fan out", &conv("out", Start::FanOut), (2.0f64 / (32.0 * 27.0)).sqrt());
     // torch.nn.Conv3d(16, 32, 3): uniform within 1 / sqrt(16 * 27).
     check_spread("fan in", &conv("in", Start::FanIn), (1.0f64 / (3.0 * 16.0 * 27.0)).sqrt());
+    let expected = (2.0f64 / (16.0 * 27.0)).sqrt();
+    check_spread("normal by fan in", &conv("in_normal", Start::FanInNormal), expected);
     check_spread("normal", &conv("normal", Start::Normal(0.02)), 0.02);
     let norm = BatchNorm::new(&(store.root() / "norm"), 4);
     assert_eq!(Vec::<f32>::try_from(&norm.weight).unwrap(), [1.0; 4]);
