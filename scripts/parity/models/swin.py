@@ -27,5 +27,5 @@ def tiny():
 MODELS = {
     "smogy-swin": Entry(smogy, (2, 3, 224, 224), parameters=86_745_274),
     # Neither patches nor windows nor pairs of rows fit these sides.
-    "swin-tiny-cpu": Entry(tiny, (2, 3, 38, 35)),
+    "smogy-swin-tiny": Entry(tiny, (2, 3, 38, 35)),
 }

@@ -6,16 +6,16 @@ pub use dfr_harness::pretrained::{Pretrained, Public};
 use dfr_harness::recipe::Detector;
 use tch::nn::Path;
 
+pub mod ast;
 pub mod clip;
 pub mod dinov2;
-pub mod ast;
 pub mod layers;
 pub mod mel;
 pub mod r3d;
 pub mod spectrogram;
-pub mod videomae;
-pub mod swin;
 pub mod speech;
+pub mod swin;
+pub mod videomae;
 pub mod wav2vec2;
 pub mod wavlm;
 
@@ -61,33 +61,24 @@ impl Model {
 
 /// All of them.
 #[rustfmt::skip]
-pub const MODELS: [Model; 2] = [
+pub const MODELS: &[Model] = &[
+    Model { name: "ast", modality: Modality::Audio, build: ast::audioset, public: Some(ast::public) },
+    Model { name: "ast-tiny", modality: Modality::Audio, build: ast::tiny, public: None },
+    Model { name: "clip-vit-l14", modality: Modality::Image, build: clip::vit_l14, public: Some(clip::public) },
+    Model { name: "clip-vit-tiny", modality: Modality::Image, build: clip::vit_tiny, public: None },
+    Model { name: "dinov2-base", modality: Modality::Image, build: dinov2::base, public: Some(dinov2::public) },
+    Model { name: "dinov2-tiny", modality: Modality::Image, build: dinov2::tiny, public: None },
     Model { name: "r3d-10", modality: Modality::Video, build: r3d::r3d_10, public: None },
     Model { name: "r3d-18", modality: Modality::Video, build: r3d::r3d_18, public: Some(r3d::public) },
-pub const MODELS: [Model; 8] = [
-    Model { name: "clip-vit-l14", modality: Modality::Image, build: clip::vit_l14, public: clip::public },
-    Model { name: "clip-vit-tiny", modality: Modality::Image, build: clip::vit_tiny, public: clip::public },
-    Model { name: "dinov2-base", modality: Modality::Image, build: dinov2::base, public: dinov2::public },
-    Model { name: "dinov2-tiny", modality: Modality::Image, build: dinov2::tiny, public: dinov2::public },
-    Model { name: "r3d-10", modality: Modality::Video, build: r3d::r3d_10, public: r3d::public },
-    Model { name: "r3d-18", modality: Modality::Video, build: r3d::r3d_18, public: r3d::public },
-    Model { name: "videomae", modality: Modality::Video, build: videomae::base, public: videomae::public },
-    Model { name: "videomae-tiny", modality: Modality::Video, build: videomae::tiny, public: videomae::public },
-pub const MODELS: [Model; 6] = [
-    Model { name: "ast", modality: Modality::Audio, build: ast::audioset, public: ast::public },
-    Model { name: "ast-tiny", modality: Modality::Audio, build: ast::tiny, public: ast::public },
-    Model { name: "r3d-10", modality: Modality::Video, build: r3d::r3d_10, public: r3d::public },
-    Model { name: "r3d-18", modality: Modality::Video, build: r3d::r3d_18, public: r3d::public },
-    Model { name: "smogy-swin", modality: Modality::Image, build: swin::smogy, public: swin::public },
-    Model { name: "swin-tiny-cpu", modality: Modality::Image, build: swin::tiny, public: swin::public },
-pub const MODELS: [Model; 9] = [
-    Model { name: "r3d-10", modality: Modality::Video, build: r3d::r3d_10, public: r3d::public },
-    Model { name: "r3d-18", modality: Modality::Video, build: r3d::r3d_18, public: r3d::public },
-    Model { name: "wav2vec2", modality: Modality::Audio, build: wav2vec2::wav2vec2, public: wav2vec2::public },
-    Model { name: "wav2vec2-large", modality: Modality::Audio, build: wav2vec2::wav2vec2_large, public: wav2vec2::public },
-    Model { name: "wav2vec2-large-lv60", modality: Modality::Audio, build: wav2vec2::wav2vec2_large_lv60, public: wav2vec2::public },
-    Model { name: "wav2vec2-lv60-tiny", modality: Modality::Audio, build: wav2vec2::wav2vec2_lv60_tiny, public: wav2vec2::public },
-    Model { name: "wav2vec2-tiny", modality: Modality::Audio, build: wav2vec2::wav2vec2_tiny, public: wav2vec2::public },
-    Model { name: "wavlm", modality: Modality::Audio, build: wavlm::wavlm, public: wavlm::public },
-    Model { name: "wavlm-tiny", modality: Modality::Audio, build: wavlm::wavlm_tiny, public: wavlm::public },
+    Model { name: "smogy-swin", modality: Modality::Image, build: swin::smogy, public: Some(swin::public) },
+    Model { name: "smogy-swin-tiny", modality: Modality::Image, build: swin::tiny, public: None },
+    Model { name: "videomae", modality: Modality::Video, build: videomae::base, public: Some(videomae::public) },
+    Model { name: "videomae-tiny", modality: Modality::Video, build: videomae::tiny, public: None },
+    Model { name: "wav2vec2", modality: Modality::Audio, build: wav2vec2::wav2vec2, public: Some(wav2vec2::public) },
+    Model { name: "wav2vec2-large", modality: Modality::Audio, build: wav2vec2::wav2vec2_large, public: Some(wav2vec2::public) },
+    Model { name: "wav2vec2-large-lv60", modality: Modality::Audio, build: wav2vec2::wav2vec2_large_lv60, public: Some(wav2vec2::public) },
+    Model { name: "wav2vec2-lv60-tiny", modality: Modality::Audio, build: wav2vec2::wav2vec2_lv60_tiny, public: None },
+    Model { name: "wav2vec2-tiny", modality: Modality::Audio, build: wav2vec2::wav2vec2_tiny, public: None },
+    Model { name: "wavlm", modality: Modality::Audio, build: wavlm::wavlm, public: Some(wavlm::public) },
+    Model { name: "wavlm-tiny", modality: Modality::Audio, build: wavlm::wavlm_tiny, public: None },
 ];
