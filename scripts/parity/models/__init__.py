@@ -3,6 +3,6 @@
 A module here offers `MODELS`, its entries by name.
 """
 
-from . import r3d
+from . import efficientnet, r3d
 
-MODELS = {**r3d.MODELS}
+MODELS = {**efficientnet.MODELS, **r3d.MODELS}
