@@ -3,6 +3,6 @@
 A module here offers `MODELS`, its entries by name.
 """
 
-from . import efficientnet, r3d
+from . import efficientnet, hiera, r3d
 
-MODELS = {**efficientnet.MODELS, **r3d.MODELS}
+MODELS = {**efficientnet.MODELS, **hiera.MODELS, **r3d.MODELS}

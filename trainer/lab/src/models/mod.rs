@@ -6,6 +6,7 @@ use dfr_harness::recipe::Detector;
 use tch::nn::Path;
 
 pub mod efficientnet;
+pub mod hiera;
 pub mod layers;
 pub mod r3d;
 pub mod spectrogram;
@@ -53,11 +54,13 @@ pub struct Model {
 
 /// All of them.
 #[rustfmt::skip]
-pub const MODELS: [Model; 6] = [
+pub const MODELS: [Model; 8] = [
     Model { name: "efficientnet-b4", modality: Modality::Image, build: efficientnet::efficientnet_b4, public: efficientnet::public },
     Model { name: "efficientnet-b5", modality: Modality::Image, build: efficientnet::efficientnet_b5, public: efficientnet::public },
     Model { name: "efficientnet-b7", modality: Modality::Image, build: efficientnet::efficientnet_b7, public: efficientnet::public },
     Model { name: "efficientnet-tiny", modality: Modality::Image, build: efficientnet::efficientnet_tiny, public: efficientnet::public },
+    Model { name: "hiera", modality: Modality::Video, build: hiera::hiera, public: hiera::public },
+    Model { name: "hiera-tiny", modality: Modality::Video, build: hiera::hiera_tiny, public: hiera::public },
     Model { name: "r3d-10", modality: Modality::Video, build: r3d::r3d_10, public: r3d::public },
     Model { name: "r3d-18", modality: Modality::Video, build: r3d::r3d_18, public: r3d::public },
 ];
