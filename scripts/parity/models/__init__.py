@@ -3,7 +3,7 @@
 A module here offers `MODELS`, its entries by name.
 """
 
-from . import ast, clip, dinov2, r3d, swin, videomae, wav2vec2, wavlm
+from . import ast, clip, dinov2, efficientnet, hiera, r3d, speech, swin, videomae, wav2vec2, wavlm
 
-MODULES = (ast, clip, dinov2, r3d, swin, videomae, wav2vec2, wavlm)
+MODULES = (ast, clip, dinov2, efficientnet, hiera, r3d, speech, swin, videomae, wav2vec2, wavlm)
 MODELS = {name: entry for module in MODULES for name, entry in module.MODELS.items()}

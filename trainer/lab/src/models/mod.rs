@@ -9,6 +9,8 @@ use tch::nn::Path;
 pub mod ast;
 pub mod clip;
 pub mod dinov2;
+pub mod efficientnet;
+pub mod hiera;
 pub mod layers;
 pub mod mel;
 pub mod r3d;
@@ -68,6 +70,12 @@ pub const MODELS: &[Model] = &[
     Model { name: "clip-vit-tiny", modality: Modality::Image, build: clip::vit_tiny, public: None },
     Model { name: "dinov2-base", modality: Modality::Image, build: dinov2::base, public: Some(dinov2::public) },
     Model { name: "dinov2-tiny", modality: Modality::Image, build: dinov2::tiny, public: None },
+    Model { name: "efficientnet-b4", modality: Modality::Image, build: efficientnet::efficientnet_b4, public: Some(efficientnet::public) },
+    Model { name: "efficientnet-b5", modality: Modality::Image, build: efficientnet::efficientnet_b5, public: Some(efficientnet::public) },
+    Model { name: "efficientnet-b7", modality: Modality::Image, build: efficientnet::efficientnet_b7, public: None },
+    Model { name: "efficientnet-tiny", modality: Modality::Image, build: efficientnet::efficientnet_tiny, public: None },
+    Model { name: "hiera", modality: Modality::Video, build: hiera::hiera, public: Some(hiera::public) },
+    Model { name: "hiera-tiny", modality: Modality::Video, build: hiera::hiera_tiny, public: None },
     Model { name: "r3d-10", modality: Modality::Video, build: r3d::r3d_10, public: None },
     Model { name: "r3d-18", modality: Modality::Video, build: r3d::r3d_18, public: Some(r3d::public) },
     Model { name: "smogy-swin", modality: Modality::Image, build: swin::smogy, public: Some(swin::public) },
