@@ -114,3 +114,26 @@ fn every_noise_is_heard_in_training_only() {
         assert_eq!(model.forward(&pictures, true) != quiet, heard, "{regularisation:?}");
     }
 }
+
+/// The figures are those of transformers' model of the same two blocks.
+#[test]
+fn weights_start_as_widely_as_the_librarys() {
+    let store = VarStore::new(Device::Cpu);
+    let config = ClipConfig { blocks: 2, ..ClipConfig::vit_l14() };
+    let _model = Clip::new(&store.root(), &[3, 28, 28], config);
+    let variables = store.variables();
+    for (name, expected) in [
+        ("embeddings.class_embedding", 0.0318),
+        ("embeddings.patch_embedding.weight", 0.0200),
+        ("encoder.layers.0.self_attn.q_proj.weight", 0.0156),
+        ("encoder.layers.0.self_attn.k_proj.weight", 0.0156),
+        ("encoder.layers.0.self_attn.v_proj.weight", 0.0156),
+        ("encoder.layers.0.self_attn.out_proj.weight", 0.0312),
+        ("encoder.layers.0.mlp.fc1.weight", 0.0221),
+        ("encoder.layers.1.mlp.fc2.weight", 0.0156),
+    ] {
+        let spread = variables[&format!("vision_model.vision_model.{name}")].std(false);
+        let ratio = spread.double_value(&[]) / expected;
+        assert!((ratio - 1.0).abs() < 0.1, "{name}: {ratio} of it");
+    }
+}
