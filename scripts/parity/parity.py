@@ -118,6 +118,9 @@ def worst_gradient(ours, theirs):
     if set(names) != {name for name in ours if name.startswith("gradient.")}:
         surplus = set(names) ^ {name for name in ours if name.startswith("gradient.")}
         raise SystemExit(f"error: only one of both has a gradient of {sorted(surplus)[:3]}")
+    for name in names:
+        if not (ours[name].isfinite().all() and theirs[name].isfinite().all()):
+            raise SystemExit(f"error: {name} is not finite")
     total = torch.stack([theirs[name].norm() for name in names]).norm().item()
     return max((ours[name] - theirs[name]).norm().item() / max(theirs[name].norm().item(), 1e-3 * total)
                for name in names)

@@ -37,6 +37,8 @@ pub enum Failure {
          (--from-scratch)"
     )]
     NoWeights(&'static str),
+    #[error(transparent)]
+    Pretrained(#[from] PretrainedError),
     #[error("there is no {0}: train first, or correct --model")]
     Untrained(PathBuf),
     #[error("cannot write {path}: {source}")]
@@ -74,6 +76,7 @@ impl Failure {
                 TrainError::NotFinite { .. } => exit::NOT_FINITE,
                 TrainError::Output(_) | TrainError::Shim(_) => exit::OUTSIDE,
             },
+            Self::Pretrained(error) => of_pretrained(error),
             Self::Checkpoint(error) => of_checkpoint(error),
             Self::Predict(error) => of_predict(error),
             Self::Smoke(error) => match error {
@@ -91,10 +94,16 @@ impl Failure {
 fn of_start(error: &StartError) -> u8 {
     match error {
         StartError::Pack(_) => exit::CONFIGURATION,
-        StartError::Pretrained(PretrainedError::Checkpoint(error)) => of_checkpoint(error),
-        // The file is there and the model is another: what the recipe changed.
-        StartError::Pretrained(PretrainedError::Mismatch { .. }) => exit::RECIPE,
-        StartError::Pretrained(_) => exit::CONFIGURATION,
+        StartError::Pretrained(error) => of_pretrained(error),
+    }
+}
+
+fn of_pretrained(error: &PretrainedError) -> u8 {
+    match error {
+        PretrainedError::Checkpoint(error) => of_checkpoint(error),
+        // The file is the model's, and the recipe has changed the model.
+        PretrainedError::Mismatch { .. } => exit::RECIPE,
+        PretrainedError::Missing { .. } | PretrainedError::Read { .. } => exit::CONFIGURATION,
     }
 }
 

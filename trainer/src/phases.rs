@@ -40,13 +40,14 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
 fn run_train(args: &TrainArgs, device: Device) -> Result<(), Failure> {
     let recipe = dfr_lab::recipe(&args.preset)?;
     let part = Part::open(&args.data)?;
+    let weights = weights(&*recipe, &args.origin)?;
     make_dir(&args.out)?;
     let process_start = Instant::now();
     let clock = BudgetClock::new(
         Duration::from_secs(args.budget_s),
         Box::new(move || process_start.elapsed()),
     );
-    let start = Start { seed: args.seed, device, weights: weights(&*recipe, &args.origin)? };
+    let start = Start { seed: args.seed, device, weights };
     let options = TrainOptions { clock, start };
     let trained = train(&*recipe, &part, options, &mut io::stdout().lock())?;
     checkpoint::save(&trained.variables, &args.out.join(checkpoint::FILE))?;
@@ -80,7 +81,10 @@ fn weights(recipe: &dyn Recipe, origin: &Origin) -> Result<Option<PathBuf>, Fail
     match (recipe.pretrained(), &origin.weights) {
         (None, _) => Ok(None),
         (Some(_), _) if origin.from_scratch => Ok(None),
-        (Some(_), Some(dir)) => Ok(Some(dir.clone())),
+        (Some(pretrained), Some(dir)) => {
+            pretrained.file(dir)?;
+            Ok(Some(dir.clone()))
+        }
         (Some(pretrained), None) => Err(Failure::NoWeights(pretrained.model)),
     }
 }

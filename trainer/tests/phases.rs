@@ -89,6 +89,16 @@ fn refuses_what_it_cannot_work_with() {
         ["predict", "--preset", "r3d-tiny", "--inputs", &part, "--model", &out, "--out", &out];
     check_refused(&dfr_train(&untrained), exit::CONFIGURATION, "train first");
 
+    let full = |more: &[&str]| {
+        let train = ["train", "--preset", "r3d-18", "--data", &part, "--out", &out];
+        let budget = ["--budget-s", "1", "--seed", "0"];
+        dfr_train(&[&train[..], &budget[..], more].concat())
+    };
+    check_refused(&full(&[]), exit::USAGE, "--from-scratch");
+    let none = full(&["--weights", "/nowhere"]);
+    check_refused(&none, exit::CONFIGURATION, "dfr weights fetch r3d-18");
+    assert!(!Path::new(&out).exists(), "nothing is created without weights");
+
     let records = Path::new(&part).join("records.u8");
     fs::write(&records, [0; 10]).unwrap();
     check_refused(&train(&part, &out), exit::CONFIGURATION, "has 10 bytes");

@@ -37,6 +37,11 @@ impl Locations {
     pub fn ledger(&self) -> PathBuf {
         self.state_dir.join("dfr.db")
     }
+
+    /// Public checkpoints that models start from.
+    pub fn weights(&self) -> PathBuf {
+        self.cache.join("weights")
+    }
 }
 
 /// Who proposes.

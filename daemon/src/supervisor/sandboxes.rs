@@ -70,6 +70,9 @@ impl Session {
             Work::Build | Work::Canary => None,
         };
         sandbox.readable.extend(part);
+        if matches!(work, Work::Smoke | Work::Train) {
+            sandbox.readable.extend(path("weights"));
+        }
         if matches!(work, Work::Predict | Work::HoldOut) {
             sandbox.readable.extend(path("run"));
         }

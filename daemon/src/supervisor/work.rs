@@ -82,6 +82,7 @@ impl Session {
             ("tree", text(&self.slot.tree)),
             ("target", text(&self.slot.target)),
             ("pack", text(&self.pack)),
+            ("weights", text(&self.settings.locations.weights())),
             ("run", text(&self.notebook.run(n))),
             ("out", text(&out)),
             ("preset", self.task.preset.clone()),

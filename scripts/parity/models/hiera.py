@@ -11,7 +11,8 @@ class Detector(Normal):
         super().__init__(IMAGENET, (1, 3, 1, 1))
         self.encoder = HieraModel(config)
         width = config.hidden_size
-        self.head = torch.nn.Sequential(torch.nn.LayerNorm(width), torch.nn.Dropout(0), torch.nn.Linear(width, 2))
+        self.head = torch.nn.Sequential(
+            torch.nn.LayerNorm(width), torch.nn.Dropout(0), torch.nn.Linear(width, 2))
 
     def forward(self, clip):
         frames = self.encoder(self.normal(clip.flatten(0, 1))).pooler_output

@@ -73,15 +73,24 @@ pub enum PretrainedError {
 }
 
 impl Pretrained {
+    /// The model's file in `dir`.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub fn file(self, dir: &Path) -> Result<PathBuf, PretrainedError> {
+        let path = dir.join(format!("{}.safetensors", self.model));
+        if path.exists() {
+            return Ok(path);
+        }
+        Err(PretrainedError::Missing { model: self.model, dir: dir.to_owned() })
+    }
+
     /// Fills `variables` from the model's file in `dir`. Only what [`OWN`] names may be missing there.
     ///
     /// # Errors
     /// [`PretrainedError`]; the variables are then unchanged.
     pub fn load(self, variables: &VarStore, dir: &Path) -> Result<(), PretrainedError> {
-        let path = dir.join(format!("{}.safetensors", self.model));
-        if !path.exists() {
-            return Err(PretrainedError::Missing { model: self.model, dir: dir.to_owned() });
-        }
+        let path = self.file(dir)?;
         checkpoint::refuse_duplicates(variables)?;
         let found = Tensor::read_safetensors(&path)
             .map_err(|source| PretrainedError::Read { path: path.clone(), source })?;

@@ -17,10 +17,9 @@ pub mod transforms;
 type MakePreset = fn() -> Preset;
 
 /// The presets with constants of their own.
-pub const TUNED: [(&str, MakePreset); 4] = [
+pub const TUNED: [(&str, MakePreset); 3] = [
     ("audio-tiny", recipes::audio_tiny::recipe),
     ("image-tiny", recipes::image_tiny::recipe),
-    ("r3d-18", recipes::video_r3d_18::recipe),
     ("r3d-tiny", recipes::video_r3d_tiny::recipe),
 ];
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dfr_contract::modality::Modality;
 use dfr_harness::checkpoint;
@@ -13,6 +14,13 @@ use tch::{Device, Kind, Tensor};
 
 const NOISY: Regularisation =
     Regularisation { dropout: 0.3, hidden_dropout: 0.1, drop_path: 0.2, masking: 0.1 };
+
+/// libtorch has one generator for all threads: whoever seeds it draws alone.
+static GENERATOR: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    GENERATOR.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 struct Built {
     store: VarStore,
@@ -56,6 +64,7 @@ fn largest_difference(a: &Tensor, b: &Tensor) -> f64 {
 
 #[test]
 fn records_do_not_see_each_other_in_evaluation() {
+    let _alone = alone();
     for (model, shape) in small() {
         let Built { store: _store, detector } = build(model, &shape, NOISY);
         let records = batch(model, 3, &shape);
@@ -71,6 +80,7 @@ fn records_do_not_see_each_other_in_evaluation() {
 
 #[test]
 fn the_seed_decides() {
+    let _alone = alone();
     for (model, shape) in small() {
         let records = batch(model, 2, &shape);
         let answer = || {
@@ -84,6 +94,7 @@ fn the_seed_decides() {
 
 #[test]
 fn gradients_reach_every_trainable_parameter() {
+    let _alone = alone();
     for (model, shape) in small() {
         let Built { store, detector } =
             build(model, &shape, Regularisation { masking: 0.3, ..NOISY });
@@ -106,6 +117,7 @@ fn gradients_reach_every_trainable_parameter() {
 
 #[test]
 fn a_checkpoint_keeps_the_answers() {
+    let _alone = alone();
     let directory = tempfile::tempdir().unwrap();
     for (model, shape) in small() {
         let file = directory.path().join(format!("{}.safetensors", model.name));
@@ -126,6 +138,7 @@ fn a_checkpoint_keeps_the_answers() {
 
 #[test]
 fn sixteen_records_can_be_learnt_by_heart() {
+    let _alone = alone();
     for (model, shape) in small() {
         let Built { store, detector } = build(model, &shape, Regularisation::NONE);
         let records = batch(model, 16, &shape);

@@ -18,7 +18,7 @@ use dfr_contract::modality::Modality;
 use dfr_media::catalogue::{self, Entry};
 use dfr_media::files;
 use dfr_media::hub::HubError;
-use dfr_media::hub::client::{Access, Client, Token};
+use dfr_media::hub::client::{Access, Client, Repository, Token};
 use dfr_media::hub::listing;
 use dfr_media::hub::patience::Patience;
 use dfr_media::source::crew::{self, Plan, Watch};
@@ -35,6 +35,7 @@ use parquet::schema::parser::parse_message_type;
 use hub::{Fault, Hub};
 use png::png;
 
+const SET: Repository = Repository::Dataset("o/set");
 const QUICK: Patience =
     Patience { tries: 3, first: Duration::from_millis(1), most: Duration::from_millis(5) };
 
@@ -172,7 +173,7 @@ fn table(seed: u32, groups: u32, rows: u32) -> Vec<u8> {
 #[test]
 fn a_listing_has_all_pages_and_the_token_goes_to_the_hub() {
     let hub = raw(30);
-    let listing = listing::list(&client(&hub), "o/set").unwrap();
+    let listing = listing::list(&client(&hub), SET).unwrap();
     assert_eq!(listing.files.len(), 31);
     assert_eq!(listing.files[12].path, "data/part 1/00012.png");
     assert_eq!(listing.files[12].size, png(12).len() as u64);
@@ -202,7 +203,7 @@ fn a_file_that_lies_elsewhere_is_fetched_there_and_the_token_stays_here() {
 #[test]
 fn each_refusal_has_its_kind_and_only_what_may_pass_is_asked_again() {
     let hub = raw(1);
-    let url = client(&hub).tree_url("o/set");
+    let url = client(&hub).tree_url(SET);
     let fails = |status, retry| {
         hub.fail_always("/api/", Fault::Status(status, retry));
         let error = client(&hub).text(&url).unwrap_err();
@@ -231,7 +232,7 @@ fn after_a_cut_only_the_rest_is_asked_for() {
     let hub = Hub::start();
     let bytes: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
     hub.put("o/set", "big.bin", &bytes);
-    let url = client(&hub).file_url("o/set", "big.bin");
+    let url = client(&hub).file_url(SET, "big.bin");
     // More cuts than tries: each connection brings something.
     hub.fail("big.bin", &[Fault::Cut(70_000); 4]);
     assert_eq!(client(&hub).range(&url, 10, 299_000).unwrap(), bytes[10..299_010]);

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
+#[expect(dead_code, reason = "the rest is for data sets")]
 #[path = "support/hub.rs"]
 mod hub;
 

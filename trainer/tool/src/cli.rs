@@ -164,6 +164,10 @@ pub struct Train {
     #[arg(long, value_name = "S", value_parser = value_parser!(u64).range(1..=1_000_000))]
     pub time_budget: Option<u64>,
 
+    /// Start from random weights, also where the model has a public checkpoint (dfr weights)
+    #[arg(long)]
+    pub from_scratch: bool,
+
     /// Seed of every draw
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,

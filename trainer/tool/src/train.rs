@@ -13,6 +13,7 @@ use dfr_contract::pack::{Part, file};
 use dfr_contract::{exit, metrics, predictions};
 use dfr_media::files::{self, FileError, at};
 use dfr_media::pack::read::{labels_path, packs_dir, read_complete};
+use dfr_media::weights;
 
 use crate::cli::Train;
 use crate::failure::Failure;
@@ -95,6 +96,8 @@ struct Run {
     preset: String,
     pack: PathBuf,
     out: PathBuf,
+    /// Public checkpoints; nothing to start from random weights.
+    weights: Option<PathBuf>,
 }
 
 /// Trains, predicts, scores and prints the footer.
@@ -105,6 +108,7 @@ pub fn run(request: &Train, settings: &Settings) -> Result<u8, Failure> {
         preset: request.preset.clone().unwrap_or_else(|| task.preset.clone()),
         pack: find_pack(&task, settings)?,
         out: request.out.clone().unwrap_or_else(|| default_out(&task)),
+        weights: (!request.from_scratch).then(|| weights::dir(&settings.cache)),
     };
     files::create_dir(&run.out)?;
     let budget_s = request.time_budget.unwrap_or(task.budget.train_s);
@@ -133,6 +137,10 @@ impl Run {
     fn train(&self, budget: Duration, seed: u64) -> Phase {
         let mut command = self.command("train");
         command.arg("--data").arg(self.pack.join(Part::Train.as_str()));
+        match &self.weights {
+            Some(dir) => command.arg("--weights").arg(dir),
+            None => command.arg("--from-scratch"),
+        };
         command.arg("--out").arg(&self.out);
         command.args(["--budget-s", &budget.as_secs().to_string(), "--seed", &seed.to_string()]);
         Phase { name: "train", command, limit: budget + TRAIN_ALLOWANCE }

@@ -8,7 +8,9 @@ use dfr_harness::recipe::Detector;
 use tch::nn::Path;
 use tch::{Kind, Tensor};
 
-use super::layers::{BatchNorm, ColourStatistics, Colours, Conv, ConvConfig, Linear, Window};
+use super::layers::{
+    BatchNorm, ColourStatistics, Colours, Conv, ConvConfig, Linear, Window, spread,
+};
 use super::{Public, Regularisation};
 
 /// Shape of the network. Kernels and strides are `[T, H, W]`.
@@ -173,20 +175,9 @@ impl Detector for R3d {
     /// # Shapes
     /// `[B,T,3,H,W]` uint8 to `[B,2]`.
     fn forward(&self, input: &Tensor, train: bool) -> Tensor {
-        let normal = self.colours.normalize(&spread_frames(input, self.frames));
+        let normal = self.colours.normalize(&spread(input, self.frames));
         self.trunk.forward(&normal.permute([0, 2, 1, 3, 4]).contiguous(), train)
     }
-}
-
-/// `count` of the clip's frames, spread from first to last; all of them if there are no more.
-fn spread_frames(clip: &Tensor, count: i64) -> Tensor {
-    let frames = clip.size()[1];
-    if count >= frames {
-        return clip.shallow_clone();
-    }
-    let last = (count - 1).max(1);
-    let indices: Vec<i64> = (0..count).map(|i| i * (frames - 1) / last).collect();
-    clip.index_select(1, &Tensor::from_slice(&indices).to_device(clip.device()))
 }
 
 /// A convolution and its batch norm, named `0` and `1`.

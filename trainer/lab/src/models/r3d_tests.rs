@@ -79,12 +79,3 @@ fn the_tiny_stem_starts_deaf_to_flat_colour() {
     );
     assert!(sums.abs().max().double_value(&[]) < 1e-5);
 }
-
-#[test]
-fn frames_are_spread_from_first_to_last() {
-    let clip = Tensor::arange(8, (Kind::Int64, Device::Cpu)).view([1, 8, 1, 1, 1]);
-    let pick = |count| Vec::<i64>::try_from(spread_frames(&clip, count).flatten(0, -1)).unwrap();
-    assert_eq!(pick(1), [0]);
-    assert_eq!(pick(4), [0, 2, 4, 7]);
-    assert_eq!(pick(8), pick(99));
-}

@@ -14,5 +14,4 @@ mod testing;
 pub mod training;
 pub mod video;
 pub mod video_full;
-pub mod video_r3d_18;
 pub mod video_r3d_tiny;

@@ -19,9 +19,6 @@ pub enum Disturbance {
     Heard(SoundAugmentation),
 }
 
-/// Frames of a clip that the video models look at: all that records have.
-const FRAMES: u64 = 16;
-
 /// `model`, trained so, but for what is frozen.
 pub fn recipe(
     model: &'static Model,
@@ -36,7 +33,7 @@ pub fn recipe(
             batch_size: training.batch_size,
             learning_rate: training.learning_rate,
             augment_level: disturbance.level(),
-            num_frames: (model.modality == Modality::Video).then_some(FRAMES),
+            num_frames: None,
         },
         training,
         build: Box::new(move |root, shape| (model.build)(root, shape, regularisation)),

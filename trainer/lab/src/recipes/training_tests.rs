@@ -1,15 +1,14 @@
 use super::*;
 use crate::recipes::testing::{QUICK, batch, losses};
-use crate::recipes::{audio_tiny, image_tiny, video_r3d_18, video_r3d_tiny};
+use crate::recipes::{audio_tiny, image_tiny, video_r3d_tiny};
 use tch::Kind;
 
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 6] = [
     ("audio_full.rs", include_str!("audio_full.rs")),
     ("audio_tiny.rs", include_str!("audio_tiny.rs")),
     ("image_full.rs", include_str!("image_full.rs")),
     ("image_tiny.rs", include_str!("image_tiny.rs")),
     ("video_full.rs", include_str!("video_full.rs")),
-    ("video_r3d_18.rs", include_str!("video_r3d_18.rs")),
     ("video_r3d_tiny.rs", include_str!("video_r3d_tiny.rs")),
 ];
 
@@ -34,14 +33,24 @@ fn every_constant_lists_the_values_worth_trying() {
 }
 
 #[test]
-fn r3d_18_is_trained_as_dfresearch_trains_it() {
-    let recipe = video_r3d_18::recipe();
-    let facts = recipe.facts();
-    assert_eq!((facts.batch_size, facts.learning_rate), (4, 3e-4));
-    assert_eq!((facts.augment_level, facts.num_frames), (Some(1), Some(16)));
-    assert_eq!((recipe.accumulation(), recipe.clip_norm()), (4, Some(1.0)));
-    let rate = |step| recipe.learning_rate(Progress { step, budget: 0.9 });
-    assert_eq!((rate(0), rate(49), rate(5000)), (3e-4 / 50.0, 3e-4, 3e-4));
+fn full_models_are_trained_as_dfresearch_trains_them() {
+    // Batch, peak rate, batches per update, warm-up, augmentation, frames.
+    let expected = [
+        ("clip-vit-l14", (32, 1e-4, 1, 100, Some(2), None)),
+        ("r3d-18", (4, 3e-4, 4, 50, Some(1), Some(16))),
+        ("wav2vec2", (16, 1e-4, 2, 100, None, None)),
+    ];
+    for (name, (batch, rate, accumulation, warmup, level, frames)) in expected {
+        let recipe = crate::recipe(name).unwrap();
+        let facts = recipe.facts();
+        assert_eq!((facts.batch_size, facts.learning_rate), (batch, rate), "{name}");
+        assert_eq!((facts.augment_level, facts.num_frames), (level, frames), "{name}");
+        assert_eq!((recipe.accumulation(), recipe.clip_norm()), (accumulation, Some(1.0)));
+        let at = |step| recipe.learning_rate(Progress { step, budget: 0.9 });
+        let steps = warmup as f64;
+        assert_eq!((at(0), at(warmup - 1), at(5000)), (rate / steps, rate, rate), "{name}");
+        assert_eq!(recipe.pretrained().map(|weights| weights.model), Some(name));
+    }
 }
 
 #[test]

@@ -61,11 +61,4 @@ mod tests {
         // Every place is hidden in some record.
         assert!(hidden.any_dim(0, false).all().int64_value(&[]) == 1);
     }
-
-    #[test]
-    fn it_follows_from_the_seed_and_0_hides_nothing() {
-        assert_eq!(hidden(0.3, 1), hidden(0.3, 1));
-        assert_ne!(hidden(0.3, 1), hidden(0.3, 2));
-        assert_eq!(hidden(0.0, 1).any().int64_value(&[]), 0);
-    }
 }
