@@ -82,7 +82,7 @@ fn refuses_what_it_cannot_work_with() {
     let part = part(dir.path());
     let out = dir.path().join("run").to_str().unwrap().to_owned();
     let smoke = |preset, data| dfr_train(&["smoke", "--preset", preset, "--data", data]);
-    check_refused(&smoke("r3d-99", &part), exit::USAGE, "choose one of audio-tiny, image-tiny");
+    check_refused(&smoke("r3d-99", &part), exit::USAGE, "choose one of ast, ast-tiny, audio-tiny");
     check_refused(&dfr_train(&["juggle"]), exit::USAGE, "juggle");
     check_refused(&smoke("r3d-tiny", "/nowhere"), exit::CONFIGURATION, "run `dfr prepare`");
     let untrained =

@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn an_unknown_preset_is_told_the_known_ones() {
         let error = recipe("r3d-99").err().unwrap().to_string();
-        let known = r#"unknown preset "r3d-99": choose one of audio-tiny, "#;
-        assert!(error.starts_with(known) && error.ends_with(", r3d-18, r3d-tiny"), "{error}");
+        let known = r#"unknown preset "r3d-99": choose one of ast, ast-tiny, "#;
+        assert!(error.starts_with(known) && error.contains(", r3d-18, r3d-tiny, "), "{error}");
     }
 }
