@@ -95,6 +95,7 @@ fn of_start(error: &StartError) -> u8 {
     match error {
         StartError::Pack(_) => exit::CONFIGURATION,
         StartError::Pretrained(error) => of_pretrained(error),
+        StartError::Shim(_) => exit::OUTSIDE,
     }
 }
 

@@ -11,6 +11,7 @@ pub mod checkpoint;
 pub mod clock;
 pub mod device;
 pub mod feed;
+pub mod layout;
 pub mod loss;
 pub mod optimizer;
 pub mod order;

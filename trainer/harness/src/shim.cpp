@@ -1,5 +1,5 @@
-// What tch does not bind: autocast to bfloat16, the fused AdamW kernel, peak device memory,
-// locked host memory.
+// What tch does not bind: autocast to bfloat16, the fused AdamW kernel, memory formats, peak device
+// memory, locked host memory.
 //
 // Every function returns 0, or -1 with its reason in dfr_last_error (per thread): no C++ exception
 // crosses into Rust. Tensors are borrowed; the one that is created is the caller's.
@@ -43,7 +43,8 @@ static void require_alike(const at::Tensor& parameter, const at::Tensor& other) 
               " belongs to a weight of shape ", parameter.sizes());
   TORCH_CHECK(other.scalar_type() == parameter.scalar_type() && other.device() == parameter.device(),
               "a weight and its state differ in kind or device");
-  TORCH_CHECK(other.is_contiguous(), "a weight or its state is not contiguous");
+  TORCH_CHECK(other.is_non_overlapping_and_dense() && other.strides() == parameter.strides(),
+              "a weight and its state lie differently in memory");
 }
 
 extern "C" {
@@ -80,7 +81,10 @@ int dfr_fused_adamw(at::Tensor* const* parameters, at::Tensor* const* gradients,
     auto first_list = copy_list(first_moments, count), second_list = copy_list(second_moments, count);
     auto step_list = copy_list(steps, count);
     for (size_t i = 0; i < count; ++i) {
-      gradient_list[i] = gradient_list[i].contiguous();
+      // Walked in memory's order: a gradient has to lie as its weight does.
+      if (gradient_list[i].sizes() == parameter_list[i].sizes() &&
+          gradient_list[i].strides() != parameter_list[i].strides())
+        gradient_list[i] = at::empty_like(parameter_list[i]).copy_(gradient_list[i]);
       for (const auto* list : {&parameter_list, &gradient_list, &first_list, &second_list})
         require_alike(parameter_list[i], (*list)[i]);
     }
@@ -89,6 +93,13 @@ int dfr_fused_adamw(at::Tensor* const* parameters, at::Tensor* const* gradients,
                       /*max_exp_avg_sqs=*/{}, step_list, rule->learning_rate, rule->beta1,
                       rule->beta2, rule->weight_decay, rule->epsilon,
                       /*amsgrad=*/false, /*maximize=*/false);
+  });
+}
+
+int dfr_channels_last(const at::Tensor* tensor, at::Tensor** converted) {
+  return guarded([&] {
+    auto format = tensor->dim() == 5 ? at::MemoryFormat::ChannelsLast3d : at::MemoryFormat::ChannelsLast;
+    *converted = new at::Tensor(tensor->contiguous(format));
   });
 }
 

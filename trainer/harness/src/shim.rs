@@ -59,6 +59,7 @@ unsafe extern "C" {
         count: usize,
         rule: *const AdamWRule,
     ) -> c_int;
+    fn dfr_channels_last(tensor: *const C_tensor, converted: *mut *mut C_tensor) -> c_int;
     fn dfr_locked_like(tensor: *const C_tensor, locked: *mut *mut C_tensor) -> c_int;
     fn dfr_cuda_peak_bytes(index: c_int, bytes: *mut i64) -> c_int;
 }
@@ -131,6 +132,22 @@ pub fn fused_adamw(slots: &[AdamWSlot], rule: AdamWRule) -> Result<(), ShimError
     checked("the fused AdamW step", status)
 }
 
+/// The same values with the channels of each place side by side in memory.
+///
+/// # Shapes
+/// `[N,C,H,W]` or `[N,C,T,H,W]` to the same.
+///
+/// # Errors
+/// If it has another number of axes.
+pub fn channels_last(tensor: &Tensor) -> Result<Tensor, ShimError> {
+    let mut converted = ptr::null_mut();
+    // SAFETY: `tensor` and `converted` outlive the call.
+    let status = unsafe { dfr_channels_last(tensor.as_ptr(), &raw mut converted) };
+    checked("a memory format", status)?;
+    // SAFETY: a tensor that the shim made and nobody else frees.
+    Ok(unsafe { Tensor::from_ptr(converted) })
+}
+
 /// Uninitialised host memory of the shape and kind of `tensor`, which a GPU can fetch while the host goes
 /// on ("pinned").
 ///
@@ -193,6 +210,16 @@ mod tests {
         let error = fused_adamw(&[slot], rule).unwrap_err().to_string();
         assert!(error.starts_with("libtorch refused the fused AdamW step: "), "{error}");
         assert!(error.contains("a state of shape [3] belongs to a weight of shape [2]"), "{error}");
+    }
+
+    #[test]
+    fn channels_stand_side_by_side() {
+        let tensor = Tensor::arange(24, (Kind::Float, Device::Cpu)).view([1, 2, 3, 4]);
+        let converted = channels_last(&tensor).unwrap();
+        assert_eq!(converted.stride(), [24, 1, 8, 2]);
+        assert_eq!(converted, tensor);
+        assert_eq!(channels_last(&tensor.unsqueeze(2)).unwrap().stride(), [24, 1, 24, 8, 2]);
+        assert!(channels_last(&tensor.view([24])).is_err());
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::clock::{BudgetClock, RunningClock};
 use crate::feed::{self, Batch, Feed, FeedError, Plan, Source};
+use crate::layout;
 use crate::optimizer::Optimizer;
 use crate::pack::{PackError, Part};
 use crate::pretrained::PretrainedError;
@@ -33,6 +34,9 @@ pub enum StartError {
     /// The model cannot start from its public checkpoint.
     #[error(transparent)]
     Pretrained(#[from] PretrainedError),
+    /// libtorch refused to lay its weights out.
+    #[error(transparent)]
+    Shim(#[from] ShimError),
 }
 
 /// Why a training failed.
@@ -145,6 +149,7 @@ impl<'a> Training<'a> {
         if let (Some(pretrained), Some(dir)) = (recipe.pretrained(), weights) {
             pretrained.load(&variables, dir)?;
         }
+        layout::prepare(&variables)?;
         let optimizer = recipe.optimizer(&variables);
         let rng = seed::generator(seed, Purpose::Step);
         Ok(Self { recipe, part, labels, device, variables, detector, optimizer, rng })
