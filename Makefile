@@ -5,7 +5,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup build demo test lint fmt bench runaway chaos crash-points disk-full nights endpoint power-cut memory mutated redteam controls setup-python bench-data parity
+.PHONY: help setup build demo test lint fmt bench runaway chaos crash-points disk-full nights endpoint power-cut memory mutated redteam controls setup-python bench-data parity bench-train
 .DEFAULT_GOAL := help
 
 help:
@@ -16,7 +16,8 @@ help:
 	  'make setup   what the others need: libtorch, ffmpeg, crates' \
 	  'make bench   figures, with a report in target/reports/bench.json' \
 	  'make bench-data   files into batches, beside the Python libraries that make setup-python fetches' \
-	  'make parity  every model beside the same one of the Python libraries' \
+	  'make bench-train   steps of training beside those of the Python libraries' \
+  'make parity  every model beside the same one of the Python libraries' \
   'make chaos KILLS=300, make crash-points, make disk-full   attempts to lose a night, in full' \
 	  'make nights, make endpoint, make power-cut CUTS=10, make runaway   more of them' \
 	  'make mutated MUTATED=1000   damaged and hostile media files through dfr and its workers' \
@@ -59,6 +60,10 @@ bench-data: build setup-python
 parity: setup setup-python
 	$(CARGO) build --release --locked -p dfr-lab --example parity
 	@third_party/python/bin/python scripts/parity/parity.py $(MODELS)
+
+bench-train: setup setup-python
+	$(CARGO) build --release --locked -p dfr-lab --example train_bench
+	@third_party/python/bin/python scripts/bench_train/bench_train.py $(MODELS)
 
 runaway:
 	RUNAWAY_TIMES=$${RUNAWAY_TIMES:-20} $(CARGO) test --locked -p dfr-daemon --test containment -- --nocapture --test-threads=1
