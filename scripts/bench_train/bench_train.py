@@ -21,8 +21,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts" / "parity"))
 
-from models import MODELS  # noqa: E402
+from models import FAMILIES, of_family  # noqa: E402
 
+FAMILY_OF = {name: family for family in FAMILIES for name in of_family(family)}
 STEPS, WARM_UP = 30, 5
 GOALS = {"equal": 0.97, "default": 1.2}
 START_GOAL = 1 / 3
@@ -31,7 +32,7 @@ TIMEOUT_S = 600
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    small = [name for name in MODELS if name.endswith("-tiny") or name == "r3d-10"]
+    small = [name for name in FAMILY_OF if name.endswith("-tiny") or name == "r3d-10"]
     parser.add_argument("names", nargs="*", default=small, metavar="NAME")
     names = parser.parse_args().names
     print(f"{'model':22} {'settings':9} {'ours ms':>8} {'theirs ms':>9} {'ratio':>6} {'start':>6}  holds", flush=True)
@@ -49,9 +50,10 @@ def main():
 
 
 def measure(name, settings):
-    shape = ",".join(map(str, MODELS[name].shape))
+    family = FAMILY_OF[name]
+    shape = ",".join(map(str, of_family(family)[name].shape))
     ours = Stepper([program(), name, settings, shape])
-    theirs = Stepper([sys.executable, Path(__file__).with_name("theirs.py"), name, settings])
+    theirs = Stepper([sys.executable, Path(__file__).with_name("theirs.py"), family, name, settings])
     steppers = (ours, theirs)
     for _ in range(WARM_UP):
         for stepper in steppers:

@@ -10,12 +10,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "parity"))
 
 import torch  # noqa: E402
-from models import MODELS  # noqa: E402
+from models import of_family  # noqa: E402
 
 
 def main():
-    name, settings = sys.argv[1:]
-    entry = MODELS[name]
+    family, name, settings = sys.argv[1:]
+    entry = of_family(family)[name]
     torch.manual_seed(0)
     model = entry.build().train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=settings == "equal" or None)

@@ -22,10 +22,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from formula import fill, filled, formula_input, projection
-from models import MODELS
+from models import every
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCES = ROOT / "trainer" / "lab" / "tests" / "reference"
+MODELS = every()
 LOGITS_BAR = 1e-4
 GRADIENT_BAR = 1e-6
 TIMEOUT_S = 1800

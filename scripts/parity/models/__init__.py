@@ -1,9 +1,19 @@
 """The references: each model as the Python libraries compute it, with our names.
 
-A module of a family offers `MODELS`, its entries by name.
+The module of a family offers `MODELS`, its entries by name. It is imported when it is asked for: each of the
+libraries takes seconds.
 """
 
-from . import ast, clip, dinov2, efficientnet, hiera, r3d, swin, videomae, wav2vec2, wavlm
+from importlib import import_module
 
-MODULES = (ast, clip, dinov2, efficientnet, hiera, r3d, swin, videomae, wav2vec2, wavlm)
-MODELS = {name: entry for module in MODULES for name, entry in module.MODELS.items()}
+FAMILIES = ("ast", "clip", "dinov2", "efficientnet", "hiera", "r3d", "swin", "videomae", "wav2vec2", "wavlm")
+
+
+def of_family(family):
+    """The entries of one family, by name."""
+    return import_module(f".{family}", __name__).MODELS
+
+
+def every():
+    """All entries, by name."""
+    return {name: entry for family in FAMILIES for name, entry in of_family(family).items()}
