@@ -17,8 +17,8 @@ help:
 	  'make bench   figures, with a report in target/reports/bench.json' \
 	  'make bench-data   files into batches, beside the Python libraries that make setup-python fetches' \
 	  'make bench-train   steps of training beside those of the Python libraries' \
-  'make parity  every model beside the same one of the Python libraries' \
-  'make chaos KILLS=300, make crash-points, make disk-full   attempts to lose a night, in full' \
+	  'make parity  every model beside the same one of the Python libraries' \
+	  'make chaos KILLS=300, make crash-points, make disk-full   attempts to lose a night, in full' \
 	  'make nights, make endpoint, make power-cut CUTS=10, make runaway   more of them' \
 	  'make mutated MUTATED=1000   damaged and hostile media files through dfr and its workers' \
 	  'make memory  what the daemon has in memory with 10,000 experiments and 1 GiB of output' \
