@@ -70,6 +70,7 @@ fn row(experiment: u32) -> Row {
         records: 0,
         sources: BTreeMap::new(),
         holdout: BTreeMap::new(),
+        holdout_problem: None,
         program: None,
     }
 }

@@ -39,6 +39,7 @@ const LIMITS: ResourceLimits = ResourceLimits {
     processes: Some(100),
     file_bytes: Some(64 << 20),
     directory_bytes: None,
+    free_bytes: None,
 };
 
 /// One way to get away, and what is to be said of it.

@@ -214,6 +214,7 @@ async fn limits_hold_with_and_without_control_groups() {
         processes: Some(20),
         file_bytes: Some(8 << 20),
         directory_bytes: None,
+        free_bytes: None,
     };
     for containment in both() {
         for containment in [containment.clone(), containment.without_groups()] {

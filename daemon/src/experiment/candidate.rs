@@ -110,6 +110,7 @@ impl Candidate {
             records: 0,
             sources: BTreeMap::new(),
             holdout: BTreeMap::new(),
+            holdout_problem: None,
             program: None,
         };
         Self {
@@ -270,8 +271,9 @@ impl Candidate {
                 row.sources.clone_from(sources);
                 self.tampered.clone_from(tampered);
             }
-            Entry::HeldOut { metrics, .. } => {
+            Entry::HeldOut { metrics, problem, .. } => {
                 row.holdout.clone_from(metrics);
+                row.holdout_problem.clone_from(problem);
                 self.began.remove(&Phase::Holdout);
                 self.held_out = true;
             }

@@ -54,6 +54,8 @@ pub struct Row {
     pub sources: BTreeMap<String, SourceScore>,
     /// Official scores on the holdout by name, of a keep. For people alone: never for a proposer.
     pub holdout: BTreeMap<String, f64>,
+    /// Why a keep does not stand on the holdout; none for one that does, or was never asked to.
+    pub holdout_problem: Option<String>,
     /// SHA-256 of its program, where the task names one.
     pub program: Option<String>,
 }

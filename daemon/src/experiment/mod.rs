@@ -22,7 +22,7 @@ pub use deadline::{Limits, overlong, predict_deadline, train_limits};
 pub use entry::{Entry, Notes, Pause, Purpose, SourceScore, Stage, Usage};
 pub use history::{Environment, History, IllegalEntry, Row};
 pub use next::{Effect, Rules, Situation, next};
-pub use noise::{Gap, gaps, overfit, rounded, told_reason, told_sources};
+pub use noise::{Gap, gaps, overfit, rounded, told_reason, told_sources, unmeasured};
 pub use outcome::{Cause, Phase, RunOutcome, StopLevel};
 pub use spending::{Cap, Caps, Spent};
 pub use tampering::{Seen, contradiction, false_claim, longest, overtime};

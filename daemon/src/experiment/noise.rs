@@ -112,6 +112,14 @@ pub fn gaps<'a>(rows: impl IntoIterator<Item = &'a Row>, objective: &str) -> Vec
     rows.into_iter().filter_map(gap).collect()
 }
 
+/// Says so when the best keep was to be measured on the holdout and does not stand there: it failed, or
+/// it did something that it must not.
+pub fn unmeasured(best: &Row) -> Option<String> {
+    let problem = best.holdout_problem.as_ref()?;
+    let Row { experiment, .. } = best;
+    Some(format!("experiment {experiment} does not stand on the holdout: {problem}"))
+}
+
 /// Says so when keeps look better and better where they are chosen and not where they are not.
 pub fn overfit(gaps: &[Gap]) -> Option<String> {
     let (first, last) = (gaps.first()?, gaps.last()?);

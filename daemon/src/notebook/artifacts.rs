@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::untrusted::{read_end, read_plain, remove};
 use super::{Table, holdout_tsv, make_way, state_md, write_atomic};
 use crate::clock;
-use crate::experiment::{History, Phase, Row, gaps};
+use crate::experiment::{History, Phase, Row};
 use crate::task::Task;
 
 /// What is read of a run's log, from its end, in bytes: the runner keeps 9 MiB of output, and the
@@ -36,6 +36,8 @@ pub struct NotebookError {
 
 const BUILD_LOG: &str = "build.log";
 const PROGRAM: &str = "program";
+/// Files of an experiment that are made to survive a power cut; no honest trainer leaves so many.
+const MOST_SYNCED: u32 = 256;
 /// What stays of an experiment that was not kept.
 const KEPT: [&str; 6] =
     [BUILD_LOG, "run.log", "meta.json", "train.json", "predict.json", predictions::FILE];
@@ -104,9 +106,15 @@ impl Notebook {
         self.experiment(experiment).join(PROGRAM)
     }
 
-    /// The log of one experiment's run.
+    /// The log of one experiment's run: of its training and of the prediction that decides. The
+    /// official footer ends it.
     pub fn run_log(&self, experiment: u32) -> PathBuf {
         self.experiment(experiment).join("run.log")
+    }
+
+    /// The log of predicting the holdout part, which nothing follows and nobody reads for scores.
+    pub fn holdout_log(&self, experiment: u32) -> PathBuf {
+        self.experiment(experiment).join("holdout.log")
     }
 
     /// The lock that the session's daemon holds.
@@ -255,9 +263,9 @@ impl Notebook {
         let results = self.table.follow(&task.score.columns, history.decided());
         replace(&path, results.as_bytes())?;
         let objective = &task.score.objective;
-        let gaps = gaps(history.decided(), objective);
-        if !gaps.is_empty() {
-            replace(&self.root.join("holdout.tsv"), holdout_tsv(objective, &gaps).as_bytes())?;
+        let holdout = holdout_tsv(objective, history.decided());
+        if !holdout.is_empty() {
+            replace(&self.root.join("holdout.tsv"), holdout.as_bytes())?;
         }
         replace(&self.state_md(), state_md(task, &self.tag, history).as_bytes())
     }
@@ -337,15 +345,22 @@ fn manifest_path(directory: &Path, phase: Phase) -> PathBuf {
 }
 
 /// Makes the plain files below a directory survive a power cut. A candidate decides how deep they lie:
-/// no stack would be enough for a walk that calls itself.
+/// no stack would be enough for a walk that calls itself. It decides how many they are as well: of too
+/// many, each of which costs time that no budget counts, the end of the run is not told apart from its
+/// being cut short.
 fn sync(directory: &Path) -> io::Result<()> {
     let mut open = vec![directory.to_owned()];
+    let mut files = 0;
     while let Some(directory) = open.pop() {
         for path in listed(&directory)? {
             let kind = path.symlink_metadata()?;
             if kind.is_dir() {
                 open.push(path);
             } else if kind.is_file() {
+                files += 1;
+                if files > MOST_SYNCED {
+                    return Err(io::Error::other(format!("more than {MOST_SYNCED} files")));
+                }
                 fs::File::open(&path)?.sync_all()?;
             }
         }

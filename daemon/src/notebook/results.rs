@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::experiment::{Gap, Row, Verdict};
+use crate::experiment::{Row, Verdict};
 use crate::report::{MIB_PER_GIB, one_line, short};
 
 /// The table: `commit`, the task's score columns, `memory_gb`, `status`, `description`, separated
@@ -45,18 +45,29 @@ impl Table {
     }
 }
 
-/// The text of holdout.tsv: what each keep scored where it was chosen and where it was not. For people
-/// alone.
-pub fn holdout_tsv(objective: &str, gaps: &[Gap]) -> String {
-    let mut text =
-        format!("experiment\tcommit\tvalidation_{objective}\tholdout_{objective}\tgap\n");
-    for gap in gaps {
-        let (commit, size) = (short(&gap.commit), gap.size());
-        let Gap { experiment, validation, holdout, .. } = gap;
-        writeln!(text, "{experiment}\t{commit}\t{validation:.6}\t{holdout:.6}\t{size:+.6}")
-            .expect("text takes any line");
+/// The text of holdout.tsv: what each keep scored where it was chosen and where it was not, or why it
+/// has no score there; empty while no keep was measured. For people alone.
+pub fn holdout_tsv<'a>(objective: &str, rows: impl IntoIterator<Item = &'a Row>) -> String {
+    let is_told = |row: &&Row| !row.holdout.is_empty() || row.holdout_problem.is_some();
+    let lines: String =
+        rows.into_iter().filter(is_told).map(|row| holdout_line(objective, row)).collect();
+    if lines.is_empty() {
+        return lines;
     }
-    text
+    format!(
+        "experiment\tcommit\tvalidation_{objective}\tholdout_{objective}\tgap\tproblem\n{lines}"
+    )
+}
+
+fn holdout_line(objective: &str, row: &Row) -> String {
+    let told = |score: Option<f64>| score.map_or("-".to_owned(), |score| format!("{score:.6}"));
+    let [validation, holdout] =
+        [&row.metrics, &row.holdout].map(|part| part.get(objective).copied());
+    let gap = validation.zip(holdout).map(|(validation, holdout)| validation - holdout);
+    let gap = gap.map_or("-".to_owned(), |gap| format!("{gap:+.6}"));
+    let problem = row.holdout_problem.as_deref().map(|problem| one_line(problem, usize::MAX));
+    let (n, commit, problem) = (row.experiment, short(&row.commit), problem.unwrap_or_default());
+    format!("{n}\t{commit}\t{}\t{}\t{gap}\t{problem}\n", told(validation), told(holdout))
 }
 
 fn line(text: &mut String, columns: &[String], row: &Row) {
@@ -116,6 +127,23 @@ mod tests {
             let rows = &whole.rows[..rows];
             assert_eq!(table.follow(&columns(), rows.iter()), results_tsv(&columns(), rows));
         }
+    }
+
+    #[test]
+    fn a_keep_that_does_not_stand_on_the_holdout_says_why() {
+        let mut history = history(&[
+            tried(Verdict::Keep, 0.75, "baseline"),
+            tried(Verdict::Keep, 0.875, "dodges"),
+            tried(Verdict::Discard, 0.5, "x"),
+        ]);
+        assert_eq!(holdout_tsv("sn34_score", &history.rows), "");
+        history.rows[0].holdout.insert("sn34_score".to_owned(), 0.5);
+        history.rows[1].holdout_problem = Some("prediction exit code 1:\tno".to_owned());
+        insta::assert_snapshot!(holdout_tsv("sn34_score", &history.rows).replace('\t', "→"), @r"
+        experiment→commit→validation_sn34_score→holdout_sn34_score→gap→problem
+        0→0c0ffee→0.750000→0.500000→+0.250000→
+        1→0c0ffef→0.875000→-→-→prediction exit code 1: no
+        ");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::table::{Edge, table};
 use super::{MIB_PER_GIB, Style, duty_cycle, one_line, short, span};
 use std::time::Duration;
 
-use crate::experiment::{History, Pause, Row, Verdict, gaps, overfit};
+use crate::experiment::{History, Pause, Row, Verdict, gaps, overfit, unmeasured};
 use crate::session::{Heartbeat, Life, Lock, Session, since};
 
 const LAST_ROWS: usize = 10;
@@ -126,20 +126,19 @@ fn holdout(status: &Status, style: Style) -> String {
     let Some(objective) = status.columns.first() else { return "none".to_owned() };
     let line = status.history.line();
     let gaps = gaps(line.iter().copied(), objective);
-    let Some(last) = gaps.last() else { return "not measured yet".to_owned() };
+    let alarms = overfit(&gaps).into_iter().chain(line.last().and_then(|best| unmeasured(best)));
+    let alarms = alarms.map(|alarm| format!("; {}", style.paint(Ink::Red, &alarm)));
+    let alarms: String = alarms.collect();
+    let Some(last) = gaps.last() else { return format!("not measured yet{alarms}") };
     let missing = line.last().filter(|best| best.experiment != last.experiment);
     let missing = missing.map(|best| format!("; experiment {} has none", best.experiment));
-    let told = format!(
-        "experiment {}: {objective} {:.6}, {:+.6} against validation{}",
+    format!(
+        "experiment {}: {objective} {:.6}, {:+.6} against validation{}{alarms}",
         last.experiment,
         last.holdout,
         -last.size(),
         missing.unwrap_or_default()
-    );
-    match overfit(&gaps) {
-        Some(alarm) => format!("{told}; {}", style.paint(Ink::Red, &alarm)),
-        None => told,
-    }
+    )
 }
 
 fn spent(history: &History) -> String {

@@ -5,6 +5,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::time::Instant;
 
+use nix::errno::Errno;
+use nix::fcntl::{FallocateFlags, fallocate};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
 
@@ -52,6 +54,8 @@ pub(super) struct Captured {
     pub telltale: Option<String>,
     /// Why the log is not whole, if it is not.
     pub log_error: Option<io::Error>,
+    /// Whether its room was reserved.
+    pub is_log_reserved: bool,
 }
 
 impl Capture {
@@ -102,6 +106,7 @@ impl Capture {
         Captured {
             tail: Vec::from(self.tail).join("\n"),
             telltale: self.telltale,
+            is_log_reserved: self.log.is_reserved,
             log_error: self.log.finish(),
         }
     }
@@ -138,11 +143,25 @@ impl Capture {
     }
 }
 
+/// Takes the room that a log may need, before anything runs that could take it instead: a run that keeps
+/// its own log from being written must not be worth another one. Says whether this file system can.
+fn reserve(file: &File) -> io::Result<bool> {
+    let end = file.metadata()?.len();
+    let most = HEAD_BYTES + TAIL_BYTES as u64 + LINE_CAP_BYTES as u64;
+    let [end, most] = [end, most].map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
+    match fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, end, most) {
+        Ok(()) => Ok(true),
+        Err(Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::ENODEV) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
 /// The file, which never grows by more than its head, its tail and one line between them. What
 /// cannot be written is lost, and said at the end; the run goes on.
 struct Log {
     file: Option<File>,
     error: Option<io::Error>,
+    is_reserved: bool,
     seen: u64,
     /// The last bytes behind the head.
     tail: VecDeque<u8>,
@@ -159,7 +178,8 @@ impl Log {
             Err(error) if full(&error) => (None, Some(error)),
             Err(error) => return Err(error),
         };
-        Ok(Self { file, error, seen: 0, tail: VecDeque::new() })
+        let is_reserved = file.as_ref().map_or(Ok(false), reserve)?;
+        Ok(Self { file, error, is_reserved, seen: 0, tail: VecDeque::new() })
     }
 
     fn take(&mut self, bytes: &[u8]) {
@@ -183,7 +203,16 @@ impl Log {
         let (front, back) = tail.as_slices();
         self.write(front);
         self.write(back);
+        self.release();
         self.error
+    }
+
+    /// Gives back what was reserved and not needed.
+    fn release(&mut self) {
+        let Some(file) = self.file.as_ref().filter(|_| self.is_reserved) else { return };
+        if let Err(error) = file.metadata().and_then(|metadata| file.set_len(metadata.len())) {
+            self.error.get_or_insert(error);
+        }
     }
 
     fn write(&mut self, bytes: &[u8]) {

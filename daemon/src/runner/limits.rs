@@ -28,6 +28,10 @@ pub struct ResourceLimits {
     /// more when it has ended. Only a sandbox says which directories these are.
     #[serde(default)]
     pub directory_bytes: Option<u64>,
+    /// What must stay free where these directories are, in bytes: files without a name any more take
+    /// room as well.
+    #[serde(default)]
+    pub free_bytes: Option<u64>,
 }
 
 /// What a run uses at one moment.
@@ -51,7 +55,8 @@ impl Usage {
 impl ResourceLimits {
     /// Whether the daemon has to look: the kernel alone enforces the size of files.
     pub(super) fn are_watched(&self) -> bool {
-        self.memory_bytes.is_some() || self.processes.is_some() || self.directory_bytes.is_some()
+        let Self { memory_bytes, processes, directory_bytes, free_bytes, .. } = self;
+        [memory_bytes, processes, directory_bytes, free_bytes].iter().any(|limit| limit.is_some())
     }
 
     /// The limit that is passed, if one is.

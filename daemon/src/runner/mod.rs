@@ -50,7 +50,7 @@ pub use processes::end_leftovers;
 pub use seal::{Seal, Unsealed};
 pub use suspend::Taint;
 pub use words::{NotContained, Step};
-pub use written::{PrepareError, prepare_writable, remove_written, written_bytes};
+pub use written::{PrepareError, level_times, prepare_writable, remove_written, written_bytes};
 
 use capture::{Capture, Captured};
 use cause::Evidence;
@@ -59,7 +59,7 @@ use child::{Child, Force};
 use limits::{Usage, WATCH_EVERY, machine_oom_kills};
 use suspend::{Attention, Clocks};
 use words::Word;
-use written::Watch;
+use written::{End, Watch};
 
 /// How long output is awaited after everything has ended: only what the kernel itself holds in the
 /// middle of a call could keep the pipe open.
@@ -116,6 +116,8 @@ pub struct Report {
     pub tainted: Option<Taint>,
     /// Why the log is not whole; a full disk, mostly.
     pub log_error: Option<std::io::Error>,
+    /// Whether the log had its room before the run began, so that the run could not take it.
+    pub is_log_reserved: bool,
 }
 
 impl Report {
@@ -132,6 +134,7 @@ impl Report {
             killed: 0,
             tainted: None,
             log_error: None,
+            is_log_reserved: true,
         }
     }
 }
@@ -324,8 +327,9 @@ impl Run<'_> {
         let elapsed = begun.at.elapsed();
         let _ = tokio::time::timeout(DRAIN, capture.drain(&mut pipe)).await;
         let at = capture.started_at();
-        let Captured { tail, telltale, log_error } = capture.finish();
-        if written.ended_in_excess().await {
+        let Captured { tail, telltale, log_error, is_log_reserved } = capture.finish();
+        let end = written.at_the_end().await;
+        if end == End::Excess {
             ending.why.get_or_insert(Why::Limit(Cause::TooMuchWritten));
         }
         let (status, killed) = status(execution, init, remains.word)?;
@@ -347,12 +351,14 @@ impl Run<'_> {
             elapsed,
             startup: at.map(|at| at.duration_since(begun.at.into_std()).min(elapsed)),
             killed: killed + remains.killed,
-            tainted: begun
-                .taint(&attention)
+            tainted: (end == End::FilledByOthers)
+                .then_some(Taint::DiskFilled)
+                .or_else(|| begun.taint(&attention))
                 .or_else(|| (lost_init && is_unexplained).then_some(Taint::InitKilled)),
             tail,
             telltale,
             log_error,
+            is_log_reserved,
         })
     }
 

@@ -16,6 +16,8 @@ pub enum Taint {
     Slept,
     /// The daemon was stopped or frozen meanwhile, and the run, for all that is known, with it.
     Stopped,
+    /// Somebody else filled the disk meanwhile.
+    DiskFilled,
     /// Its init was killed from where the program does not reach.
     InitKilled,
 }
@@ -25,6 +27,7 @@ impl fmt::Display for Taint {
         f.write_str(match self {
             Self::Slept => "the machine slept meanwhile",
             Self::Stopped => "the daemon was stopped or frozen meanwhile",
+            Self::DiskFilled => "the disk was filled meanwhile, and not by the run",
             Self::InitKilled => "somebody killed its init",
         })
     }

@@ -4,11 +4,16 @@ use std::fs::{self, DirBuilder, DirEntry, Metadata};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, lchown};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures::FutureExt;
+use nix::fcntl::AT_FDCWD;
+use nix::sys::stat::{UtimensatFlags, utimensat};
+use nix::sys::statvfs::statvfs;
+use nix::sys::time::TimeSpec;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::{Containment, Execution};
+use super::{Containment, Execution, ResourceLimits};
 
 /// What one file takes at least, whatever it holds.
 const LEAST_BYTES: u64 = 4096;
@@ -118,6 +123,28 @@ fn free(top: &Path, moved: &mut u32) -> PathBuf {
     }
 }
 
+/// Gives everything in a directory that runs have written, and the directory, one time of reading and
+/// of writing. What is not there has none. Not to be called while a run may write in it.
+///
+/// # Errors
+/// The operating system refuses.
+pub fn level_times(path: &Path, at: SystemTime) -> io::Result<()> {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let at = TimeSpec::from(since);
+    let mut open = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found.map(|_| vec![path.to_owned()])?,
+    };
+    while let Some(path) = open.pop() {
+        if fs::symlink_metadata(&path)?.is_dir() {
+            open.extend(entries(&path)?.iter().map(DirEntry::path));
+        }
+        // Last, for to look into a directory is to read it.
+        utimensat(AT_FDCWD, &path, &at, &at, UtimensatFlags::NoFollowSymlink)?;
+    }
+    Ok(())
+}
+
 fn entries(directory: &Path) -> io::Result<Vec<DirEntry>> {
     fs::read_dir(directory)?.collect()
 }
@@ -126,33 +153,82 @@ fn entries(directory: &Path) -> io::Result<Vec<DirEntry>> {
 /// has ended.
 pub(super) struct Watch {
     directories: Vec<PathBuf>,
-    limit: Option<u64>,
-    look: Option<JoinHandle<bool>>,
+    limits: ResourceLimits,
+    look: Option<JoinHandle<Found>>,
+    is_short: bool,
+}
+
+/// What a look found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Enough,
+    /// More in the directories than they may hold.
+    Excess,
+    /// Less free space than must stay.
+    Shortage,
 }
 
 impl Watch {
     pub(super) fn of(execution: &Execution) -> Self {
         let writable = execution.sandbox.iter().flat_map(|sandbox| sandbox.writable.clone());
-        let limit = execution.limits.directory_bytes;
-        Self { directories: writable.collect(), limit, look: None }
+        let (directories, limits) = (writable.collect(), execution.limits);
+        Self { directories, limits, look: None, is_short: false }
     }
 
-    /// Whether the last look found too much.
+    /// Whether the last look found too much written, or too little left.
     pub(super) fn found_excess(&mut self) -> bool {
-        let Some(limit) = self.limit else { return false };
         let found = self.look.as_mut().and_then(FutureExt::now_or_never);
         if self.look.is_none() || found.is_some() {
-            let directories = self.directories.clone();
-            self.look = Some(spawn_blocking(move || exceeds(&directories, limit)));
+            let (directories, limits) = (self.directories.clone(), self.limits);
+            self.look = Some(spawn_blocking(move || look(&directories, &limits)));
         }
-        found.is_some_and(|found| found.unwrap_or(true))
+        let found = found.map_or(Found::Enough, |found| found.unwrap_or(Found::Excess));
+        self.is_short |= found == Found::Shortage;
+        found != Found::Enough
     }
 
     /// One last look, when nothing is written any more.
-    pub(super) async fn ended_in_excess(self) -> bool {
-        let Self { directories, limit: Some(limit), .. } = self else { return false };
-        spawn_blocking(move || exceeds(&directories, limit)).await.unwrap_or(true)
+    pub(super) async fn at_the_end(self) -> End {
+        spawn_blocking(move || self.end()).await.unwrap_or(End::Excess)
     }
+
+    fn end(&self) -> End {
+        let Self { directories, limits, .. } = self;
+        if limits.directory_bytes.is_some_and(|limit| exceeds(directories, limit)) {
+            return End::Excess;
+        }
+        let most = limits.free_bytes.map(|least| least.saturating_sub(written_bytes(directories)));
+        let is_still_short =
+            self.is_short && most.is_some_and(|least| is_short(directories, least));
+        if is_still_short { End::FilledByOthers } else { End::Enough }
+    }
+}
+
+/// What the last look at a run found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Enough,
+    /// Its directories hold more than they may.
+    Excess,
+    /// The disk was short while it ran, and would still be without all that it wrote.
+    FilledByOthers,
+}
+
+fn look(directories: &[PathBuf], limits: &ResourceLimits) -> Found {
+    if limits.directory_bytes.is_some_and(|limit| exceeds(directories, limit)) {
+        return Found::Excess;
+    }
+    let is_short = limits.free_bytes.is_some_and(|least| is_short(directories, least));
+    if is_short { Found::Shortage } else { Found::Enough }
+}
+
+/// Whether less than that is free where one of these directories is.
+fn is_short(directories: &[PathBuf], least: u64) -> bool {
+    let free = |directory: &PathBuf| {
+        let volume = statvfs(directory).ok()?;
+        Some(volume.blocks_available().saturating_mul(volume.fragment_size()))
+    };
+    directories.iter().filter_map(free).any(|free| free < least)
 }
 
 /// Whether there is more than that in these directories; also when they cannot be looked through.
@@ -212,6 +288,8 @@ fn add(directory: &Path, depth: usize, most: Sum, sum: &mut Sum) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn holds(directory: &Path, limit: u64) -> bool {
@@ -243,6 +321,26 @@ mod tests {
         remove_written(&top).unwrap();
         remove_written(&top).unwrap();
         assert_eq!(entries(home.path()).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn times_of_reading_and_writing_tell_nothing_afterwards() {
+        let home = tempfile::TempDir::new().unwrap();
+        fs::create_dir(home.path().join("below")).unwrap();
+        fs::write(home.path().join("below/model"), "weights").unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", home.path().join("link")).unwrap();
+        let (at, other) =
+            (UNIX_EPOCH + Duration::from_secs(1_800_000_000), fs::metadata("/etc/passwd"));
+        level_times(home.path(), at).unwrap();
+        level_times(&home.path().join("gone"), at).unwrap();
+        for name in ["", "below", "below/model", "link"] {
+            let found = fs::symlink_metadata(home.path().join(name)).unwrap();
+            assert_eq!((found.modified().unwrap(), found.atime()), (at, 1_800_000_000), "{name}");
+        }
+        assert_eq!(
+            fs::metadata("/etc/passwd").unwrap().modified().unwrap(),
+            other.unwrap().modified().unwrap()
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::device::health::{Event, Health, PROBE_MOST, Step};
 use crate::device::{self, DeviceError, Devices, Gpu, Visible};
 use crate::experiment::{Cause, Pause, RunOutcome};
 use crate::failure::{Failure, OrFailure as _};
-use crate::runner::Report;
+use crate::runner::{Report, Taint};
 use crate::session::NewSession;
 use crate::settings::Settings;
 
@@ -204,6 +204,9 @@ impl Session {
     /// What the rest of the machine did to a run: it slept, somebody stopped it, or its disks are full,
     /// and not of what the run wrote itself.
     pub(super) async fn spoilt(&self, work: Work, report: &Report) -> Option<String> {
+        if report.tainted == Some(Taint::DiskFilled) {
+            return Some(Taint::DiskFilled.to_string());
+        }
         // A run that takes all memory stops the daemon too, and one with its own room fills that.
         if matches!(report.outcome, RunOutcome::Crashed { cause: Some(cause), .. } if cause.is_excess())
         {
@@ -212,8 +215,11 @@ impl Session {
         if let Some(taint) = report.tainted {
             return Some(taint.to_string());
         }
-        // What the trainer said last, its footer too, may be what is missing.
-        if let Some(error) = &report.log_error {
+        // What the trainer said last, its footer too, may be what is missing. A run that can take the
+        // log's room is not believed: it would be trained again, and could choose among its trainings.
+        if let Some(error) = &report.log_error
+            && (report.is_log_reserved || self.have_room_after(work).await.is_err())
+        {
             return Some(format!("no room for its log: {error}"));
         }
         match report.outcome {

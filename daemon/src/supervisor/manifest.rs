@@ -64,7 +64,10 @@ impl Session {
         if phase == Phase::Train {
             tolerate(self.notebook.clear_run(n));
         }
-        let log = self.notebook.run_log(n);
+        let log = match work {
+            Work::HoldOut => self.notebook.holdout_log(n),
+            _ => self.notebook.run_log(n),
+        };
         self.clear_output(work).await?;
         let report = self.execute(work, &log, limits).await?;
         // What becomes of the experiment is decided next, not here.

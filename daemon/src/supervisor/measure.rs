@@ -16,7 +16,7 @@ use super::settle::tolerate;
 use super::work::Work;
 use crate::experiment::{
     Entry, Limits, Phase, Purpose, RunOutcome, Seen, contradiction, false_claim, gaps, longest,
-    overfit, overlong, overtime, predict_deadline, train_limits,
+    overfit, overlong, overtime, predict_deadline, train_limits, unmeasured,
 };
 use crate::failure::{Failure, OrFailure as _};
 use crate::notebook::make_way;
@@ -42,12 +42,23 @@ impl Session {
             ended.tampered.clone().or_else(|| self.contradiction(claims.as_ref(), &ended));
         let claims = claims.map(|claims| claims.to_string());
         let problem = match ended.run {
-            RunOutcome::Finished if claims.is_some() => None,
+            RunOutcome::Finished if claims.is_some() => self.slowness(&ended),
             RunOutcome::Finished => Some("no footer in run.log".to_owned()),
             _ => Some(format!("training {}: {}", ended.run, ended.said)),
         };
         let Manifest { run, seconds, startup_s, .. } = ended;
         self.end(Entry::Ran { run, seconds, startup_s, claims, problem, tampered }).await
+    }
+
+    /// Why the incumbent, measured again, shows that the machine has become slower: what the session
+    /// compares with was measured on another one. Its times are no new measure: it may be a candidate's
+    /// code, and take long on purpose.
+    fn slowness(&self, ended: &Manifest) -> Option<String> {
+        let is_control = self.purpose() == Some(Purpose::Control) && self.sealed().is_some();
+        let elapsed = Duration::try_from_secs_f64(ended.seconds).unwrap_or_default();
+        let baseline = self.history.baseline_trained().filter(|_| is_control)?;
+        let slow = overtime(elapsed, baseline, self.budget)?;
+        Some(format!("the machine has become slower: {slow}"))
     }
 
     /// The daemon's own clock against what a trainer that came to its end claims, and took.
@@ -85,8 +96,11 @@ impl Session {
     /// Whether the experiment in hand competes. A human's commit does not: it is measured for what it
     /// is, and its times are the measure from then on. Nor does the incumbent, measured again.
     fn is_compared(&self) -> bool {
-        let in_hand = self.history.in_hand.as_ref();
-        in_hand.is_some_and(|candidate| candidate.purpose == Purpose::Candidate)
+        self.purpose() == Some(Purpose::Candidate)
+    }
+
+    fn purpose(&self) -> Option<Purpose> {
+        self.history.in_hand.as_ref().map(|candidate| candidate.purpose)
     }
 
     /// Measures a keep on the part that decides nothing.
@@ -114,14 +128,11 @@ impl Session {
         };
         let objective = self.task.score.objective.clone();
         let score = metrics.get(&objective).copied();
-        match problem.as_deref() {
-            None => info!(score, "the keep on the holdout part: {objective}"),
-            Some(why) => warn!(why, "a keep that does not stand on the holdout part"),
-        }
+        info!(score, "the keep on the holdout part: {objective}");
         self.end(Entry::HeldOut { metrics, seconds: ended.seconds, problem }).await?;
-        if let Some(alarm) = overfit(&gaps(self.history.line(), &objective)) {
-            warn!("{alarm}");
-        }
+        let gap = overfit(&gaps(self.history.line(), &objective));
+        let alarms = gap.into_iter().chain(self.history.best().and_then(unmeasured));
+        alarms.for_each(|alarm| warn!("{alarm}"));
         Ok(())
     }
 
@@ -241,7 +252,7 @@ impl Session {
         let resources = match &sandbox {
             Some(sandbox) => {
                 self.hand_over(work).await?;
-                self.allowance(sandbox).await?
+                self.allowance(work, sandbox).await?
             }
             None => self.resources,
         };

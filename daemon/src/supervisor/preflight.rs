@@ -115,6 +115,7 @@ pub(super) async fn prepare(
         processes: settings.runs.processes,
         file_bytes: settings.runs.file_bytes,
         directory_bytes: settings.runs.directory_bytes,
+        free_bytes: None,
     };
     Ok(Session {
         settings,

@@ -14,6 +14,10 @@ use crate::failure::{Failure, OrFailure as _};
 use crate::runner::{ResourceLimits, written_bytes};
 use crate::sandbox::Sandbox;
 
+/// The most that a prediction may write, temporary files included: the caches of compiled kernels are
+/// the largest of them.
+const PREDICTION_BYTES: u64 = 1 << 30;
+
 impl Session {
     /// Makes room where a candidate's build has left none: nothing needs the rest of it once its
     /// program is kept.
@@ -55,16 +59,27 @@ impl Session {
     }
 
     /// What a run in a sandbox may use: of the free space no more than leaves half of the floor, so
-    /// that it is ended, and named, before it stands in everybody's way.
-    pub(super) async fn allowance(&self, sandbox: &Sandbox) -> Result<ResourceLimits, Failure> {
+    /// that it is ended, and named, before it stands in everybody's way. Predictions are small.
+    pub(super) async fn allowance(
+        &self,
+        work: Work,
+        sandbox: &Sandbox,
+    ) -> Result<ResourceLimits, Failure> {
         let written: Vec<_> = sandbox.writable.iter().cloned().collect();
         let written = self.aside(move || written_bytes(&written)).await;
         let floor_mib = self.floor_mib();
         let spare = |free_mib: u64| (free_mib - free_mib.min(floor_mib) / 2) << 20;
         let spare = self.free_mib()?.into_iter().map(|(_, free_mib)| spare(free_mib)).min();
         let most = written.saturating_add(spare.unwrap_or(u64::MAX));
-        let cap = self.resources.directory_bytes.map_or(most, |cap| cap.min(most));
-        Ok(ResourceLimits { directory_bytes: Some(cap), ..self.resources })
+        let least = |limit: Option<u64>, most: u64| Some(limit.map_or(most, |cap| cap.min(most)));
+        let mut limits = self.resources;
+        limits.directory_bytes = least(limits.directory_bytes, most);
+        limits.free_bytes = Some((floor_mib / 2) << 20);
+        if matches!(work, Work::Predict | Work::HoldOut) {
+            limits.directory_bytes = least(limits.directory_bytes, PREDICTION_BYTES);
+            limits.file_bytes = least(limits.file_bytes, PREDICTION_BYTES);
+        }
+        Ok(limits)
     }
 
     fn floor_mib(&self) -> u64 {

@@ -1,6 +1,9 @@
 //! The verdict and everything that follows from it: results.tsv, STATE.md, artifacts. The branch
 //! follows by itself.
 
+use std::path::PathBuf;
+use std::time::{Duration, UNIX_EPOCH};
+
 use tracing::{debug, info, warn};
 
 use super::{PhaseClock, Session};
@@ -11,7 +14,7 @@ use crate::experiment::{
 use crate::failure::{Failure, OrFailure as _};
 use crate::notebook::{Notebook, NotebookError};
 use crate::report::short;
-use crate::runner::remove_written;
+use crate::runner::{level_times, remove_written};
 
 /// Backups of the ledger that are kept.
 const BACKUPS: usize = 3;
@@ -39,8 +42,8 @@ impl Session {
     pub(super) async fn settle(&mut self) -> Result<(), Failure> {
         let Some(row) = self.candidate()?.decided().cloned() else { return Ok(()) };
         let n = row.experiment;
+        self.close_outputs(&row).await;
         if row.verdict != Verdict::Keep {
-            self.remove_outputs(n).await;
             tolerate(self.notebook.prune(n));
         }
         tolerate(self.notebook.archive_run_log(n, row.decided_at_ms));
@@ -55,6 +58,25 @@ impl Session {
             self.back_up().await;
         }
         self.check_baseline()
+    }
+
+    /// Leaves of what an experiment's runs wrote only the weights of a keep, and nothing there that
+    /// tells what its predictions saw: a later candidate may ask for names, links and times of files
+    /// that it cannot read, where only Landlock guards them.
+    async fn close_outputs(&self, row: &Row) {
+        let (notebook, n) = (self.notebook.clone(), row.experiment);
+        if row.verdict != Verdict::Keep {
+            return self.remove_outputs(n).await;
+        }
+        let at = UNIX_EPOCH + Duration::from_millis(row.decided_at_ms.try_into().unwrap_or(0));
+        self.aside(move || {
+            remove_each(&[notebook.out(n), notebook.holdout(n)]);
+            let run = notebook.run(n);
+            if let Err(error) = level_times(&run, at) {
+                warn!(%error, directory = %run.display(), "its times cannot be set");
+            }
+        })
+        .await;
     }
 
     /// What its runs wrote, however deep a candidate nested it.
@@ -74,8 +96,12 @@ impl Session {
 
 /// The same for whoever holds no session.
 pub(super) fn remove_outputs(notebook: &Notebook, n: u32) {
-    for directory in [notebook.run(n), notebook.out(n), notebook.holdout(n)] {
-        if let Err(error) = remove_written(&directory) {
+    remove_each(&[notebook.run(n), notebook.out(n), notebook.holdout(n)]);
+}
+
+fn remove_each(directories: &[PathBuf]) {
+    for directory in directories {
+        if let Err(error) = remove_written(directory) {
             warn!(%error, directory = %directory.display(), "cannot be removed");
         }
     }

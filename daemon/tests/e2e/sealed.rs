@@ -46,6 +46,17 @@ fn an_honest_night_is_the_same_in_each_tier() {
         assert_eq!(holdout.lines().count(), 3, "{holdout}");
         assert_eq!(meta(&environment, 2)["holdout"]["accuracy"], 0.7);
         assert!(environment.path("repo/state/t/exp/2/run/model.safetensors").exists());
+        let settled = environment.path("repo/state/t/exp/2/meta.json").metadata().unwrap();
+        for n in 0..3 {
+            for part in ["out", "holdout"] {
+                assert!(!environment.path(&format!("repo/state/t/exp/{n}/{part}")).exists());
+            }
+        }
+        // What was predicted from it tells nobody when: its times are those of the verdict.
+        let model =
+            environment.path("repo/state/t/exp/2/run/model.safetensors").metadata().unwrap();
+        assert_eq!(model.accessed().unwrap(), model.modified().unwrap());
+        assert!(model.modified().unwrap() <= settled.modified().unwrap());
         environment.wait_for_no_trainer();
     }
 }
@@ -59,6 +70,68 @@ fn a_score_that_a_trainer_prints_is_tampering() {
     let shown = environment.show(1);
     assert!(shown.contains("tampered: it printed a score: sn34_score:"), "{shown}");
     assert_eq!(environment.read("repo/state/t/holdout.tsv").lines().count(), 2);
+}
+
+/// It may fail there, or say there what it must not: people are told, and no log ends with its words.
+#[test]
+fn a_keep_that_does_not_stand_on_the_holdout_is_told_of() {
+    for (mode, said) in [
+        ("dodges-the-holdout", "prediction exit code 1: Traceback"),
+        ("forges-on-the-holdout", "tampered: it printed a score: sn34_score: 0.999999"),
+    ] {
+        let environment = environment();
+        let candidate = reply("better", &[("mode = ok", &format!("mode = {mode}")), BETTER]);
+        run(&environment, "full", &[candidate]).code(0).says(&["does not stand on the holdout"]);
+        assert_eq!(environment.verdicts(), ["keep", "keep"]);
+        let status = environment.status();
+        assert!(status.contains("experiment 1 does not stand on the holdout: "), "{status}");
+        let holdout = environment.read("repo/state/t/holdout.tsv");
+        assert!(holdout.lines().nth(2).unwrap().contains(said), "{holdout}");
+        let log = environment.read("repo/state/t/exp/1/run.log");
+        assert!(!log.contains("0.999999") && log.contains("sn34_score:"), "{log}");
+        for told in ["repo/state/t/STATE.md", "repo/state/t/results.tsv"] {
+            assert!(!environment.read(told).contains("holdout"), "{told}");
+        }
+    }
+}
+
+#[test]
+fn a_prediction_that_writes_more_than_predictions_is_a_crash() {
+    let environment = environment();
+    let large = reply("large", &[("mode = ok", "mode = large-predictions"), BETTER]);
+    run(&environment, "full", &[large]).code(0);
+    assert_eq!(environment.verdicts(), ["keep", "crash"]);
+    let shown = environment.show(1);
+    assert!(shown.contains("a file grew too large"), "{shown}");
+}
+
+/// Late for the rule, and not yet for the deadline: the incumbent needs as long as the candidates that looked tampered: the machine is another one.
+#[test]
+fn a_machine_that_has_become_slower_is_waited_for() {
+    let environment = environment();
+    environment.edit("task.toml", ("train_s = 30", "train_s = 8"));
+    environment.write("repo/dfr.toml", "crash_limit = 1\nprobe_s = 1\n");
+    let slow = environment.path("slow");
+    let of_the_machine = format!("[environment]\nFAKE_SLOW = {slow:?}\n[commands]");
+    environment.edit("task.toml", ("[commands]", &of_the_machine));
+    environment.edit("task.toml", ("readable = [", &format!("readable = [{slow:?}, ")));
+    environment.write("slow", "0");
+    let script = environment.script(&[reply("equal", &[EQUAL]), reply("better", &[BETTER])]);
+    let session = |more: &[&str]| {
+        let mut session = environment.daemon(&["--tag", "t", "--containment", "full"]);
+        session.arg("--task").arg(environment.path("task.toml"));
+        session.args(["--proposer", &script]).args(more);
+        session
+    };
+    environment.run(&mut session(&["--max-experiments", "1"])).code(0);
+    environment.write("slow", "14000");
+    let mut daemon = environment.start(&mut session(&["--resume", "--max-experiments", "5"]));
+    daemon.wait_for_log("paused: even the incumbent crashes");
+    environment.write("slow", "0");
+    daemon.wait().code(0);
+    assert_eq!(environment.verdicts(), ["keep", "discard", "crash", "discard", "keep"]);
+    let shown = environment.show(2);
+    assert!(shown.contains("the machine has become slower: its training took "), "{shown}");
 }
 
 #[test]
@@ -185,6 +258,34 @@ fn a_build_that_fills_the_disk_is_its_own_fault_and_stands_in_nobodys_way() {
     assert!(shown.contains("build: crashed: too much was written"), "{shown}");
     assert!(shown.contains("build: exit code 1"), "{shown}");
     assert!(!shown.contains("waited") && !shown.contains("cut short"), "{shown}");
+}
+
+/// What has no name is in no directory that could be measured. Seen in time, it is what the run wrote;
+/// otherwise the run goes on as if nothing were, and is never worth another one.
+#[test]
+fn a_run_that_fills_the_disk_with_a_nameless_file_gains_no_other_try() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: a small disk cannot be mounted");
+        return;
+    }
+    let environment = environment();
+    environment.write("repo/dfr.toml", "floor_mib = 100\n");
+    let script = environment.script(&[
+        reply("stays", &[("mode = ok", "mode = fill-unlinked"), BETTER]),
+        reply("gives it back", &[("mode = ok", "mode = fill-unlinked-briefly"), BETTER]),
+    ]);
+    std::fs::create_dir_all(environment.state()).unwrap();
+    let within = "mount -t tmpfs -o size=200m none \"$0\" && \"$@\"; ended=$?; \
+                  cut -f 5 \"$0/t/results.tsv\"; exit $ended";
+    let mut session = environment.hermetic("unshare");
+    session.args(["--mount", "sh", "-c", within]).arg(environment.state());
+    session.arg(env!("CARGO_BIN_EXE_dfr-daemon"));
+    session.args(["--tag", "t", "--containment", "full", "--task"]);
+    session.arg(environment.path("task.toml")).args(["--proposer", &script]);
+    let ended = environment.run(session.args(["--max-experiments", "3"]));
+    ended.code(0).says(&["too much was written", "nothing but this can be written"]);
+    assert!(!ended.err.contains("cut short") && !ended.err.contains("paused"), "{ended:#?}");
+    assert!(ended.out.starts_with("status\nkeep\ncrash\n"), "{ended:#?}");
 }
 
 /// Within what it may write, and past what must be free: what it wrote itself is no full disk.

@@ -273,7 +273,12 @@ impl Ground {
     /// A life of the daemon, until the session has so many rows.
     pub fn live(&self, rows: usize) -> Ended {
         let config = self.path("dfr.toml");
-        fs::write(&config, "crash_limit = 1000\n").unwrap();
+        let most = match self.room {
+            // What the trainer is built from takes more than any attack writes.
+            Room::Lab => "",
+            Room::Tree | Room::Timed => "run_gib = 0.75\n",
+        };
+        fs::write(&config, format!("crash_limit = 1000\n{most}")).unwrap();
         // With as many open files as service managers give.
         let mut daemon = self.hermetic("sh");
         daemon.args(["-c", "ulimit -Sn 1024 && exec \"$0\" \"$@\""]);

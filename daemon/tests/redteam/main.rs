@@ -51,7 +51,10 @@ fn chosen() -> Vec<Attack> {
         None => attacks::short(),
         Some("all" | "controls") => attacks::all(),
         Some(part) => {
-            attacks::all().into_iter().filter(|attack| attack.name.contains(part)).collect()
+            let named = |attack: &Attack| attack.name.contains(part);
+            let chosen: Vec<_> = attacks::all().into_iter().filter(named).collect();
+            assert!(!chosen.is_empty(), "no attack has {part:?} in its name");
+            chosen
         }
     }
 }

@@ -5,7 +5,8 @@
 //! labels that alternate between 0 and 1, and `ms` is how long training takes. What is not the
 //! recipe's doing comes from the environment: `FAKE_NEEDS` and `FAKE_WAITS` name a file without which
 //! a run fails or waits, `FAKE_FAULT` one with which the device computes wrong answers, or only the
-//! first of them if it says `once`. Every training adds a line to the file that `FAKE_RUNS` names.
+//! first of them if it says `once`, `FAKE_SLOW` one that holds by how many milliseconds every training
+//! takes longer. Every training adds a line to the file that `FAKE_RUNS` names.
 
 use std::fs;
 use std::io::Write as _;
@@ -97,6 +98,7 @@ fn count_run() {
 }
 
 fn train(recipe: &Recipe, run: &str) -> ExitCode {
+    let begun = std::time::Instant::now();
     count_run();
     // Told before anybody who waits for a started training may kill it.
     let hangs =
@@ -107,6 +109,8 @@ fn train(recipe: &Recipe, run: &str) -> ExitCode {
         return ExitCode::from(1);
     }
     std::thread::sleep(Duration::from_millis(recipe.get("ms").parse().unwrap_or(0)));
+    let slow = named("FAKE_SLOW").and_then(|file| fs::read_to_string(file).ok());
+    std::thread::sleep(Duration::from_millis(slow.map_or(0, |ms| ms.trim().parse().unwrap_or(0))));
     while named("FAKE_WAITS").is_some_and(|awaited| !awaited.exists()) {
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -132,6 +136,8 @@ fn train(recipe: &Recipe, run: &str) -> ExitCode {
         "oom" => runaway::take_memory(recipe.number("oom_mib", 8192)),
         "flood" => runaway::flood(recipe.number("flood_mib", 80)),
         "fill" => runaway::fill(Path::new(run)),
+        "fill-unlinked" => runaway::fill_unlinked(Path::new(run), true),
+        "fill-unlinked-briefly" => runaway::fill_unlinked(Path::new(run), false),
         "fill-and-crash" => {
             runaway::fill_up_to(recipe.number("fill_mib", 100), Path::new(run));
             return crash();
@@ -148,7 +154,7 @@ fn train(recipe: &Recipe, run: &str) -> ExitCode {
     if recipe.get("mode") != "model-directory" {
         fs::write(run.join("model.safetensors"), "weights").expect("a run directory");
     }
-    let footer = claims().to_string();
+    let footer = claims(begun.elapsed()).to_string();
     match recipe.get("mode") {
         "truncated-footer" => print!("{}", &footer[..footer.len() / 2]),
         "no-footer" => println!("done"),
@@ -206,7 +212,25 @@ fn predict(recipe: &Recipe, run: &Path, records: &str) -> ExitCode {
         println!("predicting");
         std::thread::sleep(Duration::from_secs(3600));
     }
+    let is_holdout = run.ends_with("holdout");
     let text = match recipe.get("mode") {
+        "dodges-the-holdout" if is_holdout => return crash(),
+        "forges-on-the-holdout" if is_holdout => {
+            print!(
+                "{}",
+                claims(Duration::ZERO).to_string().replacen(
+                    "model:",
+                    "sn34_score:       0.999999\nmodel:",
+                    1
+                )
+            );
+            predictions::print(&p)
+        }
+        "large-predictions" => {
+            let file = fs::File::create(run.join("junk")).expect("a run directory");
+            file.set_len(2 << 30).expect("no limit");
+            predictions::print(&p)
+        }
         "no-predictions" => return ExitCode::SUCCESS,
         "binary-predictions" => {
             fs::write(run.join(predictions::FILE), [0xff; 64]).expect("a run directory");
@@ -224,11 +248,12 @@ fn predict(recipe: &Recipe, run: &Path, records: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn claims() -> Claims {
+fn claims(trained: Duration) -> Claims {
+    let seconds = trained.as_secs_f64().max(1.0);
     Claims {
         model: "fake".to_owned(),
-        training_seconds: 1.0,
-        total_seconds: 1.0,
+        training_seconds: seconds,
+        total_seconds: seconds,
         peak_vram_mb: 2048.0,
         num_steps: 10,
         num_params_m: 0.1,

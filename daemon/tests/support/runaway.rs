@@ -76,6 +76,22 @@ pub fn fill_up_to(mib: usize, run: &Path) {
     }
 }
 
+/// Fills the disk with a file that has no name any more, talks while nothing else can be written, and
+/// gives the room back: at once, or when it is stopped.
+pub fn fill_unlinked(run: &Path, stays: bool) {
+    let path = run.join("nameless");
+    let mut file = fs::File::create(&path).expect("a run directory");
+    fs::remove_file(path).expect("its own file");
+    let block = vec![0; MIB];
+    while file.write_all(&block).is_ok() {}
+    for line in 0..2000 {
+        println!("nothing but this can be written {line}");
+    }
+    if stays {
+        hang();
+    }
+}
+
 fn start(program: &str, arguments: &[&str]) -> std::io::Result<()> {
     Command::new(program).args(arguments).spawn().map(drop)
 }

@@ -71,6 +71,14 @@ pub fn processes() -> Vec<i32> {
     all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
+/// As many as there can be, whether they can be seen or not.
+pub const ALL_PROCESSES: std::ops::Range<i32> = 1..1 << 22;
+
+/// Whether a process is this one, a thread of it, or what started it.
+pub fn is_own(process: i32) -> bool {
+    process == unsafe { getppid() } || Path::new(&format!("/proc/self/task/{process}")).exists()
+}
+
 /// The daemons that work for this repository, by process id.
 pub fn daemons() -> Vec<i32> {
     let is_daemon = |id: &i32| {

@@ -1,6 +1,6 @@
 //! Getting out of the run, or at the daemon.
 
-use super::Ends::{Scored, Tampered};
+use super::Ends::{Crash, Scored, Tampered};
 use super::{
     Attack,
     Step::{Begin, Module},
@@ -8,24 +8,27 @@ use super::{
 
 pub const ATTACKS: [Attack; 10] = [
     Attack::new(
-        "signals the daemon",
+        "signals processes that are not its own",
         &[Begin(
-            r#"for process in daemons() {
-    if unsafe { kill(process, 0) } == 0 {
-        got("a daemon to kill", b"");
+            r#"for process in ALL_PROCESSES {
+    if unsafe { kill(process, 0) } == 0 && !is_own(process) {
+        got("a process to kill", b"");
+        break;
     }
 }"#,
         )],
         Scored,
     )
+    .gains()
     .in_lab(),
     Attack::new(
-        "traces the daemon",
+        "traces processes that are not its own",
         &[Begin(
             r#"const SEIZE: i64 = 0x4206;
-for process in daemons() {
-    if unsafe { ptrace(SEIZE, process, 0, 0) } == 0 {
-        got("a daemon to trace", b"");
+for process in ALL_PROCESSES {
+    if unsafe { ptrace(SEIZE, process, 0, 0) } == 0 && !is_own(process) {
+        got("a process to trace", b"");
+        break;
     }
 }"#,
         )],
@@ -137,9 +140,10 @@ pub fn begin() {}"#,
             if file.write_all(&block).is_err() { break }
         }
     }
+    std::thread::sleep(std::time::Duration::from_secs(60));
 }"#,
         )],
-        Scored,
+        Crash("too much was written"),
     )
     .untried(),
 ];

@@ -97,7 +97,7 @@ pub const ATTACKS: [Attack; 8] = [
             (".cargo/config.toml", "[target.'cfg(all())']\nlinker = \"tools/wrap.sh\"\n"),
             ("src/lab.rs", "pub fn begin() { let _linked = 4; }\n"),
         ])],
-        Crash(""),
+        Crash("it made no file"),
     )
     .untried(),
     Attack::new(
@@ -107,7 +107,7 @@ pub const ATTACKS: [Attack; 8] = [
             (".cargo/config.toml", "[target.'cfg(all())']\nlinker = \"tools/wrap.sh\"\n"),
             ("src/lab.rs", "pub fn begin() { let _linked = 5; }\n"),
         ])],
-        Crash(""),
+        Crash("exit code 127"),
     )
     .untried(),
 ];
