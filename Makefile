@@ -5,7 +5,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup build demo test lint fmt bench runaway chaos crash-points disk-full nights endpoint power-cut memory mutated redteam controls setup-python bench-data parity bench-train
+.PHONY: help setup build demo test lint fmt bench patches runaway chaos crash-points disk-full nights endpoint power-cut memory mutated redteam controls setup-python bench-data parity bench-train
 .DEFAULT_GOAL := help
 
 help:
@@ -21,7 +21,8 @@ help:
 	  'make chaos KILLS=300, make crash-points, make disk-full   attempts to lose a night, in full' \
 	  'make nights, make endpoint, make power-cut CUTS=10, make runaway   more of them' \
 	  'make mutated MUTATED=1000   damaged and hostile media files through dfr and its workers' \
-	  'make memory  what the daemon has in memory with 10,000 experiments and 1 GiB of output' \
+	  'make patches   answers in four forms with the faults of the wild, and 100,000 damaged ones' \
+  'make memory  what the daemon has in memory with 10,000 experiments and 1 GiB of output' \
 	  'make redteam, make controls   every hostile candidate, sealed in both tiers; what is at chance'
 
 setup:
@@ -96,6 +97,9 @@ redteam: setup
 
 controls: setup
 	@REDTEAM=controls $(REDTEAM_TEST) at_chance
+
+patches:
+	@PATCH_MUTATIONS=$(or $(MUTATIONS),100000) $(CARGO) test --quiet --release --locked -p dfr-daemon --test patch_corpus -- --nocapture
 
 memory:
 	@MEMORY_EXPERIMENTS=10000 MEMORY_FLOOD_MIB=1024 $(CARGO) test --quiet --release --locked -p dfr-daemon --test e2e -- --nocapture memory::

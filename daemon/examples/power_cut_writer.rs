@@ -54,7 +54,8 @@ async fn write(mode: &str, path: &Path, repo: &str) -> anyhow::Result<()> {
         };
         written = pen.append(session, n, &opened, written).await?;
         written = pen.append(session, n, &proposed(&message), written).await?;
-        let patch = Patch { files: BTreeMap::from([("src/a.rs".to_owned(), format!("// {n}\n"))]) };
+        let patch =
+            Patch { files: BTreeMap::from([("src/a.rs".to_owned(), Some(format!("// {n}\n")))]) };
         let commit = repository.commit(&parent, &patch, (&message, i64::from(n) * 1000))?;
         repository.keep(TAG, n, &commit)?;
         repository.move_branch(BRANCH, (&parent, &commit), &message)?;

@@ -33,7 +33,12 @@ fn outcome(scenario: &Path) -> Result<Tree, String> {
     let base = files.clone().into_iter().filter(|(path, _)| scope.contains(path)).collect();
     let reply = std::fs::read_to_string(scenario.join("reply.txt")).unwrap();
     let patch = parse(&reply).and_then(|proposal| apply(&proposal, &base, &scope));
-    files.extend(patch.map_err(|error| error.to_string())?.files);
+    for (path, content) in patch.map_err(|error| error.to_string())?.files {
+        match content {
+            Some(content) => files.insert(path, content),
+            None => files.remove(&path),
+        };
+    }
     Ok(files)
 }
 

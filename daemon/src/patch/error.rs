@@ -31,7 +31,7 @@ pub enum PatchError {
     #[error(
         "the answer has no edits; put the path on a line of its own, then `<<<<<<< SEARCH`, exact \
          old lines, `=======`, new lines, `>>>>>>> REPLACE`; or `<<<<<<< FILE`, the whole new \
-         content, `>>>>>>> FILE`"
+         content, `>>>>>>> FILE`; or give a unified diff in a fence"
     )]
     NoEdits,
     /// The answer ends inside a block.
@@ -42,7 +42,7 @@ pub enum PatchError {
     Unclosed {
         /// Where the block begins.
         line: usize,
-        /// The marker that would have been next.
+        /// What would have been next.
         expected: &'static str,
     },
     /// A marker in the wrong place, or one that is none.
@@ -89,57 +89,100 @@ pub enum PatchError {
         /// The path above it.
         file: String,
     },
-    /// SEARCH in a file that is not there.
+    /// Old lines of a file that is not there.
     #[error(
         "line {line}: {path:?} does not exist{}; to make a new file use `<<<<<<< FILE`",
         near.as_ref().map(|near| format!(", {near:?} does")).unwrap_or_default()
     )]
     NoFile {
-        /// Where the block begins.
+        /// Where the edit begins.
         line: usize,
         /// The path.
         path: String,
         /// The file with the most similar path.
         near: Option<String>,
     },
-    /// SEARCH without lines in a file that is there.
+    /// A new file where one is.
     #[error(
-        "line {line}: SEARCH is empty but {path:?} exists; quote the exact lines to replace, or \
-         write the whole file with `<<<<<<< FILE`"
+        "line {line}: {path:?} exists; write all of it anew with `<<<<<<< FILE`, or change lines"
     )]
-    EmptySearch {
-        /// Where the block begins.
+    Exists {
+        /// Where the edit begins.
         line: usize,
         /// The path.
         path: String,
     },
-    /// SEARCH that is not in the file.
+    /// No old lines in a file that is there.
     #[error(
-        "line {line}: SEARCH does not stand in {path:?}; it must be whole lines, exact to the \
-         space. {near}"
+        "line {line}: there are no old lines to find in {path:?}, which exists; quote the exact \
+         lines to replace, or write the whole file with `<<<<<<< FILE`"
+    )]
+    NoOldLines {
+        /// Where the hunk or block begins.
+        line: usize,
+        /// The path.
+        path: String,
+    },
+    /// Old lines that are not in the file.
+    #[error(
+        "line {line}: the old lines do not stand in {path:?}; they must be whole lines, exact to \
+         the space. {near}"
     )]
     NoMatch {
-        /// Where the block begins.
+        /// Where the hunk or block begins.
         line: usize,
         /// The path.
         path: String,
         /// The nearest lines of the file, with their numbers.
         near: String,
     },
-    /// SEARCH that is in the file more than once.
+    /// Old lines that are in the file more than once.
     #[error(
-        "line {line}: SEARCH stands {} times in {path:?}, at lines {}; add lines around it until \
-         it stands once",
+        "line {line}: the old lines stand {} times in {path:?}, at lines {}; add lines around them \
+         until they stand once",
         at.len(),
         some_lines(at)
     )]
     Ambiguous {
-        /// Where the block begins.
+        /// Where the hunk or block begins.
         line: usize,
         /// The path.
         path: String,
         /// Every line of the file where it begins, from 1.
         at: Vec<usize>,
+    },
+    /// Two hunks that change the same lines.
+    #[error(
+        "line {line}: this hunk changes lines of {path:?} that another one changes too; make one of them"
+    )]
+    Overlap {
+        /// Where the hunk begins.
+        line: usize,
+        /// The path.
+        path: String,
+    },
+    /// A remark in place of lines.
+    #[error(
+        "line {line}: {found:?} stands for lines of {path:?} that are not given; give them all"
+    )]
+    Elided {
+        /// Where the edit begins.
+        line: usize,
+        /// The path.
+        path: String,
+        /// The remark.
+        found: String,
+    },
+    /// A fenced text that may be a part of the file.
+    #[error(
+        "line {line}: the fenced text does not begin and end as {path:?} does, so it may be an \
+         excerpt; mark a whole file with `<<<<<<< FILE` and `>>>>>>> FILE`, or change lines"
+    )]
+    Excerpt {
+        /// Where the fence begins.
+        line: usize,
+        /// The path.
+        path: String,
     },
     /// More content than a source file has.
     #[error("line {line}: {path:?} would have {bytes} bytes; at most {max} are allowed")]

@@ -1,4 +1,4 @@
-//! Where a SEARCH that does not stand in a file was probably meant to stand.
+//! Where old lines that do not stand in a file were probably meant to stand.
 
 use similar::get_close_matches;
 
@@ -11,10 +11,11 @@ const SHOWN_LINES: usize = 12;
 /// Longer lines are compared and shown by their beginning.
 const LINE_CHARS: usize = 160;
 
-/// The lines of `text` that look most like `search`, with their numbers, for a message.
-pub(super) fn nearest(search: &str, text: &str) -> String {
-    let lines: Vec<&str> = text.lines().map(head).collect();
-    let wanted: Vec<&str> = search.lines().map(head).collect();
+/// The lines of a file that look most like those that were wanted, with their numbers, for a
+/// message.
+pub(super) fn nearest(wanted: &[&str], lines: &[&str]) -> String {
+    let lines: Vec<&str> = lines.iter().map(|line| head(line)).collect();
+    let wanted: Vec<&str> = wanted.iter().map(|line| head(line)).collect();
     match window(&wanted, &lines) {
         Some(start) => {
             let shown = wanted.len().min(SHOWN_LINES).min(lines.len() - start);
@@ -26,8 +27,8 @@ pub(super) fn nearest(search: &str, text: &str) -> String {
     }
 }
 
-/// The line where the most similar window begins, from 0: anchored at the longest line of the
-/// search, at that of its likenesses around which most lines agree.
+/// The line where the most similar window begins, from 0: anchored at the longest line that
+/// is wanted, at that of its likenesses around which most lines agree.
 fn window(wanted: &[&str], lines: &[&str]) -> Option<usize> {
     let (offset, anchor) =
         wanted.iter().enumerate().rev().max_by_key(|(_, line)| line.trim().len())?;

@@ -19,24 +19,40 @@ fn files(files: &[(&str, &str)]) -> BTreeMap<String, String> {
     files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect()
 }
 
+/// What an answer in blocks asks for.
+#[derive(Clone, Debug, PartialEq)]
+enum Asked {
+    Replace { path: String, search: String, replace: String },
+    Write { path: String, content: String },
+}
+
+/// An answer's head and blocks.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Wanted {
+    hypothesis: String,
+    description: String,
+    notes: Notes,
+    edits: Vec<Asked>,
+}
+
 /// What a proposer would write to ask for these edits.
-fn reply(proposal: &Proposal) -> String {
+fn reply(wanted: &Wanted) -> String {
     let mut text =
-        format!("HYPOTHESIS: {}\nDESCRIPTION: {}\n", proposal.hypothesis, proposal.description);
+        format!("HYPOTHESIS: {}\nDESCRIPTION: {}\n", wanted.hypothesis, wanted.description);
     for (name, notes) in [
-        ("WORKED", &proposal.notes.worked),
-        ("FAILED", &proposal.notes.failed),
-        ("NEXT", &proposal.notes.next),
-        ("OBSERVED", &proposal.notes.observations),
+        ("WORKED", &wanted.notes.worked),
+        ("FAILED", &wanted.notes.failed),
+        ("NEXT", &wanted.notes.next),
+        ("OBSERVED", &wanted.notes.observations),
     ] {
         text.extend(notes.iter().map(|note| format!("{name}: {note}\n")));
     }
-    for edit in &proposal.edits {
+    for edit in &wanted.edits {
         let block = match edit {
-            Edit::Replace { path, search, replace, .. } => {
+            Asked::Replace { path, search, replace } => {
                 format!("\n{path}\n<<<<<<< SEARCH\n{search}=======\n{replace}>>>>>>> REPLACE\n")
             }
-            Edit::Write { path, content, .. } => {
+            Asked::Write { path, content } => {
                 format!("\n{path}\n<<<<<<< FILE\n{content}>>>>>>> FILE\n")
             }
         };
@@ -45,14 +61,31 @@ fn reply(proposal: &Proposal) -> String {
     text
 }
 
-/// Edits without the lines where they stand.
-fn unplaced(mut proposal: Proposal) -> Proposal {
-    for edit in &mut proposal.edits {
-        match edit {
-            Edit::Replace { line, .. } | Edit::Write { line, .. } => *line = 0,
+/// What was read, as it was asked for.
+fn asked(proposal: Proposal) -> Wanted {
+    let Proposal { hypothesis, description, notes, edits } = proposal;
+    let edits = edits.into_iter().map(|edit| match edit {
+        Edit::Change { path, hunks, .. } => {
+            let side = |gone| {
+                let lines = hunks.iter().flat_map(|hunk| &hunk.lines);
+                lines
+                    .filter(|line| line.change != gone)
+                    .map(|line| format!("{}\n", line.text))
+                    .collect()
+            };
+            Asked::Replace { path, search: side(Change::Add), replace: side(Change::Remove) }
         }
-    }
-    proposal
+        Edit::Write { path, content, .. } => Asked::Write { path, content },
+        other => panic!("no block asks for {other:?}"),
+    });
+    Wanted { hypothesis, description, notes, edits: edits.collect() }
+}
+
+/// The patch of an answer without notes.
+fn applied(edits: Vec<Asked>, base: &BTreeMap<String, String>) -> Result<Patch, PatchError> {
+    let wanted =
+        Wanted { hypothesis: "h".into(), description: "d".into(), edits, ..Wanted::default() };
+    apply(&parse(&reply(&wanted)).unwrap(), base, scope())
 }
 
 #[test]
@@ -87,16 +120,9 @@ fn a_reply_past_the_limit_is_not_read() {
 
 #[test]
 fn a_file_past_the_limit_is_refused() {
-    let proposal = Proposal {
-        edits: vec![Edit::Write {
-            path: "src/a.rs".into(),
-            line: 1,
-            content: "x".repeat(FILE_BYTES + 1),
-        }],
-        ..Proposal::default()
-    };
-    let error = apply(&proposal, &files(&[]), scope()).unwrap_err();
-    assert!(matches!(error, PatchError::FileTooLarge { line: 1, max: FILE_BYTES, .. }));
+    let huge = Asked::Write { path: "src/a.rs".into(), content: "x".repeat(FILE_BYTES) + "\n" };
+    let error = applied(vec![huge], &files(&[])).unwrap_err();
+    assert!(matches!(error, PatchError::FileTooLarge { max: FILE_BYTES, .. }));
 }
 
 #[test]
@@ -179,23 +205,22 @@ fn text() -> impl Strategy<Value = String> {
         .prop_map(|lines| lines.into_iter().map(|line| line + "\n").collect())
 }
 
-fn edit() -> impl Strategy<Value = Edit> {
+fn edit() -> impl Strategy<Value = Asked> {
     let path = "src/[a-c]{1,2}\\.rs";
     prop_oneof![
-        (path, text(), text()).prop_map(|(path, search, replace)| Edit::Replace {
+        (path, text(), text()).prop_map(|(path, search, replace)| Asked::Replace {
             path,
-            line: 0,
             search,
             replace
         }),
-        (path, text()).prop_map(|(path, content)| Edit::Write { path, line: 0, content }),
+        (path, text()).prop_map(|(path, content)| Asked::Write { path, content }),
     ]
 }
 
-fn proposal() -> impl Strategy<Value = Proposal> {
+fn wanted() -> impl Strategy<Value = Wanted> {
     let note = || prop::collection::vec("[a-z]{1,9}", 0..3);
     ("[a-z]{1,9}", "[a-z]{1,9}", note(), prop::collection::vec(edit(), 1..5)).prop_map(
-        |(hypothesis, description, next, edits)| Proposal {
+        |(hypothesis, description, next, edits)| Wanted {
             hypothesis,
             description,
             notes: Notes { next, ..Notes::default() },
@@ -225,8 +250,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
-    fn no_mutation_panics_or_leaves_the_scope(proposal in proposal(), changes in prop::collection::vec((any::<prop::sample::Index>(), any::<char>()), 0..20)) {
-        let mut letters: Vec<char> = reply(&proposal).chars().collect();
+    fn no_mutation_panics_or_leaves_the_scope(wanted in wanted(), changes in prop::collection::vec((any::<prop::sample::Index>(), any::<char>()), 0..20)) {
+        let mut letters: Vec<char> = reply(&wanted).chars().collect();
         for (at, letter) in changes {
             let at = at.index(letters.len());
             letters[at] = letter;
@@ -254,15 +279,15 @@ proptest! {
 
 proptest! {
     #[test]
-    fn what_is_written_is_what_is_read(proposal in proposal()) {
-        prop_assert_eq!(unplaced(parse(&reply(&proposal)).unwrap()), proposal);
+    fn what_is_written_is_what_is_read(wanted in wanted()) {
+        prop_assert_eq!(asked(parse(&reply(&wanted)).unwrap()), wanted);
     }
 
     #[test]
     fn whole_files_are_applied_as_they_were_asked_for(contents in prop::collection::btree_map("src/[a-z]{1,4}\\.rs", text(), 1..5)) {
-        let edits = contents.iter().map(|(path, content)| Edit::Write { path: path.clone(), line: 0, content: content.clone() });
-        let proposal = Proposal { hypothesis: "h".into(), description: "d".into(), edits: edits.collect(), ..Proposal::default() };
-        let patch = apply(&parse(&reply(&proposal)).unwrap(), &BTreeMap::new(), scope()).unwrap();
+        let edits = contents.iter().map(|(path, content)| Asked::Write { path: path.clone(), content: content.clone() });
+        let patch = applied(edits.collect(), &BTreeMap::new()).unwrap();
+        let contents: BTreeMap<_, _> = contents.into_iter().map(|(path, content)| (path, Some(content))).collect();
         prop_assert_eq!(patch.files, contents);
     }
 
@@ -270,25 +295,24 @@ proptest! {
     fn a_unique_line_is_replaced_and_nothing_else(before in text(), after in text(), new in text()) {
         let base = files(&[("src/a.rs", &format!("{before}the ~ line\n{after}"))]);
         prop_assume!(new != "the ~ line\n");
-        let edit = Edit::Replace { path: "src/a.rs".into(), line: 0, search: "the ~ line\n".into(), replace: new.clone() };
-        let proposal = Proposal { hypothesis: "h".into(), description: "d".into(), edits: vec![edit], ..Proposal::default() };
-        let patch = apply(&parse(&reply(&proposal)).unwrap(), &base, scope());
-        prop_assert_eq!(&patch.unwrap().files["src/a.rs"], &format!("{before}{new}{after}"));
+        let edit = Asked::Replace { path: "src/a.rs".into(), search: "the ~ line\n".into(), replace: new.clone() };
+        let patch = applied(vec![edit], &base).unwrap();
+        prop_assert_eq!(patch.files["src/a.rs"].as_ref(), Some(&format!("{before}{new}{after}")));
     }
 
     /// Cut at every byte: either a block is open and the answer refused, or what is read is a
     /// prefix of whole edits.
     #[test]
-    fn a_reply_cut_anywhere_is_never_half_an_edit(proposal in proposal()) {
-        let whole = reply(&proposal);
+    fn a_reply_cut_anywhere_is_never_half_an_edit(wanted in wanted()) {
+        let whole = reply(&wanted);
         for cut in (0..whole.len()).filter(|at| whole.is_char_boundary(*at)) {
             let open = whole[..cut].matches("<<<<<<< ").count()
                 != whole[..cut].matches(">>>>>>> REPLACE").count() + whole[..cut].matches(">>>>>>> FILE").count();
             match parse(&whole[..cut]) {
                 Ok(read) => {
                     prop_assert!(!open, "cut at {}", cut);
-                    let read = unplaced(read);
-                    prop_assert_eq!(&read.edits[..], &proposal.edits[..read.edits.len()]);
+                    let read = asked(read);
+                    prop_assert_eq!(&read.edits[..], &wanted.edits[..read.edits.len()]);
                 }
                 Err(error) => prop_assert!(!open || !matches!(error, PatchError::NoEdits)),
             }

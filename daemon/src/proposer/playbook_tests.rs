@@ -123,7 +123,7 @@ impl Session {
     /// The recipe after a proposal, which changes nothing else.
     fn patched(&self, proposal: &Proposal) -> String {
         let mut patch = patch::apply(proposal, &self.files, &self.scope).unwrap();
-        let recipe = patch.files.remove(&self.task.edit.recipe).unwrap();
+        let recipe = patch.files.remove(&self.task.edit.recipe).unwrap().unwrap();
         assert!(patch.files.is_empty());
         recipe
     }

@@ -35,6 +35,10 @@ impl Repository {
         let mut update = TreeUpdateBuilder::new();
         for (path, content) in &patch.files {
             let mode = mode_at(&base, path)?;
+            let Some(content) = content else {
+                update.remove(path.as_str());
+                continue;
+            };
             let blob = self.git.blob(content.as_bytes()).doing(doing)?;
             update.upsert(path.as_str(), blob, mode);
         }

@@ -86,7 +86,7 @@ fn a_commit_that_is_there_stays_whatever_its_answer_would_make() {
     let place = tempfile::tempdir().unwrap();
     let (repository, base) = base(place.path());
     let scope = Scope::new(&["*.txt".to_owned()]).unwrap();
-    let patch = Patch { files: BTreeMap::from([("a.txt".to_owned(), "3\n".to_owned())]) };
+    let patch = Patch { files: BTreeMap::from([("a.txt".to_owned(), Some("3\n".to_owned()))]) };
     let commit = repository.commit(&base, &patch, ("by an older version", 0)).unwrap();
     let candidates = Candidates { repository: &repository, scope: &scope, tag: "t" };
     let entries = told(&base, Some(REPLY), &commit);

@@ -48,6 +48,19 @@ fn the_same_candidate_has_the_same_id() {
     assert_ne!(commit(("n", 1000)), id);
 }
 
+/// A directory goes with its last file, as git has no empty ones.
+#[test]
+fn a_file_that_goes_leaves_nothing_behind() {
+    let sandbox = Sandbox::new();
+    let repository = sandbox.open();
+    let base = repository.base(None).unwrap();
+    let gone = Patch { files: BTreeMap::from([("src/deep/b.rs".to_owned(), None)]) };
+    let id = repository.commit(&base, &gone, ("m", 0)).unwrap();
+    assert_eq!(sandbox.git(&["diff-tree", "-r", "--name-status", &base, &id]), "D\tsrc/deep/b.rs");
+    assert!(!sandbox.git(&["ls-tree", "-rt", "--name-only", &id]).contains("src/deep"));
+    assert_eq!(sandbox.git(&["fsck", "--strict", "--no-dangling"]), "");
+}
+
 #[test]
 fn nothing_but_files_is_replaced_or_gone_through() {
     let sandbox = Sandbox::new();
@@ -88,11 +101,11 @@ fn changes_are_those_against_the_first_parent() {
     let sandbox = Sandbox::new();
     let repository = sandbox.open();
     let base = repository.base(None).unwrap();
-    let change = patch(&[("src/a.rs", "new\n"), ("src/c.rs", "c\n")]);
-    let id = repository.commit(&base, &change, ("m", 0)).unwrap();
+    let change = [("src/a.rs", "new\n"), ("src/c.rs", "c\n")];
+    let id = repository.commit(&base, &patch(&change), ("m", 0)).unwrap();
     let (before, after) = repository.changes(&id).unwrap();
-    assert_eq!(before, patch(&[("src/a.rs", "fn a() {}\n")]).files);
-    assert_eq!(after, change.files);
+    assert_eq!(before, texts(&[("src/a.rs", "fn a() {}\n")]));
+    assert_eq!(after, texts(&change));
     let (before, after) = repository.changes(&base).unwrap();
     assert!(before.is_empty());
     assert_eq!(after["src/latin.rs"], "// \u{fffd}\n");

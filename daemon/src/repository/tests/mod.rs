@@ -72,9 +72,13 @@ fn git(dir: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
 }
 
+/// Contents by path.
+fn texts(files: &[(&str, &str)]) -> BTreeMap<String, String> {
+    files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect()
+}
+
 fn patch(files: &[(&str, &str)]) -> Patch {
-    let owned = |(path, text): &(&str, &str)| ((*path).to_owned(), (*text).to_owned());
-    Patch { files: files.iter().map(owned).collect() }
+    Patch { files: texts(files).into_iter().map(|(path, text)| (path, Some(text))).collect() }
 }
 
 /// A candidate on `parent` that differs from every other with another `content`.
@@ -140,7 +144,7 @@ fn editable_files_are_regular_and_utf_8_and_in_scope() {
     let base = repository.base(None).unwrap();
     let scope = Scope::new(&["src/**/*.rs".to_owned()]).unwrap();
     let files = repository.files(&base, &scope).unwrap();
-    let expected = patch(&[("src/a.rs", "fn a() {}\n"), ("src/deep/b.rs", "fn b() {}\n")]).files;
+    let expected = texts(&[("src/a.rs", "fn a() {}\n"), ("src/deep/b.rs", "fn b() {}\n")]);
     assert_eq!(files, expected);
 }
 

@@ -1,0 +1,4 @@
+pub mod conv;
+
+pub use conv::Conv;
+pub use crate::shared::Linear;

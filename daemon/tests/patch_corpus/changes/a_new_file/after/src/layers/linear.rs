@@ -1,0 +1,7 @@
+use super::*;
+
+/// `y = x w + b`.
+pub struct Linear {
+    w: Tensor,
+    b: Tensor,
+}

@@ -1,0 +1,6 @@
+pub mod attention;
+pub mod conv;
+pub mod linear;
+
+pub use conv::Conv;
+pub use linear::Linear;

@@ -1,0 +1,5 @@
+pub mod conv;
+pub mod linear;
+
+pub use conv::Conv;
+pub use linear::Linear;
