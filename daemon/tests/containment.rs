@@ -89,13 +89,14 @@ impl Mode {
     }
 }
 
-const MODES: [Mode; 13] = [
+const MODES: [Mode; 14] = [
     Mode::new("mode = hang", Ends::Late),
     Mode::new("mode = ignore-term", Ends::Late),
     Mode::new("mode = setsid-orphan", Ends::Well),
     Mode::new("mode = kill-init", Ends::LateOrCrashed),
     Mode::new("mode = stop-init", Ends::Late),
     Mode::new("mode = flood\nflood_mib = 64", Ends::Well),
+    Mode::new("mode = flood\nflood_of = lines\nflood_mib = 4", Ends::Well),
     Mode::new("mode = forged-footer", Ends::Well),
     Mode::new("mode = exit0", Ends::Well),
     Mode::caused("mode = fork", |_| Some(Cause::TooManyProcesses)),

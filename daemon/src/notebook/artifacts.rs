@@ -228,10 +228,7 @@ impl Notebook {
     /// The text of an experiment's run log, its end where it is longer than 16 MiB; empty when a
     /// candidate left none that can be read.
     pub fn run_log_text(&self, experiment: u32) -> String {
-        let bytes = end(&self.run_log(experiment)).ok().flatten().unwrap_or_default();
-        // Not a second time in memory, as long as it is text.
-        let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        String::from_utf8(bytes).unwrap_or_else(|error| lossy(error.as_bytes()))
+        text(end(&self.run_log(experiment)).ok().flatten().unwrap_or_default())
     }
 
     /// Ends an experiment's run log, which may have gone, with the complete footer.
@@ -444,6 +441,17 @@ fn replace(path: &Path, content: &[u8]) -> Result<(), NotebookError> {
 /// The end of a log, or nothing when there is no plain file.
 fn end(path: &Path) -> Result<Option<Vec<u8>>, NotebookError> {
     read_end(path, LOG_BYTES).map_err(failed("read", path))
+}
+
+/// Bytes as text, with a question mark for each that is none: not a second time in memory, nor larger.
+fn text(mut bytes: Vec<u8>) -> String {
+    let mut from = 0;
+    while let Err(problem) = std::str::from_utf8(&bytes[from..]) {
+        let bad = from + problem.valid_up_to();
+        from = problem.error_len().map_or(bytes.len(), |length| bad + length);
+        bytes[bad..from].fill(b'?');
+    }
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
 /// The paths in a directory; none when there is no such directory.

@@ -39,8 +39,10 @@ pub(super) fn read_end(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
         return Ok(None);
     }
     let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(file.metadata()?.len().saturating_sub(most)))?;
-    let mut content = Vec::new();
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
+    // Its room at once: a file that grows in memory as it is read takes twice as much.
+    let mut content = Vec::with_capacity(usize::try_from(length.min(most)).unwrap_or_default());
     file.take(most).read_to_end(&mut content)?;
     Ok(Some(content))
 }

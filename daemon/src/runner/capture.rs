@@ -11,18 +11,15 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
 
 use super::Execution;
+use super::lines::Lines;
 use crate::terminal::Terminal;
 
 /// First bytes of one execution's output that reach the log as they come.
 const HEAD_BYTES: u64 = 8 << 20;
 /// Last bytes that follow when it has ended.
 const TAIL_BYTES: usize = 1 << 20;
-/// Lines kept for error messages.
-const TAIL_LINES: usize = 50;
-/// A telltale line is cut to so many characters.
-const TELLTALE_CHARS: usize = 200;
-/// A longer line is cut in memory (never in the log).
-const LINE_CAP_BYTES: usize = 4096;
+/// Room for the line between them.
+const NOTE_BYTES: u64 = 4096;
 
 /// Whether a human sees the output as it comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,12 +33,7 @@ pub enum Live {
 pub(super) struct Capture {
     log: Log,
     live: Live,
-    line: Vec<u8>,
-    tail: VecDeque<String>,
-    started_line: Option<&'static str>,
-    started_at: Option<Instant>,
-    is_telltale: Option<fn(&str) -> bool>,
-    telltale: Option<String>,
+    lines: Lines,
     at_end: bool,
     buffer: Box<[u8; 64 << 10]>,
 }
@@ -63,12 +55,7 @@ impl Capture {
         Ok(Self {
             log: Log::open(execution)?,
             live,
-            line: Vec::new(),
-            tail: VecDeque::new(),
-            started_line: execution.started_line,
-            started_at: None,
-            is_telltale: execution.telltale,
-            telltale: None,
+            lines: Lines::new(execution.started_line, execution.telltale),
             at_end: false,
             buffer: Box::new([0; 64 << 10]),
         })
@@ -79,7 +66,7 @@ impl Capture {
     }
 
     pub(super) fn started_at(&self) -> Option<Instant> {
-        self.started_at
+        self.lines.started_at()
     }
 
     /// Reads once. Cancel-safe: a read that did not happen took nothing.
@@ -90,7 +77,7 @@ impl Capture {
         if self.live == Live::Terminal {
             let _ = Terminal.write_all(&self.buffer[..read]);
         }
-        self.take(read);
+        self.lines.take(&self.buffer[..read]);
         Ok(())
     }
 
@@ -99,47 +86,10 @@ impl Capture {
     }
 
     /// What is left to know when all is read.
-    pub(super) fn finish(mut self) -> Captured {
-        if !self.line.is_empty() {
-            self.end_line();
-        }
-        Captured {
-            tail: Vec::from(self.tail).join("\n"),
-            telltale: self.telltale,
-            is_log_reserved: self.log.is_reserved,
-            log_error: self.log.finish(),
-        }
-    }
-
-    /// Splits what was read into lines.
-    fn take(&mut self, read: usize) {
-        let mut from = 0;
-        while let Some(length) = memchr::memchr(b'\n', &self.buffer[from..read]) {
-            self.extend_line(from, from + length);
-            self.end_line();
-            from += length + 1;
-        }
-        self.extend_line(from, read);
-    }
-
-    fn extend_line(&mut self, from: usize, to: usize) {
-        let room = LINE_CAP_BYTES - self.line.len();
-        self.line.extend_from_slice(&self.buffer[from..to.min(from + room)]);
-    }
-
-    fn end_line(&mut self) {
-        let line = String::from_utf8_lossy(&self.line).trim_end_matches('\r').to_owned();
-        self.line.clear();
-        if self.started_at.is_none() && self.started_line == Some(line.as_str()) {
-            self.started_at = Some(Instant::now());
-        }
-        if self.telltale.is_none() && self.is_telltale.is_some_and(|tells| tells(&line)) {
-            self.telltale = Some(line.chars().take(TELLTALE_CHARS).collect());
-        }
-        if self.tail.len() == TAIL_LINES {
-            self.tail.pop_front();
-        }
-        self.tail.push_back(line);
+    pub(super) fn finish(self) -> Captured {
+        let (tail, telltale) = self.lines.finish();
+        let is_log_reserved = self.log.is_reserved;
+        Captured { tail, telltale, is_log_reserved, log_error: self.log.finish() }
     }
 }
 
@@ -147,7 +97,7 @@ impl Capture {
 /// its own log from being written must not be worth another one. Says whether this file system can.
 fn reserve(file: &File) -> io::Result<bool> {
     let end = file.metadata()?.len();
-    let most = HEAD_BYTES + TAIL_BYTES as u64 + LINE_CAP_BYTES as u64;
+    let most = HEAD_BYTES + TAIL_BYTES as u64 + NOTE_BYTES;
     let [end, most] = [end, most].map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
     match fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, end, most) {
         Ok(()) => Ok(true),

@@ -30,6 +30,7 @@ mod confine;
 mod containment;
 mod init;
 mod limits;
+mod lines;
 mod lock;
 mod processes;
 mod seal;

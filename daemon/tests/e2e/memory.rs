@@ -16,6 +16,16 @@ use crate::report::{self, Goal, Row};
 const MOST_MIB: f64 = 64.0;
 const LLM: [&str; 5] = ["--resume", "--proposer", "llm", "--model", "m"];
 
+/// What else may be printed without end, in MiB: `make memory` has it print so many times more.
+const FLOODS: [(&str, u32); 4] = [
+    ("mode = flood\nflood_of = lines", 6),
+    ("mode = flood\nflood_of = bytes", 16),
+    // Behind a footer, as if it went on, and where one should be.
+    ("mode = flood-after\nflood_of = pairs", 4),
+    ("mode = flood-instead\nflood_of = pairs", 4),
+];
+const TIMES_MORE: u32 = 16;
+
 /// A number that `make memory` gives.
 fn asked(variable: &str) -> Option<u32> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap())
@@ -44,6 +54,11 @@ fn mib(process: u32, figure: &str) -> f64 {
     line.trim_matches(|c: char| !c.is_ascii_digit()).parse::<f64>().unwrap() / 1024.0
 }
 
+fn flood(recipe: &str, flood_mib: u32) -> Answer {
+    let recipe = format!("{recipe}\nflood_mib = {flood_mib}");
+    Answer::text(reply("flood", &[("mode = ok", &recipe)])).held()
+}
+
 #[test]
 fn neither_a_full_ledger_nor_a_flood_is_held_in_memory() {
     let (experiments, flood_mib) = (asked("MEMORY_EXPERIMENTS"), asked("MEMORY_FLOOD_MIB"));
@@ -56,30 +71,43 @@ fn neither_a_full_ledger_nor_a_flood_is_held_in_memory() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(repeat(&environment, experiments));
 
-    let flood = format!("mode = flood\nflood_mib = {flood_mib}");
-    let flood = Answer::text(reply("flood", &[("mode = ok", &flood)])).held();
-    let server = Server::start([flood, Answer::text("end").held()]);
+    let times = if is_report { TIMES_MORE } else { 1 };
+    let floods = FLOODS.map(|(recipe, mib)| (recipe, mib * times));
+    let floods = [&[("mode = flood", flood_mib)], &floods[..]].concat();
+    let answers = floods.iter().map(|(recipe, mib)| flood(recipe, *mib));
+    let server = Server::start(answers.chain([Answer::text("end").held()]));
     let mut session = environment.session(&LLM);
     session.env("OPENAI_API_KEY", "sk-1").env("OPENAI_BASE_URL", server.base_url());
     let mut daemon = environment.start(&mut session);
     daemon.wait_for("the first question", || server.asked() == 1);
     let before = [mib(daemon.id(), "VmHWM:"), mib(daemon.id(), "VmRSS:")];
-    server.release();
-    daemon.wait_for("the second question", || server.asked() == 2);
+    let told = || fs::metadata(environment.path("repo/state/t/journal.jsonl")).unwrap().len();
+    let before_told = told();
+    for asked in 2..=floods.len() + 1 {
+        server.release();
+        daemon.wait_for("the next question", || server.asked() == asked);
+    }
+    let told_mib = (told() - before_told) as f64 / f64::from(1 << 20);
     let after = [mib(daemon.id(), "VmHWM:"), mib(daemon.id(), "VmRSS:")];
     daemon.signal(SIGINT);
     daemon.wait().code(0);
-    assert_eq!(environment.rows().len(), experiments as usize + 1);
+    let verdicts = environment.verdicts();
+    assert_eq!(verdicts.len(), experiments as usize + floods.len());
+    assert!(
+        verdicts
+            .ends_with(&["discard", "discard", "discard", "discard", "crash"].map(str::to_owned))
+    );
     server.finish();
 
     let row = |what: &str, mib| Row::new(what, mib, "MiB", Goal::AtMost(MOST_MIB));
     let full = format!("with {experiments} experiments in the ledger");
-    let flooded = format!("after a trainer that printed {flood_mib} MiB");
+    let flooded = format!("after trainers that printed without end, up to {flood_mib} MiB");
     let rows = [
         row(&format!("peak, {full}"), before[0]),
         row(&format!("resident, {full}"), before[1]),
         row(&format!("peak, {flooded}"), after[0]),
         row(&format!("resident, {flooded}"), after[1]),
+        Row::new("written down of them", told_mib, "MiB", Goal::AtMost(1.0)),
     ];
     println!("{}", report::table(&rows));
     if is_report {

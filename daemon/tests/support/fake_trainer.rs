@@ -134,7 +134,7 @@ fn train(recipe: &Recipe, run: &str) -> ExitCode {
         "stop-init" => runaway::signal_init("STOP"),
         "fork" => runaway::fork(recipe.number("forks", 300)),
         "oom" => runaway::take_memory(recipe.number("oom_mib", 8192)),
-        "flood" => runaway::flood(recipe.number("flood_mib", 80)),
+        "flood" => runaway::flood(recipe.number("flood_mib", 80), recipe.get("flood_of")),
         "fill" => runaway::fill(Path::new(run)),
         "fill-unlinked" => runaway::fill_unlinked(Path::new(run), true),
         "fill-unlinked-briefly" => runaway::fill_unlinked(Path::new(run), false),
@@ -158,6 +158,10 @@ fn train(recipe: &Recipe, run: &str) -> ExitCode {
     match recipe.get("mode") {
         "truncated-footer" => print!("{}", &footer[..footer.len() / 2]),
         "no-footer" => println!("done"),
+        "flood-after" | "flood-instead" => {
+            print!("{}", if recipe.get("mode") == "flood-after" { &footer } else { "---\n" });
+            runaway::flood(recipe.number("flood_mib", 80), recipe.get("flood_of"));
+        }
         "forged-footer" => {
             print!("{}", footer.replacen("model:", "sn34_score:       1.000000\nmodel:", 1));
         }

@@ -51,11 +51,19 @@ pub fn take_memory(mib: usize) -> ! {
     hang();
 }
 
-pub fn flood(mib: usize) {
-    let line = [b'x'; 4096];
+/// So much of one line, of empty `lines`, of `pairs` that a footer could go on with, or of `bytes` that
+/// are no text.
+pub fn flood(mib: usize, of: &str) {
+    let part: &[u8] = match of {
+        "lines" => b"\n\n\n\n",
+        "pairs" => b"a:b\n",
+        "bytes" => b"\xff\xff\xff\xff",
+        _ => b"xxxx",
+    };
+    let block = part.repeat(1024);
     let mut out = std::io::stdout().lock();
-    for _ in 0..mib * MIB / line.len() {
-        out.write_all(&line).expect("a pipe");
+    for _ in 0..mib * MIB / block.len() {
+        out.write_all(&block).expect("a pipe");
     }
     out.write_all(b"\n").expect("a pipe");
 }

@@ -19,9 +19,10 @@
 //! augment_level:    1               image and video only
 //! ```
 //! A trainer prints its [`Claims`] (the block without the four scores); the [`Footer`] is complete.
-//! Labels are padded to 18 columns. Further lines may follow the last one and are kept in order.
+//! Labels are padded to 18 columns. Further lines may follow the last one and are kept in order: the
+//! first 64 of them, as far as they are 8 KiB together. A longer line than 1 KiB is noise.
 //! Reading takes the last block in which every required key stands with a readable value, whatever
-//! noise is around it.
+//! noise is around it, and needs no memory for the noise.
 
 use std::fmt;
 use std::str::FromStr;
@@ -32,6 +33,12 @@ use crate::metrics::Scores;
 
 const SCORES: [&str; 4] = ["sn34_score", "accuracy", "mcc", "brier"];
 const RULE: &str = "---";
+/// Most bytes of one line's key and value together.
+const LINE_BYTES: usize = 1 << 10;
+/// Most further lines that are kept.
+const EXTRA_LINES: usize = 64;
+/// Most bytes of their keys and values together.
+const EXTRA_BYTES: usize = 8 << 10;
 /// Every key of the footer itself: none of them may come again as an extra line.
 const OWN: [&str; 15] = [
     "model",
@@ -85,7 +92,7 @@ pub struct Claims {
     pub learning_rate: f64,
     /// Strength of augmentation, 0 to 3 (image and video only).
     pub augment_level: Option<u64>,
-    /// Lines after the last one, in order.
+    /// Lines after the last one, in order, as far as they are kept.
     pub extra: Vec<(String, String)>,
 }
 
@@ -126,13 +133,10 @@ impl Claims {
     /// The last complete block of claims in a log. Scores that a trainer prints are ignored: a
     /// score that a candidate's own process writes is worth nothing.
     pub fn parse(log: &str) -> Option<Self> {
-        last_block(log, |block| {
-            block.0.retain(|(key, _)| !SCORES.contains(&key.as_str()));
-            Self::from_block(block)
-        })
+        last_block(log, Self::from_block)
     }
 
-    fn from_block(block: &mut Block) -> Option<Self> {
+    fn from_block(block: &Block<'_>) -> Option<Self> {
         Some(Self {
             model: block.take("model")?,
             training_seconds: block.take_finite("training_seconds")?,
@@ -145,7 +149,7 @@ impl Claims {
             batch_size: block.take("batch_size")?,
             learning_rate: block.take_finite("learning_rate")?,
             augment_level: block.take_optional("augment_level")?,
-            extra: block.0.drain(..).filter(|(key, _)| !OWN.contains(&key.as_str())).collect(),
+            extra: block.extra(),
         })
     }
 
@@ -208,41 +212,77 @@ pub fn python_float(value: f64) -> String {
     if value.fract() == 0.0 { format!("{value:.1}") } else { value.to_string() }
 }
 
-struct Block(Vec<(String, String)>);
+/// What stands below a rule: of the footer's own keys the first line each, and some further lines.
+#[derive(Default)]
+struct Block<'a> {
+    own: Vec<(&'a str, &'a str)>,
+    extra: Vec<(&'a str, &'a str)>,
+    extra_bytes: usize,
+}
 
-impl Block {
-    fn take<T: FromStr>(&mut self, key: &str) -> Option<T> {
-        let at = self.0.iter().position(|(k, _)| k == key)?;
-        self.0.remove(at).1.parse().ok()
+impl<'a> Block<'a> {
+    fn read(text: &'a str) -> Self {
+        let mut block = Self::default();
+        for (key, value) in text.lines().map_while(key_value) {
+            match OWN.contains(&key) {
+                true if block.get(key).is_some() => {}
+                true => block.own.push((key, value)),
+                false => block.keep(key, value),
+            }
+        }
+        block
     }
 
-    fn take_finite(&mut self, key: &str) -> Option<f64> {
+    /// What comes after the first line without room goes as well: none is left out in between.
+    fn keep(&mut self, key: &'a str, value: &'a str) {
+        self.extra_bytes = self.extra_bytes.saturating_add(key.len() + value.len());
+        if self.extra.len() < EXTRA_LINES && self.extra_bytes <= EXTRA_BYTES {
+            self.extra.push((key, value));
+        }
+    }
+
+    fn get(&self, key: &str) -> Option<&'a str> {
+        self.own.iter().find_map(|(own, value)| (*own == key).then_some(*value))
+    }
+
+    fn take<T: FromStr>(&self, key: &str) -> Option<T> {
+        self.get(key)?.parse().ok()
+    }
+
+    fn take_finite(&self, key: &str) -> Option<f64> {
         self.take(key).filter(|value: &f64| value.is_finite())
     }
 
     /// `None` when the key stands there but cannot be read; `Some(None)` when it is absent.
-    fn take_optional<T: FromStr>(&mut self, key: &str) -> Option<Option<T>> {
-        if self.0.iter().any(|(k, _)| k == key) { self.take(key).map(Some) } else { Some(None) }
+    fn take_optional<T: FromStr>(&self, key: &str) -> Option<Option<T>> {
+        if self.get(key).is_some() { self.take(key).map(Some) } else { Some(None) }
+    }
+
+    fn extra(&self) -> Vec<(String, String)> {
+        self.extra.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     }
 }
 
-fn last_block<T>(log: &str, read: impl Fn(&mut Block) -> Option<T>) -> Option<T> {
-    let mut lines: Vec<&str> = log.lines().collect();
-    while let Some(rule) = lines.iter().rposition(|line| line.trim() == RULE) {
-        let mut block = Block(lines[rule + 1..].iter().map_while(|line| key_value(line)).collect());
-        if let Some(read) = read(&mut block) {
+/// From the end: below the last rules stands what counts.
+fn last_block<T>(log: &str, read: impl Fn(&Block<'_>) -> Option<T>) -> Option<T> {
+    let mut end = log.len();
+    for line in log.rsplit('\n') {
+        if line.trim() == RULE
+            && let Some(read) = read(&Block::read(log.get(end + 1..).unwrap_or_default()))
+        {
             return Some(read);
         }
-        lines.truncate(rule);
+        end = end.saturating_sub(line.len() + 1);
     }
     None
 }
 
-fn key_value(line: &str) -> Option<(String, String)> {
+fn key_value(line: &str) -> Option<(&str, &str)> {
     let (key, value) = line.split_once(':')?;
+    let value = value.trim();
     let is_key = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let valid = !key.is_empty() && key.chars().all(is_key) && !value.trim().is_empty();
-    valid.then(|| (key.to_owned(), value.trim().to_owned()))
+    let is_told = !key.is_empty() && !value.is_empty() && key.len() + value.len() <= LINE_BYTES;
+    (is_told && key.chars().all(is_key)).then_some((key, value))
 }
 
 #[cfg(test)]

@@ -54,11 +54,34 @@ fn a_key_of_the_footer_is_no_extra_line() {
 }
 
 #[test]
+fn of_endless_further_lines_a_few_are_kept() {
+    let flood = format!("{SEED_FOOTER}{}num_frames:       16\n", "a: b\n".repeat(100_000));
+    let claims = Claims::parse(&flood).unwrap();
+    assert_eq!(claims.extra, vec![("a".to_owned(), "b".to_owned()); 64]);
+    assert_eq!(claims.num_frames, Some(16), "it stands behind them");
+    let wide = format!("wide: {}\n", "x".repeat(1000));
+    let kept = Claims::parse(&format!("{SEED_FOOTER}{}last: 1\n", wide.repeat(20))).unwrap();
+    assert_eq!(kept.extra.len(), 8, "8 KiB hold so many and no more");
+    assert!(kept.extra.iter().all(|(key, _)| key == "wide"));
+}
+
+#[test]
+fn a_line_without_end_is_noise() {
+    let long = format!("note: {}", "x".repeat(1024));
+    let claims = Claims::parse(&format!("{SEED_FOOTER}{long}\nmine: 1\n")).unwrap();
+    assert_eq!(claims.extra, []);
+    let model = SEED_FOOTER.replace("efficientnet-b4", &long);
+    assert_eq!(Claims::parse(&model), None);
+}
+
+#[test]
 fn the_last_complete_footer_wins_among_noise() {
     let newer = SEED_FOOTER.replace("0.723456", "0.800000");
     let cut = &SEED_FOOTER[..150];
     let log = format!("Epoch 1 | loss=0.1\n{SEED_FOOTER}\nmore\n{newer}\nnoise: yes\n{cut}\n---\n");
     assert_eq!(Footer::parse(&log).unwrap().scores[0], 0.8);
+    let crlf = log.replace('\n', "\r\n");
+    assert_eq!(Footer::parse(&crlf), Footer::parse(&log));
 }
 
 #[test]
