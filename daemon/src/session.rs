@@ -149,6 +149,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_entry_of_an_earlier_version_is_read() {
+        let read = |text: &str| serde_json::from_str::<Entry>(text).unwrap();
+        let began = read(r#"{"entry":"began","phase":"propose"}"#);
+        assert_eq!(began, Entry::Began { phase: Phase::Propose, sealed: None, stake: None });
+    }
+
+    #[test]
     fn life_needs_the_lock_and_a_fresh_heartbeat() {
         let beat = |at_ms| Heartbeat {
             pid: 1,

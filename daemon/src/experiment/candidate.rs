@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::history::Row;
-use super::{Entry, Phase, Purpose, RunOutcome, Stage, StopLevel, Verdict};
+use super::{Entry, Phase, Purpose, RunOutcome, Stage, Stake, StopLevel, Verdict};
 use crate::tier::Tier;
 
 /// How often something that the machine cuts short is begun.
@@ -38,6 +38,7 @@ pub struct Candidate {
     pub(super) row: Row,
     began: BTreeMap<Phase, u32>,
     under_way: Option<Phase>,
+    at_stake: Option<Stake>,
     held_out: bool,
 }
 
@@ -128,6 +129,7 @@ impl Candidate {
             row,
             began: BTreeMap::new(),
             under_way: None,
+            at_stake: None,
             held_out: false,
         }
     }
@@ -156,6 +158,11 @@ impl Candidate {
     /// What was begun and did not end, as far as anybody wrote down.
     pub fn under_way(&self) -> Option<Phase> {
         self.under_way
+    }
+
+    /// What may be charged for what is under way, if it never comes to its end.
+    pub fn at_stake(&self) -> Option<Stake> {
+        self.at_stake
     }
 
     /// How urgently a human must want to stop before this is given up: an answer costs little, and
@@ -220,14 +227,14 @@ impl Candidate {
 
     pub(super) fn absorb(&mut self, entry: &Entry, at_ms: i64) {
         self.row.usage += entry.usage();
-        self.under_way = match entry {
-            Entry::Began { phase, .. } => Some(*phase),
-            entry if entry.is_of_the_session() => self.under_way,
-            _ => None,
+        (self.under_way, self.at_stake) = match entry {
+            Entry::Began { phase, stake, .. } => (Some(*phase), *stake),
+            entry if entry.is_of_the_session() => (self.under_way, self.at_stake),
+            _ => (None, None),
         };
         let row = &mut self.row;
         match entry {
-            Entry::Began { phase, sealed } => {
+            Entry::Began { phase, sealed, .. } => {
                 *self.began.entry(*phase).or_default() += 1;
                 if *phase != Phase::Propose {
                     row.sealed = weaker(row.sealed, *sealed);

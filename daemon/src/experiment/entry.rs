@@ -30,6 +30,9 @@ pub enum Entry {
         /// The sandbox that it runs in; none when it runs in none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sealed: Option<Tier>,
+        /// What may be charged for it though nobody hears how it ended; none where nothing is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stake: Option<Stake>,
     },
     /// The proposer answered.
     Answered {
@@ -378,6 +381,15 @@ pub struct Usage {
     pub prompt_tokens: u64,
     /// Tokens received.
     pub completion_tokens: u64,
+}
+
+/// What a question may cost whose answer never comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Stake {
+    /// Tokens, as estimated.
+    pub usage: Usage,
+    /// What they cost in US dollars; 0 where no price is known.
+    pub cost_usd: f64,
 }
 
 impl std::ops::AddAssign for Usage {

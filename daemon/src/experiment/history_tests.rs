@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::experiment::{Pause, Purpose, RunOutcome, Stage};
+use crate::experiment::{Pause, Purpose, RunOutcome, Stage, Stake};
 use crate::sample::{self, tried};
 
 fn opened() -> Entry {
@@ -95,7 +95,7 @@ fn every_entry() -> Vec<Entry> {
     let verdicts = [Verdict::Keep, Verdict::Discard, Verdict::Crash].map(decided);
     let rest = [
         opened(),
-        Entry::Began { phase: Phase::Train, sealed: None },
+        Entry::Began { phase: Phase::Train, sealed: None, stake: None },
         answered(),
         lost(),
         proposed(),
@@ -316,7 +316,7 @@ fn candidates_that_all_look_tampered_say_as_little_of_the_machine_as_crashes() {
 
 #[test]
 fn what_is_under_way_is_what_was_begun_last_and_did_not_end() {
-    let begun = |phase| Entry::Began { phase, sealed: None };
+    let begun = |phase| Entry::Began { phase, sealed: None, stake: None };
     let entries = [opened(), proposed(), committed(), Entry::Built { program: None }];
     let under_way = |more: &[Entry]| {
         let history = fold(&[&entries[..], more].concat()).unwrap();
@@ -336,11 +336,31 @@ fn what_is_under_way_is_what_was_begun_last_and_did_not_end() {
 }
 
 #[test]
+fn what_was_asked_is_at_stake_until_something_is_written_down_of_it() {
+    let usage = Usage { prompt_tokens: 7, completion_tokens: 0 };
+    let stake = Some(Stake { usage, cost_usd: 0.125 });
+    let asked = Entry::Began { phase: Phase::Propose, sealed: None, stake };
+    let resumed = Entry::Resumed { lived_s: 5.0, device_s: 0.0 };
+    let put_off = Entry::Interrupted { phase: Phase::Propose, why: "a cap".into(), seconds: 1.0 };
+    for (more, at_stake) in [
+        (vec![], stake),
+        (vec![resumed.clone()], stake),
+        (vec![answered()], None),
+        (vec![resumed, lost()], None),
+        (vec![put_off], None),
+        (vec![abandoned()], None),
+    ] {
+        let history = fold(&[&[opened(), asked.clone()], &more[..]].concat()).unwrap();
+        assert_eq!(history.in_hand.and_then(|c| c.at_stake()), at_stake, "{more:?}");
+    }
+}
+
+#[test]
 fn what_is_spent_adds_up_whatever_becomes_of_the_experiment() {
     let entries =
         [opened(), lost(), answered(), proposed(), committed(), Entry::Built { program: None }];
     let rest = [
-        Entry::Began { phase: Phase::Train, sealed: None },
+        Entry::Began { phase: Phase::Train, sealed: None, stake: None },
         interrupted(),
         Entry::Resumed { lived_s: 5.0, device_s: 2.0 },
         ran(),
@@ -354,7 +374,7 @@ fn what_is_spent_adds_up_whatever_becomes_of_the_experiment() {
 
 #[test]
 fn an_attempt_counts_until_one_ends() {
-    let begun = Entry::Began { phase: Phase::Train, sealed: None };
+    let begun = Entry::Began { phase: Phase::Train, sealed: None, stake: None };
     let mut entries = vec![opened(), proposed(), committed(), Entry::Built { program: None }];
     entries.extend([begun.clone(), begun, interrupted()]);
     let attempts = |history: &History| history.in_hand.as_ref().unwrap().attempts(Phase::Train);

@@ -180,7 +180,7 @@ fn what_the_machine_cuts_short_is_given_up_in_the_end() {
         vec![opened(Purpose::Candidate), proposed(), committed(), Entry::Built { program: None }];
     for _ in 0..3 {
         assert_eq!(after(&entries), Effect::Train);
-        entries.push(Entry::Began { phase: Phase::Train, sealed: None });
+        entries.push(Entry::Began { phase: Phase::Train, sealed: None, stake: None });
     }
     assert!(matches!(after(&entries), Effect::Abandon { .. }));
 }
@@ -438,7 +438,7 @@ fn a_keep_is_measured_on_the_holdout_once_and_nothing_else_is() {
     keep.push(held_out());
     assert_eq!(after(&keep, now), Effect::Settle);
     let mut cut = decided(Verdict::Keep);
-    let begun = Entry::Began { phase: Phase::Holdout, sealed: None };
+    let begun = Entry::Began { phase: Phase::Holdout, sealed: None, stake: None };
     cut.extend(vec![begun; 3]);
     assert_eq!(after(&cut, now), Effect::Settle);
 }
@@ -476,7 +476,7 @@ fn a_row_tells_the_weakest_sandbox_that_any_of_it_ran_in() {
         (Some(Container), None, None),
         (None, Some(Full), None),
     ] {
-        let began = |phase, sealed| Entry::Began { phase, sealed };
+        let began = |phase, sealed| Entry::Began { phase, sealed, stake: None };
         let mut entries = decided(Verdict::Discard);
         entries.insert(4, began(Phase::Train, train));
         entries.insert(3, began(Phase::Build, build));

@@ -16,6 +16,8 @@ use super::*;
 const EXPERIMENTS: u32 = 100;
 const THREADS: usize = 2;
 const BASE: &str = "base";
+/// What a call costs.
+const ANSWER_USD: f64 = 0.5;
 /// Effects of one night after which it is stuck.
 const PATIENCE: u32 = 40_000;
 
@@ -120,7 +122,9 @@ impl World {
     fn begin(&mut self, life: &mut Life, phase: Phase) -> Result<(), Died> {
         let this = Some((life.history.current(), phase));
         if life.begun != this {
-            self.record(life, Entry::Began { phase, sealed: None })?;
+            let stake = Stake { usage: Usage::default(), cost_usd: ANSWER_USD };
+            let stake = (phase == Phase::Propose).then_some(stake);
+            self.record(life, Entry::Began { phase, sealed: None, stake })?;
             life.begun = this;
         }
         Ok(())
@@ -225,7 +229,7 @@ impl World {
         let problem = self.happens(1.0).then(|| "cut off".to_owned());
         let (usage, proposer) = (Usage::default(), "p".to_owned());
         let text = format!("{}", self.rng.next_u64());
-        self.end(life, Entry::Answered { text, problem, proposer, usage, cost_usd: 0.5 })
+        self.end(life, Entry::Answered { text, problem, proposer, usage, cost_usd: ANSWER_USD })
     }
 
     fn commit(&mut self, life: &mut Life, n: u32) -> Result<(), Died> {
@@ -351,6 +355,10 @@ impl World {
         let mut life = Life { history: self.folded.clone(), built: None, begun: None };
         if !self.entries.is_empty() {
             self.record(&mut life, Entry::Resumed { lived_s: 1.0, device_s: 0.0 })?;
+            let at_stake = life.history.in_hand.as_ref().and_then(Candidate::at_stake);
+            if let Some(Stake { usage, cost_usd }) = at_stake {
+                self.record(&mut life, Entry::Lost { usage, cost_usd })?;
+            }
             self.roll_back(&mut life)?;
         }
         loop {
@@ -420,6 +428,8 @@ fn check(world: &World, history: &History) {
         None => assert_eq!(world.tip, history.standing(BASE), "the branch is off the incumbent"),
     }
     let tried = u32::try_from(world.refs.len()).unwrap() * 3 + history.opened * 3;
+    let paid = ANSWER_USD * f64::from(world.asked);
+    assert!(history.cost_usd >= paid, "{} of {paid} US dollars are counted", history.cost_usd);
     assert!(world.asked <= tried + world.crashes, "{} asked", world.asked);
 }
 

@@ -90,11 +90,6 @@ impl Spent {
 }
 
 impl Caps {
-    /// The cap that keeps a model from being called, if one does.
-    pub fn closed_to_calls(self, spent: Spent) -> Option<Cap> {
-        self.reached(spent).find(|cap| matches!(cap, Cap::Usd | Cap::Tokens))
-    }
-
     /// The cap that keeps anything from being built or trained, if one does: whatever was paid for the
     /// answer is kept until it is raised.
     pub fn closed_to_runs(self, spent: Spent) -> Option<Cap> {

@@ -238,6 +238,10 @@ impl Proposer for Llm {
         async move { self.ask(&messages?).await }.boxed()
     }
 
+    fn stake(&self, context: &Context<'_>, size: Size) -> Usage {
+        prompt::messages(context, size).map_or_else(|_| Usage::default(), |asked| estimate(&asked))
+    }
+
     fn abandoned(&mut self) -> Usage {
         mem::take(&mut self.at_stake)
     }

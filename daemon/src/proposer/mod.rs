@@ -45,6 +45,12 @@ pub trait Proposer: Send {
         size: Size,
     ) -> BoxFuture<'a, Result<Reply, ProposerError>>;
 
+    /// What a question of this size may cost whose answer never comes, estimated; nothing where
+    /// nothing is charged.
+    fn stake(&self, _context: &Context<'_>, _size: Size) -> Usage {
+        Usage::default()
+    }
+
     /// What a question may have cost whose answer was not waited for, estimated; told once.
     fn abandoned(&mut self) -> Usage {
         Usage::default()

@@ -26,6 +26,9 @@ pub trait Gate {
     /// Do not call: this is reached.
     fn may_call(&mut self) -> Result<(), Self::Cap>;
 
+    /// How long it stays open when nothing but time is spent.
+    fn open_for(&self) -> Duration;
+
     /// Hears of everything that takes time or changes who answers.
     fn hear(&mut self, notice: &Notice<'_>);
 }
@@ -153,6 +156,11 @@ impl Patient {
         }
     }
 
+    /// What the next call may cost if its answer never comes, estimated.
+    pub fn stake(&self, context: &Context<'_>) -> Usage {
+        self.primary.stake(context, self.size)
+    }
+
     /// What a call may have cost whose [`Patient::ask`] was dropped; told once, here or by the next
     /// `ask`. For a session that ends.
     pub fn abandoned(&mut self) -> Usage {
@@ -197,10 +205,12 @@ impl Patient {
         if is_open && let Some(answer) = self.fall_back(context, gate).await? {
             return Ok(Some(answer));
         }
-        if let Turn::Wait { left: wait, .. } = self.patience.turn(self.began.elapsed()) {
+        while let Turn::Wait { left: wait, .. } = self.patience.turn(self.began.elapsed()) {
+            // Not for a call that may not be made then.
+            gate.may_call().map_err(Halt::Capped)?;
             let Fault { cause, is_alert } = &self.fault;
             gate.hear(&Notice::Waits { cause, wait, is_alert: *is_alert });
-            sleep(wait).await;
+            sleep(wait.min(gate.open_for())).await;
         }
         Ok(None)
     }

@@ -7,13 +7,17 @@ use tracing::{info, warn};
 
 use super::Session;
 use super::candidates::Candidates;
-use super::gate::CallGate;
+use super::gate::{CallGate, Purse};
 use super::settle::tolerate;
+use crate::clock;
 use crate::context::{Context, Repair};
-use crate::experiment::{Candidate, Entry, Notes, Pause, Phase, Purpose, Stage, Usage, telling};
+use crate::experiment::{
+    Candidate, Entry, History, Notes, Pause, Phase, Purpose, Stage, Stake, Usage, telling,
+};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::patch::Proposal;
 use crate::proposer::{Answer, Halt, ProposerError, Said};
+use crate::task::Task;
 
 /// Shortest wait for an endpoint that is written down.
 const WORTH_TELLING: Duration = Duration::from_secs(10);
@@ -57,20 +61,48 @@ impl Session {
     }
 
     pub(super) async fn ask(&mut self) -> Result<(), Failure> {
-        let files = self.repository.files(&self.incumbent(), &self.scope).or_outside()?;
+        let question = self.question()?;
+        let stake = self.stake(&question);
         self.enter(Phase::Propose);
-        self.begin(Phase::Propose).await?;
-        let asked = self.answer(&files).await?;
+        self.begin_at(Phase::Propose, stake).await?;
+        let began = clock::now();
+        let asked = self.answer(&question).await?;
         self.enter(Phase::Record);
         // First what was paid for.
         match asked.answer {
-            Some(answer) => self.take(answer).await?,
-            None => match self.proposer.abandoned() {
-                usage if usage == Usage::default() => {}
+            Ok(answer) => self.take(answer).await?,
+            Err(why) => match self.proposer.abandoned() {
+                // No call was under way, so nothing is at stake any more.
+                usage if usage == Usage::default() => {
+                    let seconds = clock::now().duration_since(began).as_secs_f64();
+                    let phase = Phase::Propose;
+                    self.end(Entry::Interrupted { phase, why, seconds }).await?;
+                }
                 usage => self.lost(usage, &self.proposer.name()).await?,
             },
         }
         self.tell_of_waits(asked.waited, asked.why).await
+    }
+
+    /// What a life that ends in the middle of the question leaves to be paid.
+    fn stake(&self, question: &Question) -> Option<Stake> {
+        let context = question.context((&self.task, &self.history), self.budget);
+        let usage = self.proposer.stake(&context);
+        let cost_usd = self.cost_usd(usage, &self.proposer.name());
+        (usage != Usage::default()).then_some(Stake { usage, cost_usd })
+    }
+
+    /// Counts what an earlier life asked and did not live to hear: it may be charged.
+    pub(super) async fn charge_unheard(&mut self) -> Result<(), Failure> {
+        let Some(stake) = self.history.in_hand.as_ref().and_then(Candidate::at_stake) else {
+            return Ok(());
+        };
+        let Stake { usage, cost_usd } = stake;
+        warn!(
+            tokens = usage.prompt_tokens,
+            "a question may be charged that nobody heard the end of"
+        );
+        self.end(Entry::Lost { usage, cost_usd }).await
     }
 
     async fn take(&mut self, answer: Answer) -> Result<(), Failure> {
@@ -101,37 +133,37 @@ impl Session {
         price.map_or(0.0, |price| price.cost_usd(usage))
     }
 
-    /// Asks until there is something to write down.
-    async fn answer(&mut self, files: &BTreeMap<String, String>) -> Result<Asked, Failure> {
-        let program = self.repository.read(&self.base, "program.md").or_outside()?;
-        let program = program.unwrap_or_default();
-        let state = self.notebook.state(&self.task, &self.history);
+    /// What a proposer is asked next.
+    fn question(&self) -> Result<Question, Failure> {
         let candidate = self.candidate()?;
-        let enough = candidate.patience();
-        let last = candidate.answer.clone().map_or_else(String::new, |answer| answer.text);
-        let (refused, turns) = (candidate.refused.clone(), self.rules.repair_turns);
-        let left = turns.saturating_sub(u32::try_from(refused.len()).unwrap_or(u32::MAX));
-        let repair = refused.last().map(|(stage, problem)| Repair {
-            stage: *stage,
-            reply: &last,
-            problem,
-            turns_left: left,
-        });
-        let context = Context {
-            task: &self.task,
-            program: &program,
-            state: &state,
-            history: &self.history,
-            files,
-            budget_s: self.budget.as_secs(),
-            repair,
-        };
-        let spent = self.situation().spent;
-        let mut gate = CallGate::new((self.rules.caps, spent), &self.pulse, &self.service);
+        let turns = u32::try_from(candidate.refused.len()).unwrap_or(u32::MAX);
+        Ok(Question {
+            files: self.repository.files(&self.incumbent(), &self.scope).or_outside()?,
+            program: self
+                .repository
+                .read(&self.base, "program.md")
+                .or_outside()?
+                .unwrap_or_default(),
+            state: self.notebook.state(&self.task, &self.history),
+            reply: candidate.answer.clone().map_or_else(String::new, |answer| answer.text),
+            refused: candidate.refused.last().cloned(),
+            turns_left: self.rules.repair_turns.saturating_sub(turns),
+        })
+    }
+
+    /// Asks until there is something to write down.
+    async fn answer(&mut self, question: &Question) -> Result<Asked, Failure> {
+        let enough = self.candidate()?.patience();
+        let (history, notebook) = (&self.history, &self.notebook);
+        let context = question.context((&self.task, history), self.budget);
+        let purse = Purse { caps: self.rules.caps, history, notebook, born: self.born };
+        let mut gate = CallGate::new(purse, &self.pulse, &self.service);
         let mut stop = self.stop.clone();
         let asked = tokio::select! {
-            asked = self.proposer.ask(&context, &mut gate) => asked.map(Some),
-            _ = stop.wait_for(|level| *level >= enough) => Ok(None),
+            asked = self.proposer.ask(&context, &mut gate) => asked.map(Ok),
+            _ = stop.wait_for(|level| *level >= enough) => {
+                Ok(Err("a human wanted to stop".to_owned()))
+            }
             // It bounds each of its calls and says what it waits for.
             never = self.service.feed() => never,
         };
@@ -139,7 +171,7 @@ impl Session {
         let answer = match asked {
             Ok(answer) => answer,
             // What is to be done about a cap is decided where all caps are.
-            Err(Halt::Capped(_)) => None,
+            Err(Halt::Capped(cap)) => Err(format!("the session's {cap} are spent")),
             // A human's commit may have taken the knobs away, and another may bring them back.
             Err(Halt::Fatal(error @ ProposerError::NoKnobs { .. })) => {
                 return Err(error).or_outside();
@@ -193,10 +225,38 @@ impl Session {
     }
 }
 
+/// A question with everything that its context only borrows.
+struct Question {
+    files: BTreeMap<String, String>,
+    program: String,
+    state: String,
+    /// The last answer, and what was wrong with it.
+    reply: String,
+    refused: Option<(Stage, String)>,
+    turns_left: u32,
+}
+
+impl Question {
+    fn context<'a>(
+        &'a self,
+        (task, history): (&'a Task, &'a History),
+        budget: Duration,
+    ) -> Context<'a> {
+        let Self { files, program, state, reply, refused, turns_left } = self;
+        let repair = refused.as_ref().map(|(stage, problem)| Repair {
+            stage: *stage,
+            reply,
+            problem,
+            turns_left: *turns_left,
+        });
+        Context { task, program, state, history, files, budget_s: budget.as_secs(), repair }
+    }
+}
+
 /// What asking came to.
 struct Asked {
-    /// Something to write down; none when a human wants to stop, or a cap is reached.
-    answer: Option<Answer>,
+    /// Something to write down, or why there is nothing: a human wants to stop, or a cap is reached.
+    answer: Result<Answer, String>,
     /// How long the endpoint was waited for, and why the last time.
     waited: Duration,
     why: String,

@@ -13,7 +13,7 @@ use super::preflight::{REPAIR_TURNS, busy, refuse_second};
 use super::settle::{remove_outputs, tolerate};
 use super::{leftovers, outlook};
 use crate::clock;
-use crate::experiment::{BranchMove, Caps, Entry, History, Rules, Verdict};
+use crate::experiment::{BranchMove, Caps, Entry, History, Rules, Stake, Verdict};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::{Ledger, LedgerError};
 use crate::notebook::Notebook;
@@ -140,8 +140,12 @@ impl ByHand {
                     format!("experiment {} was in hand; it is given up", candidate.experiment);
                 let reason = format!("a human returned to experiment {to}");
                 let n = candidate.experiment;
+                let stake = candidate.at_stake();
                 let earlier = self.ledger.heartbeat(self.session.id).await.or_outside()?;
                 let unseen = earlier.and_then(|earlier| unseen(candidate, &earlier));
+                if let Some(Stake { usage, cost_usd }) = stake {
+                    self.record(Entry::Lost { usage, cost_usd }).await?;
+                }
                 if let Some((phase, seconds)) = unseen {
                     let why = "its daemon ended".to_owned();
                     self.record(Entry::Interrupted { phase, why, seconds }).await?;

@@ -6,14 +6,31 @@ use tracing::{error, info, warn};
 
 use super::heartbeat::Pulse;
 use crate::clock;
-use crate::experiment::{Cap, Caps, Pause, Spent};
+use crate::experiment::{Cap, Caps, History, Pause, Spent};
+use crate::notebook::Notebook;
 use crate::proposer::{Gate, Notice};
 use crate::service::Service;
 
+/// What the session may spend, and what it has spent now.
+pub(super) struct Purse<'a> {
+    pub(super) caps: Caps,
+    pub(super) history: &'a History,
+    pub(super) notebook: &'a Notebook,
+    /// When this life began.
+    pub(super) born: Instant,
+}
+
+impl Purse<'_> {
+    pub(super) fn spent(&self) -> Spent {
+        let lives = clock::now().duration_since(self.born);
+        let disk_bytes = self.caps.disk_bytes.map_or(0, |_| self.notebook.size_bytes());
+        Spent::new(self.history, lives, disk_bytes)
+    }
+}
+
 /// One question's gate.
 pub(super) struct CallGate<'a> {
-    caps: Caps,
-    spent: Spent,
+    purse: Purse<'a>,
     /// Who hears of a wait.
     pulse: &'a Pulse,
     service: &'a Service,
@@ -23,12 +40,8 @@ pub(super) struct CallGate<'a> {
 }
 
 impl<'a> CallGate<'a> {
-    pub(super) fn new(
-        (caps, spent): (Caps, Spent),
-        pulse: &'a Pulse,
-        service: &'a Service,
-    ) -> Self {
-        Self { caps, spent, pulse, service, since: None, why: String::new() }
+    pub(super) fn new(purse: Purse<'a>, pulse: &'a Pulse, service: &'a Service) -> Self {
+        Self { purse, pulse, service, since: None, why: String::new() }
     }
 
     /// How long was waited, and why the last time.
@@ -51,7 +64,12 @@ impl Gate for CallGate<'_> {
     type Cap = Cap;
 
     fn may_call(&mut self) -> Result<(), Cap> {
-        self.caps.closed_to_calls(self.spent).map_or(Ok(()), Err)
+        self.purse.caps.reached(self.purse.spent()).next().map_or(Ok(()), Err)
+    }
+
+    fn open_for(&self) -> Duration {
+        let left = |cap: Duration| cap.saturating_sub(self.purse.spent().lived);
+        self.purse.caps.lived.map_or(Duration::MAX, left)
     }
 
     fn hear(&mut self, notice: &Notice<'_>) {

@@ -13,7 +13,7 @@ use tracing::{Instrument as _, debug, info, info_span, warn};
 use crate::clock;
 use crate::disk::Ballast;
 use crate::experiment::{
-    Effect, Entry, History, Phase, Purpose, Rules, Situation, Spent, StopLevel, Verdict, next,
+    Effect, Entry, History, Phase, Purpose, Rules, Situation, StopLevel, Verdict, next,
 };
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::Ledger;
@@ -58,6 +58,7 @@ mod work;
 pub use by_hand::{Told, rebuild, recover, roll_back};
 
 use device::Gpus;
+use gate::Purse;
 use heartbeat::Pulse;
 use phases::PhaseClock;
 use slot::Slot;
@@ -160,6 +161,7 @@ impl Session {
             self.record(Entry::Resumed { lived_s, device_s }).await?;
             self.earlier = None;
         }
+        self.charge_unheard().await?;
         self.clear_unseen().await?;
         self.align().await?;
         if let Some(candidate) = &self.history.in_hand {
@@ -249,16 +251,9 @@ impl Session {
     }
 
     fn situation(&self) -> Situation<'_> {
-        let lives = clock::now().duration_since(self.born);
-        let disk_bytes = match self.rules.caps.disk_bytes {
-            Some(_) => self.notebook.size_bytes(),
-            None => 0,
-        };
-        Situation {
-            stop: self.urgency(),
-            built: self.built.as_deref(),
-            spent: Spent::new(&self.history, lives, disk_bytes),
-        }
+        let Self { history, notebook, born, .. } = self;
+        let purse = Purse { caps: self.rules.caps, history, notebook, born: *born };
+        Situation { stop: self.urgency(), built: self.built.as_deref(), spent: purse.spent() }
     }
 
     async fn perform(&mut self, effect: Effect) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use tracing::{debug, warn};
 
 use super::Session;
 use crate::clock;
-use crate::experiment::{Entry, Phase};
+use crate::experiment::{Entry, Phase, Stake};
 use crate::failure::{Failure, OrFailure as _};
 use crate::ledger::LedgerError;
 
@@ -38,12 +38,21 @@ impl Session {
     /// Writes down that something begins, once in a life: what is begun again after a wait is the
     /// same attempt.
     pub(super) async fn begin(&mut self, phase: Phase) -> Result<(), Failure> {
+        self.begin_at(phase, None).await
+    }
+
+    /// The same of what may be charged though this life never hears how it ended.
+    pub(super) async fn begin_at(
+        &mut self,
+        phase: Phase,
+        stake: Option<Stake>,
+    ) -> Result<(), Failure> {
         let this = Some((self.history.current(), phase));
         if self.begun == this {
             return Ok(());
         }
         let sealed = self.sealed();
-        self.record(Entry::Began { phase, sealed }).await?;
+        self.record(Entry::Began { phase, sealed, stake }).await?;
         self.begun = this;
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What a session may spend: a spent budget pauses, is passed by one call at most, and can be raised.
 
 use std::process::Command;
+use std::time::Duration;
 
 use nix::sys::signal::Signal::{self, SIGINT};
 
@@ -66,6 +67,67 @@ fn dollars() {
     of_calls("--max-usd", ["1.2", "2", "1000"]);
 }
 
+/// A question that nobody heard the end of is charged: no life asks it again for nothing.
+#[track_caller]
+fn counts_what_was_asked_when_its_daemon_was_killed(flag: &str, tiny: &str) {
+    let environment = TestEnvironment::new();
+    environment.write("repo/dfr.toml", PRICES);
+    let server = Server::start([Answer::text("never heard").held()]);
+    let mut daemon = environment.start(&mut asking(&environment, &server, &[flag, tiny]));
+    daemon.wait_for("the question", || server.asked() == 1);
+    daemon.signal(Signal::SIGKILL);
+    assert_eq!(daemon.wait().status.code(), None);
+    for _ in 0..2 {
+        let again = ["--resume", flag, tiny];
+        pauses(&environment, &mut asking(&environment, &server, &again), flag);
+    }
+    assert_eq!(server.asked(), 1);
+    let lost = |line: &&str| line.contains(r#""entry":"lost""#);
+    let journal = environment.read("repo/state/t/journal.jsonl");
+    assert_eq!(journal.lines().filter(lost).count(), 1, "{journal}");
+    server.finish();
+}
+
+#[test]
+fn tokens_of_a_question_whose_daemon_is_killed() {
+    counts_what_was_asked_when_its_daemon_was_killed("--max-tokens", "100");
+}
+
+#[test]
+fn dollars_of_a_question_whose_daemon_is_killed() {
+    counts_what_was_asked_when_its_daemon_was_killed("--max-usd", "0.1");
+}
+
+#[test]
+fn hours_that_pass_while_the_endpoint_is_waited_for() {
+    let environment = TestEnvironment::new();
+    environment.write("repo/dfr.toml", "endpoint_probe_s = 2\n");
+    let server = Server::start((0..1000).map(|_| Answer::error(503, "overloaded")));
+    let hours = (5.0 / 3600.0).to_string();
+    let mut session = asking(&environment, &server, &["--max-hours", &hours]);
+    let mut daemon = environment.start(&mut session);
+    daemon.wait_for_log("paused: a budget is spent");
+    let asked = server.asked();
+    daemon.wait_for_status("paused, a budget is spent");
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(server.asked(), asked, "it asked on with a spent budget");
+    daemon.signal(SIGINT);
+    daemon.wait().code(0).says(&["--max-hours"]);
+    server.finish();
+}
+
+#[test]
+fn hours_end_a_wait_for_the_endpoint_that_would_be_longer() {
+    let environment = TestEnvironment::new();
+    let (status, body) = (503, String::new());
+    let headers = vec![("retry-after", "3600".to_owned())];
+    let server = Server::start([Answer::Raw { status, headers, body }]);
+    let hours = (5.0 / 3600.0).to_string();
+    let mut session = asking(&environment, &server, &["--max-hours", &hours]);
+    pauses(&environment, &mut session, "--max-hours");
+    server.finish();
+}
+
 /// The baseline is free; what comes after it costs more than this.
 #[track_caller]
 fn of_the_machine(flag: &str, tiny: &str) {
@@ -119,7 +181,7 @@ fn counts_what_is_cut_short_by(signal: Signal, code: Option<i32>) {
     let mut daemon = environment.start(&mut session);
     daemon.wait_for_training(1);
     // A sign of life comes every five seconds.
-    std::thread::sleep(std::time::Duration::from_secs(6));
+    std::thread::sleep(Duration::from_secs(6));
     daemon.signal(signal);
     assert_eq!(daemon.wait().status.code(), code);
     environment.wait_for_no_trainer();

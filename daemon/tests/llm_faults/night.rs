@@ -98,6 +98,10 @@ impl Gate for Purse {
         if is_open { Ok(()) } else { Err(()) }
     }
 
+    fn open_for(&self) -> Duration {
+        Duration::MAX
+    }
+
     fn hear(&mut self, notice: &Notice<'_>) {
         self.log.note(match *notice {
             Notice::Waits { cause, wait, is_alert } => {
