@@ -76,7 +76,8 @@ pub struct Heartbeat {
     pub boot_id: String,
     /// The phase in hand; none between experiments.
     pub phase: Option<Phase>,
-    /// Wall time at which the phase (or the wait) began, milliseconds since 1970.
+    /// When the phase (or the wait) began, milliseconds since 1970: `at_ms` less the time since then
+    /// on the monotonic clock.
     pub phase_since_ms: i64,
     /// The experiment in hand.
     pub experiment: Option<u32>,
@@ -89,8 +90,8 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// How long the phase had taken at this sign, in seconds: a clock that was set cannot make it more
-    /// than the daemon lived.
+    /// How long the phase had taken at this sign, in seconds, whatever became of the wall clock: both
+    /// times are of one reading of it. What an earlier version wrote is at most the daemon's life.
     pub fn phase_s(&self) -> f64 {
         let ms = self.at_ms.saturating_sub(self.phase_since_ms).max(0);
         (ms as f64 / 1000.0).min(self.lived_s)
@@ -153,6 +154,8 @@ mod tests {
         let read = |text: &str| serde_json::from_str::<Entry>(text).unwrap();
         let began = read(r#"{"entry":"began","phase":"propose"}"#);
         assert_eq!(began, Entry::Began { phase: Phase::Propose, sealed: None, stake: None });
+        let resumed = read(r#"{"entry":"resumed","lived_s":5.0}"#);
+        assert_eq!(resumed, Entry::Resumed { lived_s: 5.0, device_s: 0.0, sign_ms: None });
     }
 
     #[test]

@@ -189,6 +189,10 @@ pub enum Entry {
         /// Of it, on the device in a run that it did not see end, in seconds.
         #[serde(default)]
         device_s: f64,
+        /// Wall time of that heartbeat, milliseconds since 1970, by which it is known and not counted
+        /// again; none where an earlier version did not write it down.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sign_ms: Option<i64>,
     },
     /// Not of one experiment: somebody else moved the branch.
     Diverged {

@@ -77,6 +77,8 @@ pub struct History {
     pub device_s: f64,
     /// How long the daemons of earlier lives lived.
     pub lived_s: f64,
+    /// The last heartbeat of them that is counted in it: its wall time, milliseconds since 1970.
+    pub sign_ms: Option<i64>,
     /// Where somebody else moved the branch (full object id), until that commit is the incumbent.
     pub diverged: Option<String>,
     /// Whether the machine itself is in doubt.
@@ -250,7 +252,10 @@ impl History {
                 self.left_behind = None;
             }
             Entry::RolledBack { to } => self.roll_back(*to),
-            Entry::Resumed { lived_s, .. } => self.lived_s += lived_s,
+            Entry::Resumed { lived_s, sign_ms, .. } => {
+                self.lived_s += lived_s;
+                self.sign_ms = *sign_ms;
+            }
             Entry::Diverged { tip } => {
                 let in_hand = self.in_hand.as_ref().and_then(|candidate| candidate.commit.as_ref());
                 let is_back =

@@ -80,7 +80,7 @@ fn held_out() -> Entry {
 /// What says something about the session, whatever is in hand.
 fn of_the_session() -> Vec<Entry> {
     vec![
-        Entry::Resumed { lived_s: 5.0, device_s: 2.0 },
+        Entry::Resumed { lived_s: 5.0, device_s: 2.0, sign_ms: None },
         Entry::Diverged { tip: "t".into() },
         Entry::Paused { cause: Pause::Disk, why: "full".into(), seconds: 1.0 },
     ]
@@ -322,7 +322,7 @@ fn what_is_under_way_is_what_was_begun_last_and_did_not_end() {
         let history = fold(&[&entries[..], more].concat()).unwrap();
         history.in_hand.unwrap().under_way()
     };
-    let resumed = Entry::Resumed { lived_s: 5.0, device_s: 0.0 };
+    let resumed = Entry::Resumed { lived_s: 5.0, device_s: 0.0, sign_ms: None };
     for (more, phase) in [
         (vec![], None),
         (vec![begun(Phase::Train)], Some(Phase::Train)),
@@ -340,7 +340,7 @@ fn what_was_asked_is_at_stake_until_something_is_written_down_of_it() {
     let usage = Usage { prompt_tokens: 7, completion_tokens: 0 };
     let stake = Some(Stake { usage, cost_usd: 0.125 });
     let asked = Entry::Began { phase: Phase::Propose, sealed: None, stake };
-    let resumed = Entry::Resumed { lived_s: 5.0, device_s: 0.0 };
+    let resumed = Entry::Resumed { lived_s: 5.0, device_s: 0.0, sign_ms: None };
     let put_off = Entry::Interrupted { phase: Phase::Propose, why: "a cap".into(), seconds: 1.0 };
     for (more, at_stake) in [
         (vec![], stake),
@@ -362,7 +362,7 @@ fn what_is_spent_adds_up_whatever_becomes_of_the_experiment() {
     let rest = [
         Entry::Began { phase: Phase::Train, sealed: None, stake: None },
         interrupted(),
-        Entry::Resumed { lived_s: 5.0, device_s: 2.0 },
+        Entry::Resumed { lived_s: 5.0, device_s: 2.0, sign_ms: None },
         ran(),
         predicted(),
         abandoned(),

@@ -354,7 +354,7 @@ impl World {
     fn live(&mut self, steps: &mut u32) -> Result<History, Died> {
         let mut life = Life { history: self.folded.clone(), built: None, begun: None };
         if !self.entries.is_empty() {
-            self.record(&mut life, Entry::Resumed { lived_s: 1.0, device_s: 0.0 })?;
+            self.record(&mut life, resumed(1.0, 0.0))?;
             let at_stake = life.history.in_hand.as_ref().and_then(Candidate::at_stake);
             if let Some(Stake { usage, cost_usd }) = at_stake {
                 self.record(&mut life, Entry::Lost { usage, cost_usd })?;
@@ -379,6 +379,10 @@ impl World {
             self.perform(&mut life, effect)?;
         }
     }
+}
+
+fn resumed(lived_s: f64, device_s: f64) -> Entry {
+    Entry::Resumed { lived_s, device_s, sign_ms: None }
 }
 
 fn proposed() -> Entry {

@@ -142,7 +142,7 @@ impl ByHand {
                 let n = candidate.experiment;
                 let stake = candidate.at_stake();
                 let earlier = self.ledger.heartbeat(self.session.id).await.or_outside()?;
-                let unseen = earlier.and_then(|earlier| unseen(candidate, &earlier));
+                let unseen = earlier.and_then(|earlier| unseen(&self.history, &earlier));
                 if let Some(Stake { usage, cost_usd }) = stake {
                     self.record(Entry::Lost { usage, cost_usd }).await?;
                 }

@@ -1,7 +1,7 @@
 //! Says every few seconds that the daemon lives and what it does.
 
 use std::mem;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -19,35 +19,44 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// The sender's side; the beats end when it is dropped.
 pub(super) struct Pulse {
     sender: Option<watch::Sender<Doing>>,
-    beats: JoinHandle<()>,
+    born: Instant,
+    beats: Option<JoinHandle<()>>,
 }
 
 #[derive(Clone, Default)]
 struct Doing {
-    /// Experiment, phase, and since when (wall time, milliseconds since 1970).
-    phase: Option<(u32, Phase, i64)>,
+    /// Experiment, phase, and since when.
+    phase: Option<(u32, Phase, Instant)>,
     paused: Option<String>,
 }
 
 impl Pulse {
-    pub(super) fn start(ledger: Ledger, session: i64) -> Self {
-        let (sender, mut receiver) = watch::channel(Doing::default());
-        let beats = tokio::spawn(async move {
+    /// Of a daemon that was born then. It does not beat yet.
+    pub(super) fn new(born: Instant) -> Self {
+        Self { sender: Some(watch::Sender::default()), born, beats: None }
+    }
+
+    /// Begins to beat, once the last sign of an earlier life is counted: the first beat replaces it.
+    pub(super) fn begin(&mut self, ledger: &Ledger, session: i64) {
+        let Some(sender) = self.sender.as_ref().filter(|_| self.beats.is_none()) else { return };
+        let (ledger, born, mut receiver) = (ledger.clone(), self.born, sender.subscribe());
+        self.beats = Some(tokio::spawn(async move {
             let (host, boot_id) = (kernel("hostname"), kernel("random/boot_id"));
             let mut trouble = Trouble::default();
-            let (started_ms, started) = (clock::wall_ms(), clock::now());
             loop {
                 let Doing { phase, paused } = receiver.borrow_and_update().clone();
+                let (now, at_ms) = (clock::now(), clock::wall_ms());
+                let since = phase.map_or(born, |(_, _, since)| since);
                 let beat = Heartbeat {
                     pid: std::process::id(),
                     host: host.clone(),
                     boot_id: boot_id.clone(),
                     phase: phase.map(|(_, phase, _)| phase),
-                    phase_since_ms: phase.map_or(started_ms, |(_, _, since_ms)| since_ms),
+                    phase_since_ms: at_ms.saturating_sub(ms(now.duration_since(since))),
                     experiment: phase.map(|(experiment, _, _)| experiment),
                     paused,
-                    lived_s: clock::now().duration_since(started).as_secs_f64(),
-                    at_ms: clock::wall_ms(),
+                    lived_s: now.duration_since(born).as_secs_f64(),
+                    at_ms,
                 };
                 let beaten = ledger.beat(session, &beat).await;
                 if trouble.changes(beaten.is_err()) {
@@ -60,14 +69,13 @@ impl Pulse {
                     return;
                 }
             }
-        });
-        Self { sender: Some(sender), beats }
+        }));
     }
 
     pub(super) fn set(&self, experiment: u32, phase: Phase) {
         if let Some(sender) = &self.sender {
-            let since_ms = clock::wall_ms();
-            sender.send_modify(|doing| doing.phase = Some((experiment, phase, since_ms)));
+            let since = clock::now();
+            sender.send_modify(|doing| doing.phase = Some((experiment, phase, since)));
         }
     }
 
@@ -83,8 +91,15 @@ impl Pulse {
         if let Some(sender) = self.sender.take() {
             sender.send_replace(Doing::default());
         }
-        let _ = timeout(INTERVAL, &mut self.beats).await;
+        if let Some(beats) = self.beats.take() {
+            let _ = timeout(INTERVAL, beats).await;
+        }
     }
+}
+
+/// A time in whole milliseconds.
+fn ms(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Whether beats fail. Only a change is told: a disk that is full all day is not filled further with

@@ -8,7 +8,7 @@ use super::Session;
 use super::device::last_line;
 use super::settle::tolerate;
 use super::work::Work;
-use crate::experiment::{Candidate, Entry, Limits, Phase, RunOutcome};
+use crate::experiment::{Candidate, Entry, History, Limits, Phase, RunOutcome};
 use crate::failure::Failure;
 use crate::session::Heartbeat;
 
@@ -39,12 +39,19 @@ impl Manifest {
 }
 
 /// The run on the device that an experiment was in when its daemon gave its last sign of life, and for
-/// how long, in seconds. A wait is no run.
-pub(super) fn unseen(candidate: &Candidate, earlier: &Heartbeat) -> Option<(Phase, f64)> {
+/// how long, in seconds; nothing when that sign is counted already. A wait is no run.
+pub(super) fn unseen(history: &History, earlier: &Heartbeat) -> Option<(Phase, f64)> {
+    let candidate = history.in_hand.as_ref().filter(|_| !is_counted(history, earlier))?;
     let is_its = earlier.experiment == Some(candidate.experiment) && earlier.paused.is_none();
     let phase = candidate.under_way().filter(|phase| is_its && earlier.phase == Some(*phase))?;
     let is_run = matches!(phase, Phase::Train | Phase::Predict | Phase::Holdout);
     is_run.then(|| (phase, earlier.phase_s()))
+}
+
+/// Whether the ledger tells already what a heartbeat does: a life that ended before its own first one
+/// left it there.
+pub(super) fn is_counted(history: &History, earlier: &Heartbeat) -> bool {
+    history.sign_ms == Some(earlier.at_ms)
 }
 
 impl Session {
@@ -110,8 +117,7 @@ impl Session {
     /// How long the run took that an earlier life began and nobody saw end, as far as its last sign of
     /// life tells, in seconds. What ended before that life did is told by its manifest.
     pub(super) fn unseen_s(&self, earlier: &Heartbeat) -> Result<f64, Failure> {
-        let under_way = self.history.in_hand.as_ref().and_then(|c| unseen(c, earlier));
-        match under_way {
+        match unseen(&self.history, earlier) {
             Some((phase, seconds)) if self.left(phase)?.is_none() => Ok(seconds),
             _ => Ok(0.0),
         }

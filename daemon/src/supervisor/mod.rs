@@ -157,10 +157,13 @@ impl Session {
     /// Puts branch and files in line with the ledger, whatever an earlier life left behind.
     async fn take_up(&mut self) -> Result<(), Failure> {
         if let Some(earlier) = &self.earlier {
-            let (lived_s, device_s) = (earlier.lived_s, self.unseen_s(earlier)?);
-            self.record(Entry::Resumed { lived_s, device_s }).await?;
+            let is_new = !manifest::is_counted(&self.history, earlier);
+            let lived_s = if is_new { earlier.lived_s } else { 0.0 };
+            let (device_s, sign_ms) = (self.unseen_s(earlier)?, Some(earlier.at_ms));
+            self.record(Entry::Resumed { lived_s, device_s, sign_ms }).await?;
             self.earlier = None;
         }
+        self.pulse.begin(&self.ledger, self.id);
         self.charge_unheard().await?;
         self.clear_unseen().await?;
         self.align().await?;

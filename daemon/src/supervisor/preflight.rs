@@ -89,7 +89,7 @@ pub(super) async fn prepare(
     if let Err(error) = ballast.restore() {
         warn!("no ballast: {:#}", anyhow::Error::from(error));
     }
-    let pulse = Pulse::start(ledger.clone(), id);
+    let born = clock::now();
     info!(
         tag = found.tag,
         task = found.terms.task.name,
@@ -146,9 +146,9 @@ pub(super) async fn prepare(
         pack: found.pack,
         stop,
         live,
-        pulse,
+        pulse: Pulse::new(born),
         clock: PhaseClock::start(Phase::Record, clock::now()),
-        born: clock::now(),
+        born,
         earlier,
         waiting: None,
         failures: 0,

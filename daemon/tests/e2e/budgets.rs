@@ -1,9 +1,12 @@
 //! What a session may spend: a spent budget pauses, is passed by one call at most, and can be raised.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal::{self, SIGINT};
+use serde_json::Value;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{Connection as _, Executor as _};
 
 use crate::environment::{BETTER, EQUAL, TestEnvironment, reply};
 use crate::openai::{Answer, COMPLETION_TOKENS, PROMPT_TOKENS, Server};
@@ -126,6 +129,91 @@ fn hours_end_a_wait_for_the_endpoint_that_would_be_longer() {
     let mut session = asking(&environment, &server, &["--max-hours", &hours]);
     pauses(&environment, &mut session, "--max-hours");
     server.finish();
+}
+
+/// Does something with the ledger of a session whose daemon is dead.
+fn with_ledger<T>(
+    environment: &TestEnvironment,
+    work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, sqlx::Error>,
+) -> T {
+    let options = SqliteConnectOptions::new().filename(environment.path("repo/state/dfr.db"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut ledger = SqliteConnection::connect_with(&options).await.unwrap();
+        work(&mut ledger).await.unwrap()
+    })
+}
+
+/// Numbers of the entries that tell of an earlier life, oldest first.
+fn resumed(environment: &TestEnvironment, number: &str) -> Vec<f64> {
+    let bodies: Vec<String> = with_ledger(environment, async |ledger| {
+        let query = "select body from entry where kind = 'resumed' order by id";
+        sqlx::query_scalar(query).fetch_all(ledger).await
+    });
+    let of = |body: &String| serde_json::from_str::<Value>(body).unwrap()[number].as_f64();
+    bodies.iter().map(|body| of(body).unwrap()).collect()
+}
+
+/// A library that sets the wall clock of whoever preloads it.
+fn wall_clock(environment: &TestEnvironment) -> std::path::PathBuf {
+    let library = environment.path("wall_clock.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/wall_clock.c");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o"]).arg(&library);
+    assert!(compiler.arg(source).status().unwrap().success());
+    library
+}
+
+/// The wall clock jumps in the middle of a training whose daemon is killed a moment later.
+#[track_caller]
+fn counts_what_passed_when_the_wall_clock_jumps(seconds: &str) {
+    let environment = TestEnvironment::new();
+    let script = environment.script(&[reply("hang", &[("mode = ok", "mode = hang-once")])]);
+    let mut session = environment.session(&["--proposer", &script, "--budget-s", "60"]);
+    environment.write("jump", "0");
+    session.env("LD_PRELOAD", wall_clock(&environment)).env("WALL_CLOCK", environment.path("jump"));
+    let mut daemon = environment.start(&mut session);
+    daemon.wait_for_training(1);
+    let began = Instant::now();
+    environment.write("jump", seconds);
+    // A sign of life comes every five seconds.
+    std::thread::sleep(Duration::from_secs(6));
+    daemon.signal(Signal::SIGKILL);
+    assert_eq!(daemon.wait().status.code(), None);
+    environment.wait_for_no_trainer();
+    let most_s = began.elapsed().as_secs_f64() + 1.0;
+    let more = ["--proposer", &script, "--resume", "--max-experiments", "2"];
+    environment.run(&mut environment.session(&more)).code(0);
+    let device_s = resumed(&environment, "device_s")[0];
+    assert!(device_s > 0.5 && device_s < most_s, "{device_s} s of at most {most_s} s");
+}
+
+#[test]
+fn hours_on_the_gpu_when_the_wall_clock_is_set_back() {
+    counts_what_passed_when_the_wall_clock_jumps("-3600");
+}
+
+#[test]
+fn hours_on_the_gpu_when_the_wall_clock_is_set_forward() {
+    counts_what_passed_when_the_wall_clock_jumps("3600");
+}
+
+#[test]
+fn a_life_is_counted_once_when_the_next_one_ends_before_its_first_sign() {
+    let environment = TestEnvironment::new();
+    environment.run(&mut environment.session(&["--max-experiments", "1"])).code(0);
+    let sign = "select lived_s, at_ms from heartbeat";
+    let (lived_s, at_ms): (f64, i64) =
+        with_ledger(&environment, async |ledger| sqlx::query_as(sign).fetch_one(ledger).await);
+    let on = ["--resume", "--max-experiments", "1"];
+    environment.run(&mut environment.session(&on)).code(0);
+    // What it would have left.
+    with_ledger(&environment, async |ledger| {
+        let again = sqlx::query("update heartbeat set lived_s = ?, at_ms = ?");
+        ledger.execute(again.bind(lived_s).bind(at_ms)).await
+    });
+    environment.run(&mut environment.session(&on)).code(0);
+    assert_eq!(resumed(&environment, "lived_s"), [lived_s, 0.0]);
 }
 
 /// The baseline is free; what comes after it costs more than this.
