@@ -127,6 +127,8 @@ struct Session {
     /// The last sign of life of an earlier daemon.
     earlier: Option<Heartbeat>,
     waiting: Option<Waiting>,
+    /// No experiment ended in this life since the last backup.
+    is_backed_up: bool,
     /// How often in a row something outside failed, whatever was waited for in between.
     failures: u32,
     /// Held for the life of the session.
@@ -200,6 +202,9 @@ impl Session {
                 }
                 Err(failure) => return Err(failure),
             }
+        }
+        if !self.is_backed_up && self.stop_level() < StopLevel::Now {
+            self.back_up().await;
         }
         self.pulse.end().await;
         let best = self.history.incumbent().map_or_else(String::new, |row| {

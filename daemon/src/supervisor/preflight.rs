@@ -151,6 +151,7 @@ pub(super) async fn prepare(
         born,
         earlier,
         waiting: None,
+        is_backed_up: true,
         failures: 0,
         lock,
     })

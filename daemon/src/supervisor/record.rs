@@ -71,6 +71,7 @@ impl Session {
         self.end(Entry::Abandoned { reason }).await?;
         self.remove_outputs(n).await;
         super::settle::tolerate(self.notebook.prune(n));
+        self.ended(n).await;
         // The branch goes back in the same breath: an orderly stop may follow.
         self.align().await
     }

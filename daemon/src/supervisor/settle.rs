@@ -54,9 +54,7 @@ impl Session {
         self.notebook.write(&self.task, &self.history).or_outside()?;
         self.record(Entry::Settled { phase_seconds }).await?;
         self.clock = PhaseClock::start(Phase::Record, clock::now());
-        if (n + 1).is_multiple_of(self.settings.backup_every) {
-            self.back_up().await;
-        }
+        self.ended(n).await;
         self.check_baseline()
     }
 
@@ -85,8 +83,17 @@ impl Session {
         self.aside(move || remove_outputs(&notebook, n)).await;
     }
 
-    /// A backup that cannot be made now is made after some more experiments.
-    async fn back_up(&self) {
+    /// An experiment is over, with a verdict or without: after so many the ledger is copied.
+    pub(super) async fn ended(&mut self, n: u32) {
+        self.is_backed_up = false;
+        if (n + 1).is_multiple_of(self.settings.backup_every) {
+            self.back_up().await;
+        }
+    }
+
+    /// A backup that cannot be made now is made after some more experiments, or at the end.
+    pub(super) async fn back_up(&mut self) {
+        self.is_backed_up = true;
         match self.ledger.back_up(BACKUPS).await {
             Ok(path) => debug!(path = %path.display(), "backup of the ledger"),
             Err(error) => warn!("no backup: {:#}", anyhow::Error::from(error)),

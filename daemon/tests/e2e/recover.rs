@@ -48,6 +48,33 @@ fn lose_all(environment: &TestEnvironment) {
     environment.git(&["gc", "--prune=now", "--quiet"]);
 }
 
+fn backups(environment: &TestEnvironment) -> usize {
+    fs::read_dir(environment.path("repo/state/backups")).map_or(0, Iterator::count)
+}
+
+#[test]
+fn a_backup_is_made_after_so_many_experiments_whatever_became_of_them() {
+    let environment = TestEnvironment::new();
+    environment.write("repo/dfr.toml", "backup_every = 2\n");
+    let nonsense = || "Nice weather.".to_owned();
+    let hang = reply("hang", &[("mode = ok", "mode = hang")]);
+    let script = environment.script(&[nonsense(), nonsense(), nonsense(), hang]);
+    let mut daemon = environment.start(&mut environment.session(&["--proposer", &script]));
+    daemon.wait_for_training(2);
+    assert_eq!(environment.verdicts(), ["keep"], "the second one was given up");
+    assert_eq!(backups(&environment), 1);
+}
+
+#[test]
+fn a_short_session_leaves_a_backup() {
+    let environment = TestEnvironment::new();
+    environment.run(&mut environment.session(&["--max-experiments", "1"])).code(0);
+    assert_eq!(backups(&environment), 1);
+    // With nothing new, no older one has to go.
+    environment.run(&mut environment.session(&["--resume", "--max-experiments", "1"])).code(0);
+    assert_eq!(backups(&environment), 1);
+}
+
 /// A session that was killed while its first candidate trained.
 fn killed_in_training() -> TestEnvironment {
     let environment = TestEnvironment::new();
