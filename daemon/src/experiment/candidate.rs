@@ -296,6 +296,7 @@ impl Candidate {
             | Entry::Interrupted { .. }
             | Entry::Abandoned { .. }
             | Entry::Resumed { .. }
+            | Entry::Tested { .. }
             | Entry::Diverged { .. }
             | Entry::Paused { .. }
             | Entry::RolledBack { .. } => {}

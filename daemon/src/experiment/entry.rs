@@ -194,6 +194,13 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sign_ms: Option<i64>,
     },
+    /// Not of one experiment: a program that is no run of a trainer was on the device.
+    Tested {
+        /// What for: `smoke`, a candidate's first step, or `canary`.
+        what: String,
+        /// For how long.
+        seconds: f64,
+    },
     /// Not of one experiment: somebody else moved the branch.
     Diverged {
         /// Where it stands now (full object id).
@@ -318,7 +325,8 @@ impl Entry {
             Self::Ran { seconds, .. }
             | Self::Predicted { seconds, .. }
             | Self::HeldOut { seconds, .. }
-            | Self::Resumed { device_s: seconds, .. } => *seconds,
+            | Self::Resumed { device_s: seconds, .. }
+            | Self::Tested { seconds, .. } => *seconds,
             Self::Interrupted {
                 phase: Phase::Train | Phase::Predict | Phase::Holdout,
                 seconds,
@@ -333,6 +341,7 @@ impl Entry {
         matches!(
             self,
             Self::Resumed { .. }
+                | Self::Tested { .. }
                 | Self::Diverged { .. }
                 | Self::Paused { .. }
                 | Self::RolledBack { .. }

@@ -256,6 +256,8 @@ impl History {
                 self.lived_s += lived_s;
                 self.sign_ms = *sign_ms;
             }
+            // It is device time, which every entry that tells any adds to.
+            Entry::Tested { .. } => {}
             Entry::Diverged { tip } => {
                 let in_hand = self.in_hand.as_ref().and_then(|candidate| candidate.commit.as_ref());
                 let is_back =

@@ -81,6 +81,7 @@ fn held_out() -> Entry {
 fn of_the_session() -> Vec<Entry> {
     vec![
         Entry::Resumed { lived_s: 5.0, device_s: 2.0, sign_ms: None },
+        Entry::Tested { what: "smoke".into(), seconds: 4.0 },
         Entry::Diverged { tip: "t".into() },
         Entry::Paused { cause: Pause::Disk, why: "full".into(), seconds: 1.0 },
     ]
@@ -363,13 +364,14 @@ fn what_is_spent_adds_up_whatever_becomes_of_the_experiment() {
         Entry::Began { phase: Phase::Train, sealed: None, stake: None },
         interrupted(),
         Entry::Resumed { lived_s: 5.0, device_s: 2.0, sign_ms: None },
+        Entry::Tested { what: "canary".into(), seconds: 16.0 },
         ran(),
         predicted(),
         abandoned(),
     ];
     let history = fold(&[&entries[..], &rest].concat()).unwrap();
     assert_eq!(history.usage, Usage { prompt_tokens: 24, completion_tokens: 4 });
-    assert_eq!((history.cost_usd, history.device_s, history.rows.len()), (0.375, 8.0, 0));
+    assert_eq!((history.cost_usd, history.device_s, history.rows.len()), (0.375, 24.0, 0));
 }
 
 #[test]

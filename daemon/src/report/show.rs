@@ -106,6 +106,7 @@ fn told(entry: &Entry) -> String {
         Entry::Settled { .. } => "settled".to_owned(),
         Entry::Abandoned { reason } => format!("abandoned: {reason}"),
         Entry::Resumed { .. } => "a daemon took the session up again".to_owned(),
+        Entry::Tested { what, seconds } => format!("{what} was on the device for {seconds:.1} s"),
         Entry::Diverged { tip } => format!("somebody else moved the branch to {}", short(tip)),
         Entry::RolledBack { to } => format!("a human returned to experiment {to}"),
         Entry::Paused { cause, seconds, .. } => format!("paused for {seconds:.0} s: {cause}"),

@@ -170,6 +170,9 @@ impl Session {
             (Work::Smoke, Stage::Smoke, budget.smoke_s),
         ] {
             let report = self.execute(work, &log, self.limits(limit_s)).await?;
+            if work == Work::Smoke {
+                self.tested(stage.as_str(), &report).await?;
+            }
             let taken = match (&report.outcome, work) {
                 (_, Work::Smoke) if report.telltale.is_some() => {
                     Err("smoke: it printed a score".to_owned())

@@ -12,7 +12,7 @@ use super::work::Work;
 use crate::device::gate::{Floor, admission, harm};
 use crate::device::health::{Event, Health, PROBE_MOST, Step};
 use crate::device::{self, DeviceError, Devices, Gpu, Visible};
-use crate::experiment::{Cause, Pause, RunOutcome};
+use crate::experiment::{Cause, Entry, Pause, RunOutcome};
 use crate::failure::{Failure, OrFailure as _};
 use crate::runner::{Report, Taint};
 use crate::session::NewSession;
@@ -142,6 +142,7 @@ impl Session {
         let mut report = self.execute(Work::Build, &log, limits).await?;
         if report.outcome == RunOutcome::Finished {
             report = self.execute(Work::Canary, &log, self.limits(CANARY_S)).await?;
+            self.tested("canary", &report).await?;
         }
         let event = Event::of_canary(&report.outcome, &report.tail, self.gpus.has_gpu);
         match &event {
@@ -149,6 +150,12 @@ impl Session {
             event => warn!(?event, "the canary"),
         }
         Ok(event)
+    }
+
+    /// Counts the time on the device of what is no run of a trainer.
+    pub(super) async fn tested(&mut self, what: &str, report: &Report) -> Result<(), Failure> {
+        let (what, seconds) = (what.to_owned(), report.elapsed.as_secs_f64());
+        self.record(Entry::Tested { what, seconds }).await
     }
 
     /// What the machine did to a run that ended: why it is worth nothing, if it is. Unharmed, it

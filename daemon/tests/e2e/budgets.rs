@@ -131,6 +131,17 @@ fn hours_end_a_wait_for_the_endpoint_that_would_be_longer() {
     server.finish();
 }
 
+#[test]
+fn a_first_step_is_time_on_the_gpu() {
+    let environment = TestEnvironment::new();
+    let fake = env!("CARGO_BIN_EXE_fake-trainer");
+    let smoke = format!("smoke = [\"{fake}\", \"smoke\", \"{{tree}}/lab/recipe.txt\"]");
+    environment.edit("task.toml", (&smoke, "smoke = [\"sleep\", \"2\"]"));
+    let hours = (1.5 / 3600.0).to_string();
+    pauses(&environment, &mut environment.session(&["--max-gpu-hours", &hours]), "--max-gpu-hours");
+    assert_eq!(environment.peek("repo/state/t/exp/0/run.log"), "", "nothing was left to train for");
+}
+
 /// Does something with the ledger of a session whose daemon is dead.
 fn with_ledger<T>(
     environment: &TestEnvironment,

@@ -103,7 +103,7 @@ fn a_spent_budget_pauses_and_a_higher_one_goes_on() {
     daemon.wait_for_log("paused: a budget is spent");
     daemon.signal(SIGINT);
     daemon.wait().code(0).says(&["--max-gpu-hours"]);
-    assert_eq!(environment.verdicts(), ["keep"]);
+    assert_eq!(environment.rows().len(), 0, "its first step was all there was");
     let status = environment.status();
     assert!(status.contains("(a budget is spent)"), "{status}");
     let more = ["--resume", "--max-gpu-hours", "1", "--max-experiments", "2"];
