@@ -37,7 +37,7 @@ pub struct NotebookError {
 const BUILD_LOG: &str = "build.log";
 const PROGRAM: &str = "program";
 /// Files of an experiment that are made to survive a power cut; no honest trainer leaves so many.
-const MOST_SYNCED: u32 = 256;
+const MOST_SYNCED: usize = 256;
 /// What stays of an experiment that was not kept.
 const KEPT: [&str; 6] =
     [BUILD_LOG, "run.log", "meta.json", "train.json", "predict.json", predictions::FILE];
@@ -170,7 +170,7 @@ impl Notebook {
         manifest: &impl Serialize,
     ) -> Result<(), NotebookError> {
         let directory = self.experiment(experiment);
-        sync(&directory).map_err(failed("write", &directory))?;
+        sync(&directory, MOST_SYNCED).map_err(failed("write", &directory))?;
         let text = serde_json::to_vec_pretty(manifest).expect("a manifest is plain data");
         replace(&manifest_path(&directory, phase), &text)
     }
@@ -342,10 +342,13 @@ fn manifest_path(directory: &Path, phase: Phase) -> PathBuf {
 }
 
 /// Makes the plain files below a directory survive a power cut. A candidate decides how deep they lie:
-/// no stack would be enough for a walk that calls itself. It decides how many they are as well: of too
-/// many, each of which costs time that no budget counts, the end of the run is not told apart from its
-/// being cut short.
-fn sync(directory: &Path) -> io::Result<()> {
+/// no stack would be enough for a walk that calls itself. It decides how many they are as well: of more
+/// than `most`, each of which costs time that no budget counts, the end of the run is not told apart from
+/// its being cut short.
+///
+/// # Errors
+/// The operating system refuses, or there are more files.
+pub fn sync(directory: &Path, most: usize) -> io::Result<()> {
     let mut open = vec![directory.to_owned()];
     let mut files = 0;
     while let Some(directory) = open.pop() {
@@ -355,8 +358,8 @@ fn sync(directory: &Path) -> io::Result<()> {
                 open.push(path);
             } else if kind.is_file() {
                 files += 1;
-                if files > MOST_SYNCED {
-                    return Err(io::Error::other(format!("more than {MOST_SYNCED} files")));
+                if files > most {
+                    return Err(io::Error::other(format!("more than {most} files")));
                 }
                 fs::File::open(&path)?.sync_all()?;
             }

@@ -10,7 +10,7 @@ mod results;
 mod state_md;
 mod untrusted;
 
-pub use artifacts::{Notebook, NotebookError};
+pub use artifacts::{Notebook, NotebookError, sync};
 pub use atomic::write_atomic;
 pub use probe::ProbeError;
 pub use results::{Table, holdout_tsv, results_tsv};

@@ -6,7 +6,9 @@ use tracing::{info, warn};
 
 use super::Session;
 use super::work::Work;
-use crate::experiment::{Entry, Phase, RunOutcome, Stage, Step, StopLevel, Usage, telling};
+use crate::experiment::{
+    Entry, Phase, Purpose, RunOutcome, Stage, Step, StopLevel, Usage, telling,
+};
 use crate::failure::{Failure, OrFailure as _};
 use crate::runner::remove_written;
 use crate::task::expand;
@@ -49,12 +51,12 @@ impl Session {
             return Ok(());
         }
         self.begin(Phase::Build).await?;
-        let made = match self.lay_ground(&commit).await? {
-            Ground::Laid => self.make().await?,
-            Ground::Stopped => return Ok(()),
-        };
-        if !matches!(made, Made::Whole(_)) && self.stop_level() >= StopLevel::AbandonRun {
-            return Ok(());
+        let was_warm = self.is_warm();
+        let Some(mut made) = self.attempt(&commit).await? else { return Ok(()) };
+        if was_warm && matches!(made, Made::Not(..)) && self.is_known_to_build()? {
+            self.start_over().await?;
+            let Some(again) = self.attempt(&commit).await? else { return Ok(()) };
+            made = again;
         }
         match made {
             Made::Whole(program) => {
@@ -76,6 +78,38 @@ impl Session {
                 self.end(Entry::Interrupted { phase: Phase::Build, why, seconds }).await
             }
         }
+    }
+
+    /// Lays the ground and builds on it; nothing when a human stopped it.
+    async fn attempt(&mut self, commit: &str) -> Result<Option<Made>, Failure> {
+        if self.lay_ground(commit).await? == Ground::Stopped {
+            return Ok(None);
+        }
+        let made = self.make().await?;
+        let is_done = matches!(made, Made::Whole(_)) || self.stop_level() < StopLevel::AbandonRun;
+        Ok(is_done.then_some(made))
+    }
+
+    /// Whether builds begin from what earlier ones made.
+    pub(super) fn is_warm(&self) -> bool {
+        match self.sealed() {
+            Some(_) => self.slot.trusts(&self.base),
+            None => self.slot.is_warm(),
+        }
+    }
+
+    /// Whether the commit in hand built before, or is a human's.
+    fn is_known_to_build(&self) -> Result<bool, Failure> {
+        let candidate = self.candidate()?;
+        Ok(candidate.purpose != Purpose::Candidate || candidate.step != Step::Committed)
+    }
+
+    /// Gives up what builds begin from, because what is known to build does not build on it: a disk
+    /// that failed, or somebody who tidied up, may have taken a part of it.
+    pub(super) async fn start_over(&mut self) -> Result<(), Failure> {
+        warn!("what is known to build does not; it is built once more, from nothing");
+        let slot = self.slot.clone();
+        self.aside(move || slot.start_over()).await.or_outside()
     }
 
     /// Whether the program that the ledger tells of is there, whatever became of the slot since.

@@ -1,5 +1,6 @@
 //! Whether the next thing may start: GPUs that are free and sound.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -133,13 +134,15 @@ impl Session {
         }
         info!("the canary is let in: the base commit computes what is known");
         self.built = None;
-        let base = self.base.clone();
-        if self.lay_ground(&base).await? == Ground::Stopped {
-            return Ok(None);
-        }
+        let was_warm = self.is_warm();
         let log = self.notebook.root().join("canary.log");
-        let limits = self.limits(self.build_s());
-        let mut report = self.execute(Work::Build, &log, limits).await?;
+        let Some(mut report) = self.build_canary(&log).await? else { return Ok(None) };
+        let is_failed = matches!(report.outcome, RunOutcome::Crashed { .. } | RunOutcome::TimedOut);
+        if was_warm && is_failed {
+            self.start_over().await?;
+            let Some(again) = self.build_canary(&log).await? else { return Ok(None) };
+            report = again;
+        }
         if report.outcome == RunOutcome::Finished {
             report = self.execute(Work::Canary, &log, self.limits(CANARY_S)).await?;
             self.tested("canary", &report).await?;
@@ -156,6 +159,16 @@ impl Session {
     pub(super) async fn tested(&mut self, what: &str, report: &Report) -> Result<(), Failure> {
         let (what, seconds) = (what.to_owned(), report.elapsed.as_secs_f64());
         self.record(Entry::Tested { what, seconds }).await
+    }
+
+    /// Builds the base commit; nothing when a human stopped it.
+    async fn build_canary(&mut self, log: &Path) -> Result<Option<Report>, Failure> {
+        let base = self.base.clone();
+        if self.lay_ground(&base).await? == Ground::Stopped {
+            return Ok(None);
+        }
+        let limits = self.limits(self.build_s());
+        self.execute(Work::Build, log, limits).await.map(Some)
     }
 
     /// What the machine did to a run that ended: why it is worth nothing, if it is. Unharmed, it

@@ -10,6 +10,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::notebook::{sync, write_atomic};
 use crate::runner::{FileLock, LockError, remove_written};
 
 /// A clone is the same slot: the lock is held for as long as there is one of them.
@@ -104,24 +105,41 @@ impl Slot {
         fs::create_dir_all(&self.target)
     }
 
+    /// Gives up all that builds begin from.
+    pub(super) fn start_over(&self) -> io::Result<()> {
+        self.distrust()?;
+        self.give_up_target()
+    }
+
+    /// Whether there are products of an earlier build, trusted or not.
+    pub(super) fn is_warm(&self) -> bool {
+        fs::read_dir(&self.target).is_ok_and(|mut products| products.next().is_some())
+    }
+
     /// Empties the place of temporary files: no run finds what another left there.
     pub(super) fn renew_scratch(&self) -> io::Result<()> {
         remove_written(&self.scratch)?;
         fs::create_dir(&self.scratch)
     }
 
-    /// Trusts what is in the target directory now: the products of this commit.
+    /// Trusts what is in the target directory now: the products of this commit. They have reached the
+    /// disk before their mark does: a power cut leaves none of which a part is missing.
     pub(super) fn trust(&self, commit: &str) -> io::Result<()> {
-        // Without its mark a copy that was cut short is none.
-        remove_written(&self.mark())?;
+        self.distrust()?;
         remove_written(&self.trusted)?;
-        let copied = copy(&self.target, &self.trusted);
+        let copied = copy(&self.target, &self.trusted).and_then(|()| sync(&self.trusted, usize::MAX));
         if copied.is_err() {
             // A full disk, mostly: the half of it would keep it full.
             remove_written(&self.trusted)?;
         }
         copied?;
-        fs::write(self.mark(), commit)
+        write_atomic(&self.mark(), commit.as_bytes())
+    }
+
+    /// Without its mark a copy is none.
+    fn distrust(&self) -> io::Result<()> {
+        remove_written(&self.mark())?;
+        File::open(&self.root)?.sync_all()
     }
 
     fn mark(&self) -> PathBuf {
@@ -187,6 +205,17 @@ mod tests {
         assert!(!slot.trusts("c") && slot.target.is_dir() && !slot.target.join("x").exists());
         slot.give_up_target().unwrap();
         assert!(!slot.trusted.exists());
+    }
+
+    #[test]
+    fn what_does_not_build_any_more_is_given_up_with_its_mark() {
+        let cache = tempfile::tempdir().unwrap();
+        let slot = Slot::claim(cache.path(), "p").unwrap();
+        fs::write(slot.target.join("x"), "x").unwrap();
+        slot.trust("c").unwrap();
+        assert!(slot.is_warm());
+        slot.start_over().unwrap();
+        assert!(!slot.is_warm() && !slot.trusts("c") && !slot.trusted.exists());
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod night;
 mod repository;
 mod rivals;
 mod shim;
+mod slot;
 mod tampering;
 
 /// Seed of every random draw.

@@ -141,6 +141,24 @@ fn a_gpu_that_fails_its_canary_is_down_until_it_passes_one() {
 }
 
 #[test]
+fn a_canary_that_does_not_build_on_what_is_left_is_built_from_nothing() {
+    let (environment, driver) = machine();
+    environment.build_incrementally();
+    name(&environment, "FAKE_FAULT", "fault");
+    environment.edit("task.toml", ("FAKE_FAULT", "FAKE_WAITS = \"GO\"\nFAKE_FAULT"));
+    environment.edit("task.toml", ("GO", &environment.path("go").to_string_lossy()));
+    environment.write("fault", "once");
+    let one = ["--max-experiments", "1"];
+    let mut daemon = environment.start(&mut session(&environment, &driver, &one));
+    daemon.wait_for_training(0);
+    environment.damage("target");
+    environment.write("go", "");
+    let ended = daemon.wait();
+    ended.code(0).says(&["built once more, from nothing", "canary lives"]);
+    assert!(!ended.err.contains("paused"), "{}", ended.err);
+}
+
+#[test]
 fn while_the_gpu_is_lost_nobody_is_asked() {
     let (environment, driver) = machine();
     let server = Server::start([Answer::text(reply("better", &[BETTER]))]);

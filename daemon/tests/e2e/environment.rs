@@ -130,6 +130,23 @@ impl TestEnvironment {
         self.write(name, &text.replace(from, to));
     }
 
+    /// Makes a build leave a product, from which the next one begins, and fails if it is damaged.
+    pub fn build_incrementally(&self) {
+        let fake = env!("CARGO_BIN_EXE_fake-trainer");
+        let plain = format!("build = [\"{fake}\", \"build\", \"{{tree}}/lab/recipe.txt\"]");
+        let script = "test ! -e $0 -o -s $0 || { echo error: damaged; exit 101; }; echo x > $0";
+        let warm = format!("build = [\"sh\", \"-c\", \"{script}\", \"{{target}}/lib\"]");
+        self.edit("task.toml", (&plain, &warm));
+    }
+
+    /// Takes the content of what builds left in a directory of the slot.
+    #[track_caller]
+    pub fn damage(&self, directory: &str) {
+        let left = files_below(&self.path("cache/build"), &[]);
+        let left = left.iter().find(|(path, _)| path.ends_with(format!("{directory}/lib")));
+        fs::write(&left.unwrap().0, "").unwrap();
+    }
+
     pub fn commit_all(&self, message: &str) {
         self.git(&["add", "-A"]);
         self.git(&["commit", "--quiet", "-m", message]);

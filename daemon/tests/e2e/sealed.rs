@@ -62,6 +62,26 @@ fn an_honest_night_is_the_same_in_each_tier() {
 }
 
 #[test]
+fn a_trusted_build_that_is_damaged_is_made_again_from_nothing() {
+    let environment = environment();
+    environment.write("repo/dfr.toml", "crash_limit = 1\nprobe_s = 1\n");
+    environment.build_incrementally();
+    let (task, one) = (environment.path("task.toml"), ["--tag", "t", "--max-experiments", "1"]);
+    let mut baseline = environment.daemon(&one);
+    baseline.args(["--proposer", "playbook", "--task"]).arg(task);
+    environment.run(&mut baseline).code(0);
+    environment.damage("trusted");
+    let edit = |n: &str| reply(n, &[(EQUAL.0, &format!("extra = {n}"))]);
+    let script = ["2", "3", "4"].map(edit).into_iter().chain([reply("better", &[BETTER])]);
+    let script = environment.script(&script.collect::<Vec<_>>());
+    let on = ["--tag", "t", "--resume", "--proposer", &script, "--max-experiments", "4"];
+    let ended = environment.run(&mut environment.daemon(&on));
+    ended.code(0).says(&["built once more, from nothing"]);
+    assert!(!ended.err.contains("paused"), "{}", ended.err);
+    assert_eq!(environment.verdicts(), ["keep", "crash", "discard", "keep"]);
+}
+
+#[test]
 fn a_score_that_a_trainer_prints_is_tampering() {
     let environment = environment();
     let forged = reply("forged", &[("mode = ok", "mode = forged-footer"), BETTER]);
