@@ -70,20 +70,46 @@ impl Floor {
     /// # Errors
     /// They are sick or in use; a device with a quarter of its memory in use has somebody on it.
     pub fn of_idle(gpus: &[Gpu]) -> Result<Self, Admission> {
-        let mut floor = Self::default();
-        for gpu in gpus {
-            let vitals = sound(gpu)?;
-            let used_mib = vitals.memory.used_mib;
-            let held = used_mib > vitals.memory.total_mib / IDLE_SHARE;
-            if let Some(occupant) = foreign(vitals, held, &[]) {
-                return Err(crowded(gpu.index, vitals, occupant));
-            }
-            if held {
-                return Err(Admission::MemoryHeld { gpu: gpu.index, used_mib, floor_mib: 0 });
-            }
-            floor.0.insert(gpu.uuid.clone(), used_mib);
-        }
-        Ok(floor)
+        Self::default().again(gpus)
+    }
+
+    /// The same where some were seen idle before: those keep the floor that they had, however much is
+    /// in use now.
+    ///
+    /// # Errors
+    /// As [`Self::of_idle`]; or one has more in use than it had.
+    pub fn again(&self, gpus: &[Gpu]) -> Result<Self, Admission> {
+        let of = |gpu: &Gpu| {
+            let used_mib = match self.0.get(&gpu.uuid) {
+                Some(known_mib) => admit(gpu, self, &[]).map(|()| *known_mib),
+                None => idle_mib(gpu),
+            };
+            Ok((gpu.uuid.clone(), used_mib?))
+        };
+        gpus.iter().map(of).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// In MiB by UUID.
+    pub fn mib(&self) -> &BTreeMap<String, u64> {
+        &self.0
+    }
+}
+
+impl From<BTreeMap<String, u64>> for Floor {
+    fn from(mib: BTreeMap<String, u64>) -> Self {
+        Self(mib)
+    }
+}
+
+/// Memory in use on a GPU of which nothing is known yet.
+fn idle_mib(gpu: &Gpu) -> Result<u64, Admission> {
+    let vitals = sound(gpu)?;
+    let used_mib = vitals.memory.used_mib;
+    let held = used_mib > vitals.memory.total_mib / IDLE_SHARE;
+    match foreign(vitals, held, &[]) {
+        Some(occupant) => Err(crowded(gpu.index, vitals, occupant)),
+        None if held => Err(Admission::MemoryHeld { gpu: gpu.index, used_mib, floor_mib: 0 }),
+        None => Ok(used_mib),
     }
 }
 

@@ -138,3 +138,12 @@ fn harm_is_a_loss_or_errors_that_are_new() {
     }
     assert!(harm(&[gpu(0, 0), gpu(1, 0)], &[gpu(0, 0)]).unwrap().contains("GPU 1"));
 }
+
+#[test]
+fn a_gpu_that_was_seen_idle_keeps_its_floor() {
+    let held = Admission::MemoryHeld { gpu: 0, used_mib: 19_500, floor_mib: 500 };
+    assert_eq!(floor().again(&[gpu(0, 19_500)]), Err(held));
+    assert_eq!(floor().again(&[gpu(0, 700)]), Ok(floor()));
+    // Of another one nothing is known, and one that is not there is nobody's business.
+    assert_eq!(floor().again(&[gpu(1, 900)]), Floor::of_idle(&[gpu(1, 900)]));
+}

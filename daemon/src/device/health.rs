@@ -154,6 +154,15 @@ impl Event {
         }
     }
 
+    /// What it says against the device, for people.
+    pub fn fault(&self) -> Option<String> {
+        match self {
+            Self::Fault(why) => Some(why.clone()),
+            Self::CanaryFailed(failure) => Some(failure.to_string()),
+            Self::RunEnded | Self::CanaryPassed | Self::Crowded(_) | Self::Waited => None,
+        }
+    }
+
     /// How a canary ended; nothing when a human cancelled it. `tail` is the end of its output: a
     /// trainer that finds no GPU computes without, and its right answer says nothing then.
     pub fn of_canary(outcome: &RunOutcome, tail: &str, has_gpu: bool) -> Option<Self> {

@@ -215,6 +215,11 @@ pub enum Entry {
         /// For how long.
         seconds: f64,
     },
+    /// Not of one experiment: something was learned of the GPUs.
+    Device {
+        /// All that is known of them now.
+        known: DeviceState,
+    },
     /// Not of one experiment: a human returned to an earlier keep.
     RolledBack {
         /// The experiment that is the incumbent again.
@@ -344,6 +349,7 @@ impl Entry {
                 | Self::Tested { .. }
                 | Self::Diverged { .. }
                 | Self::Paused { .. }
+                | Self::Device { .. }
                 | Self::RolledBack { .. }
         )
     }
@@ -384,6 +390,16 @@ pub struct Notes {
     pub next: Vec<String>,
     /// Anything surprising.
     pub observations: Vec<String>,
+}
+
+/// What a restart must know of the GPUs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeviceState {
+    /// Memory in use when nobody computes there, in MiB by UUID, of each that was ever seen so.
+    pub floor_mib: BTreeMap<String, u64>,
+    /// The first fault since a run last showed that they work.
+    pub fault: Option<String>,
 }
 
 /// Tokens of one or more calls.

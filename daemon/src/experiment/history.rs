@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::candidate::{Candidate, Next, Step};
-use super::{Entry, Notes, Pause, Phase, Purpose, SourceScore, Usage, Verdict};
+use super::{DeviceState, Entry, Notes, Pause, Phase, Purpose, SourceScore, Usage, Verdict};
 use crate::tier::Tier;
 
 /// One decided experiment: a row of results.tsv and everything people ask about it.
@@ -83,6 +83,8 @@ pub struct History {
     pub diverged: Option<String>,
     /// Whether the machine itself is in doubt.
     pub environment: Environment,
+    /// What is known of the GPUs.
+    pub device: DeviceState,
     /// Waits of the session, oldest first: for what and for how many seconds.
     pub pauses: Vec<(Pause, f64)>,
     /// Where the branch stood before a human returned to an earlier keep (full object id), until the
@@ -264,6 +266,7 @@ impl History {
                     in_hand == Some(tip) || self.incumbent().is_some_and(|row| row.commit == *tip);
                 self.diverged = (!is_back).then(|| tip.clone());
             }
+            Entry::Device { known } => self.device.clone_from(known),
             Entry::Paused { cause, seconds, .. } => self.went_on(*cause, *seconds),
             _ => self.advance(entry, at_ms),
         }

@@ -84,6 +84,7 @@ fn of_the_session() -> Vec<Entry> {
         Entry::Tested { what: "smoke".into(), seconds: 4.0 },
         Entry::Diverged { tip: "t".into() },
         Entry::Paused { cause: Pause::Disk, why: "full".into(), seconds: 1.0 },
+        Entry::Device { known: DeviceState::default() },
     ]
 }
 
@@ -409,4 +410,15 @@ fn what_a_human_left_behind_is_no_part_of_the_line() {
     // And back to what was left.
     history.apply(5, &Entry::RolledBack { to: 2 }, 0).unwrap();
     assert_eq!(line(&history), [0, 1, 2]);
+}
+
+#[test]
+fn what_is_known_of_the_gpus_is_what_was_written_last() {
+    let known = |floor_mib: u64, fault: Option<&str>| DeviceState {
+        floor_mib: [("GPU-aa".to_owned(), floor_mib)].into(),
+        fault: fault.map(str::to_owned),
+    };
+    let (lost, well) = (known(500, Some("GPU 0 is lost")), known(500, None));
+    let entries = [lost, well.clone()].map(|known| Entry::Device { known });
+    assert_eq!(fold(&entries).unwrap().device, well);
 }

@@ -19,7 +19,7 @@ mod verdict;
 pub use branch::{BranchMove, align};
 pub use candidate::{Answered, Candidate, Step, telling};
 pub use deadline::{Limits, overlong, predict_deadline, train_limits};
-pub use entry::{Entry, Notes, Pause, Purpose, SourceScore, Stage, Stake, Usage};
+pub use entry::{DeviceState, Entry, Notes, Pause, Purpose, SourceScore, Stage, Stake, Usage};
 pub use history::{Environment, History, IllegalEntry, Row};
 pub use next::{Effect, Rules, Situation, next};
 pub use noise::{Gap, gaps, overfit, rounded, told_reason, told_sources, unmeasured};

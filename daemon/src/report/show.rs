@@ -2,7 +2,7 @@
 
 use super::style::Ink;
 use super::{MIB_PER_GIB, Style, one_line, phase_table, printable, short};
-use crate::experiment::{Entry, Row};
+use crate::experiment::{DeviceState, Entry, Row};
 use crate::session::Recorded;
 
 const LINE_WIDTH: usize = 200;
@@ -108,6 +108,10 @@ fn told(entry: &Entry) -> String {
         Entry::Resumed { .. } => "a daemon took the session up again".to_owned(),
         Entry::Tested { what, seconds } => format!("{what} was on the device for {seconds:.1} s"),
         Entry::Diverged { tip } => format!("somebody else moved the branch to {}", short(tip)),
+        Entry::Device { known: DeviceState { fault: Some(why), .. } } => {
+            format!("a GPU is in doubt: {why}")
+        }
+        Entry::Device { .. } => "the GPUs are sound".to_owned(),
         Entry::RolledBack { to } => format!("a human returned to experiment {to}"),
         Entry::Paused { cause, seconds, .. } => format!("paused for {seconds:.0} s: {cause}"),
     }

@@ -13,7 +13,7 @@ use super::work::Work;
 use crate::device::gate::{Floor, admission, harm};
 use crate::device::health::{Event, Health, PROBE_MOST, Step};
 use crate::device::{self, DeviceError, Devices, Gpu, Visible};
-use crate::experiment::{Cause, Entry, Pause, RunOutcome};
+use crate::experiment::{Cause, DeviceState, Entry, Pause, RunOutcome};
 use crate::failure::{Failure, OrFailure as _};
 use crate::runner::{Report, Taint};
 use crate::session::NewSession;
@@ -27,9 +27,13 @@ const CANARY_S: u64 = 120;
 /// The GPUs of a session.
 pub(super) struct Gpus {
     devices: Arc<dyn Devices>,
-    /// What an idle one has in use; unknown until it was seen idle.
+    /// What an idle one has in use; unknown until it was seen idle, in this life or before.
     floor: Option<Floor>,
+    /// Of those that were seen idle in earlier lives.
+    known: Floor,
     health: Health,
+    /// The first fault since they were last healthy.
+    fault: Option<String>,
     /// What the end of the last run asked for before the next one.
     owed: Option<Step>,
     /// As they were before the last run.
@@ -46,19 +50,37 @@ impl Gpus {
         let visible = Visible::parse(visible);
         let opened = tokio::task::spawn_blocking(move || device::open(library, visible)).await;
         let opened = opened.expect("a look at the GPUs does not panic");
-        let mut health = Health::default();
-        let gpus = opened.first.unwrap_or_else(|error| {
-            (health, _) = health.on(Event::from(&error));
-            Vec::new()
-        });
-        for gpu in &gpus {
+        let mut gpus = Self {
+            devices: opened.devices,
+            floor: None,
+            known: Floor::default(),
+            health: Health::default(),
+            fault: None,
+            owed: None,
+            before: Vec::new(),
+            has_gpu: began_with,
+        };
+        match opened.first {
+            Ok(first) => gpus.before = first,
+            Err(error) => drop(gpus.on(Event::from(&error))),
+        }
+        for gpu in &gpus.before {
             info!(uuid = gpu.uuid, driver = gpu.driver, "device: {} {}", gpu.index, gpu.name);
         }
-        let has_gpu = began_with || !gpus.is_empty() || health != Health::Healthy;
-        if !has_gpu {
+        gpus.has_gpu |= !gpus.before.is_empty() || gpus.health != Health::Healthy;
+        if !gpus.has_gpu {
             warn!("device: no NVIDIA GPU; training runs on the CPU");
         }
-        Self { devices: opened.devices, floor: None, health, owed: None, before: gpus, has_gpu }
+        gpus
+    }
+
+    /// Takes in what earlier lives learned of them.
+    pub(super) fn recall(&mut self, known: &DeviceState) {
+        self.known = Floor::from(known.floor_mib.clone());
+        if let Some(why) = known.fault.clone().filter(|_| self.health == Health::Healthy) {
+            warn!(why, "device: in doubt since an earlier life; a canary comes first");
+            self.on(Event::Fault(why));
+        }
     }
 
     async fn look(&self) -> Result<Vec<Gpu>, DeviceError> {
@@ -79,7 +101,7 @@ impl Gpus {
         };
         let admitted = match &self.floor {
             Some(floor) => Event::of_admission(&admission(&gpus, floor, &[])),
-            None => match Floor::of_idle(&gpus) {
+            None => match self.known.again(&gpus) {
                 Ok(floor) => {
                     self.floor = Some(floor);
                     None
@@ -92,8 +114,10 @@ impl Gpus {
     }
 
     fn on(&mut self, event: Event) -> Step {
-        let step;
-        (self.health, step) = std::mem::take(&mut self.health).on(event);
+        let fault = self.fault.take().or_else(|| event.fault());
+        let (health, step) = self.health.on(event);
+        self.health = health;
+        self.fault = fault.filter(|_| health != Health::Healthy);
         step
     }
 }
@@ -110,11 +134,11 @@ impl Session {
         loop {
             step = match step {
                 Step::GoOn => match self.gpus.obstacle().await {
-                    None => return Ok(self.built == built),
-                    Some(event) => self.gpus.on(event),
+                    None => return self.remember_gpus().await.map(|()| self.built == built),
+                    Some(event) => self.learn(event).await?,
                 },
                 Step::Canary => match self.canary().await? {
-                    Some(event) => self.gpus.on(event),
+                    Some(event) => self.learn(event).await?,
                     None => return Ok(false),
                 },
                 Step::Pause { why, waits } => {
@@ -124,6 +148,24 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Takes in what happened to the GPUs, and says what follows.
+    async fn learn(&mut self, event: Event) -> Result<Step, Failure> {
+        let step = self.gpus.on(event);
+        self.remember_gpus().await?;
+        Ok(step)
+    }
+
+    /// Writes down what the next life must know of the GPUs, where it is something new.
+    async fn remember_gpus(&mut self) -> Result<(), Failure> {
+        let mut known = self.history.device.clone();
+        known.floor_mib.extend(self.gpus.floor.iter().flat_map(|floor| floor.mib().clone()));
+        known.fault.clone_from(&self.gpus.fault);
+        if known == self.history.device {
+            return Ok(());
+        }
+        self.record(Entry::Device { known }).await
     }
 
     /// Lets the base commit's canary compute its checksum; nothing when a human stopped it. A task
@@ -180,7 +222,7 @@ impl Session {
     ) -> Result<Option<String>, Failure> {
         let why = self.harm(work, report).await?;
         if why.is_none() {
-            self.gpus.owed = Some(self.gpus.on(Event::RunEnded));
+            self.gpus.owed = Some(self.learn(Event::RunEnded).await?);
         }
         Ok(why)
     }
@@ -205,7 +247,7 @@ impl Session {
         };
         match why {
             Some(why) => {
-                self.gpus.owed = Some(self.gpus.on(Event::Fault(why.clone())));
+                self.gpus.owed = Some(self.learn(Event::Fault(why.clone())).await?);
                 Ok(Some(why))
             }
             None => Ok(self.spoilt(work, report).await),

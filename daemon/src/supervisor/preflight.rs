@@ -61,7 +61,7 @@ pub(super) async fn prepare(
     let left = leftovers::clear(&notebook, &found.repository, &found.tag).await?;
     left.told().iter().for_each(|told| warn!("{told}"));
     let ledger = Ledger::open(&ledger_path).await.or_outside()?;
-    let gpus = Gpus::open(&settings, known.as_ref().map(|session| &session.begun)).await;
+    let mut gpus = Gpus::open(&settings, known.as_ref().map(|session| &session.begun)).await;
     let mut earlier = None;
     let (id, base, history) = match known {
         Some(session) => {
@@ -82,6 +82,7 @@ pub(super) async fn prepare(
             begun
         }
     };
+    gpus.recall(&history.device);
     let ballast = Ballast::new(
         notebook.ballast(),
         settings.ballast_mib.map_or(BALLAST_BYTES, |mib| mib << 20),

@@ -159,6 +159,45 @@ fn a_canary_that_does_not_build_on_what_is_left_is_built_from_nothing() {
 }
 
 #[test]
+fn a_gpu_in_doubt_is_in_doubt_after_a_restart() {
+    let (environment, driver) = machine();
+    environment.write("repo/dfr.toml", "probe_s = 60\n");
+    name(&environment, "FAKE_FAULT", "fault");
+    environment.write("fault", "always");
+    let one = ["--max-experiments", "1"];
+    let mut daemon = environment.start(&mut session(&environment, &driver, &one));
+    waits(&mut daemon, "the canary computed a wrong answer");
+    drop(daemon);
+    std::fs::remove_file(environment.path("fault")).unwrap();
+    let on = ["--resume", "--max-experiments", "1"];
+    let ended = environment.run(&mut session(&environment, &driver, &on));
+    ended.code(0).says(&["in doubt since an earlier life", "the canary lives"]);
+    let canary = ended.err.find("the canary lives");
+    assert!(canary < ended.err.find("training for"), "{}", ended.err);
+    // A run that ended by itself has put it right.
+    let on = ["--resume", "--max-experiments", "2"];
+    let ended = environment.run(&mut session(&environment, &driver, &on));
+    assert!(!ended.code(0).err.contains("canary"), "{}", ended.err);
+}
+
+#[test]
+fn memory_that_was_not_in_use_before_a_restart_is_waited_for_after_it() {
+    let (environment, driver) = machine();
+    let one = ["--max-experiments", "1"];
+    environment.run(&mut session(&environment, &driver, &one)).code(0);
+    driver.now("gpu GPU-aa 0 0 80000 19500 0 0\n");
+    let two = ["--resume", "--max-experiments", "2"];
+    let mut daemon = environment.start(&mut session(&environment, &driver, &two));
+    waits(&mut daemon, "19500 MiB in use instead of 500 MiB");
+    driver.now(IDLE);
+    daemon.wait().code(0).says(&["goes on after: GPU_DOWN"]);
+    // Another machine's GPU has a floor of its own.
+    driver.now("gpu GPU-bb 0 0 80000 900 0 0\n");
+    let three = ["--resume", "--max-experiments", "3"];
+    environment.run(&mut session(&environment, &driver, &three)).code(0);
+}
+
+#[test]
 fn while_the_gpu_is_lost_nobody_is_asked() {
     let (environment, driver) = machine();
     let server = Server::start([Answer::text(reply("better", &[BETTER]))]);
