@@ -95,6 +95,7 @@ pub struct History {
     compared: Vec<Option<usize>>,
     /// The newest experiment is about a human's commit.
     is_theirs: bool,
+    /// Candidates in a row that crashed or that the machine never let end.
     crashes: u32,
     /// Experiments in a row without an answer that could be used.
     unusable: u32,
@@ -196,7 +197,8 @@ impl History {
         self.opened
     }
 
-    /// Crashes of candidates in a row, since the incumbent was last known to run.
+    /// Candidates in a row that crashed or that the machine never let end, since the incumbent was
+    /// last known to run.
     pub fn crashes(&self) -> u32 {
         self.crashes
     }
@@ -336,8 +338,11 @@ impl History {
     /// Without a verdict: of a model that babbles, or a machine that never lets even what is known
     /// to run come to its end, there will be more.
     fn give_up(&mut self, candidate: &Candidate) {
-        if candidate.purpose != Purpose::Candidate && candidate.cut_short().is_some() {
-            self.environment = Environment::Down;
+        match candidate.purpose {
+            _ if candidate.cut_short().is_none() => {}
+            // Another idea would be paid for and given up as well: the incumbent tells.
+            Purpose::Candidate => self.crashes += 1,
+            _ => self.environment = Environment::Down,
         }
         if candidate.commit.is_none() && !candidate.refused.is_empty() {
             self.unusable += 1;

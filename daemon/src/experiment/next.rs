@@ -60,7 +60,8 @@ pub enum Effect {
 pub struct Rules {
     /// Answers that may follow a first one that failed.
     pub repair_turns: u32,
-    /// Crashes of candidates in a row after which the incumbent is measured again.
+    /// Candidates in a row that crash, or that the machine cuts short until they are given up, after
+    /// which the incumbent is measured again.
     pub crash_limit: u32,
     /// Whether keeps are measured on a holdout as well.
     pub holdout: bool,

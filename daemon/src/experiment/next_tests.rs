@@ -239,6 +239,31 @@ fn crashes_in_a_row_measure_the_incumbent_again_and_its_crash_stops_the_loop() {
     assert_eq!(probing.incumbent().unwrap().commit, object_id(0));
 }
 
+/// An experiment that the machine cuts short until it is given up.
+fn cut_short(history: &History, purpose: Purpose) -> History {
+    let begun = Entry::Began { phase: Phase::Train, sealed: None };
+    let ran = [opened(purpose), proposed(), committed(), Entry::Built { program: None }];
+    let history = fold(&fold(history, &ran), &vec![begun; 3]);
+    let effect = next(&history, &RULES, &now(&history));
+    let Effect::Abandon { reason } = effect else { panic!("{effect:?}") };
+    fold(&history, &[Entry::Abandoned { reason }])
+}
+
+#[test]
+fn candidates_that_the_machine_cuts_short_measure_the_incumbent_again() {
+    let mut history = sample::history(&[tried(Verdict::Keep, 0.5, "first")]);
+    for _ in 0..3 {
+        let candidate = Effect::Open { purpose: Purpose::Candidate, commit: None };
+        assert_eq!(next(&history, &RULES, &now(&history)), candidate);
+        history = cut_short(&history, Purpose::Candidate);
+    }
+    let control = Effect::Open { purpose: Purpose::Control, commit: Some(object_id(0)) };
+    assert_eq!(next(&history, &RULES, &now(&history)), control);
+    let down = cut_short(&history, Purpose::Control);
+    let wait = next(&down, &RULES, &now(&down));
+    assert!(matches!(wait, Effect::Wait { cause: Pause::Environment, .. }), "{wait:?}");
+}
+
 #[test]
 fn a_commit_of_a_human_becomes_the_incumbent_or_is_theirs_to_mend() {
     let history = sample::history(&[tried(Verdict::Keep, 0.5, "first")]);

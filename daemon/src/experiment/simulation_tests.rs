@@ -43,6 +43,8 @@ struct World {
     /// Runs that ended, by experiment, phase and attempt: the manifests.
     ended: BTreeSet<(u32, Phase, u32)>,
     environment_is_down: bool,
+    /// No run comes to its end.
+    machine_stalls: bool,
     crashes: u32,
     asked: u32,
     trained: u32,
@@ -74,6 +76,7 @@ impl World {
             human: Vec::new(),
             ended: BTreeSet::new(),
             environment_is_down: false,
+            machine_stalls: false,
             crashes: 0,
             asked: 0,
             trained: 0,
@@ -270,8 +273,8 @@ impl World {
             self.begin(life, phase)?;
             self.trained += 1;
             self.survive()?;
-            if self.happens(0.5) {
-                let why = "the device".to_owned();
+            if self.machine_stalls || self.happens(0.5) {
+                let why = "the machine".to_owned();
                 return self.end(life, Entry::Interrupted { phase, why, seconds: 1.0 });
             }
             let attempt = life.history.in_hand.as_ref().unwrap().attempts(phase);
@@ -346,6 +349,7 @@ impl World {
         }
         if self.rng.random_bool(0.3) {
             self.environment_is_down = false;
+            self.machine_stalls = false;
         }
         self.record(life, Entry::Paused { cause, why, seconds: 1.0 })
     }
@@ -366,6 +370,9 @@ impl World {
             assert!(*steps < PATIENCE, "stuck at {:?}", life.history.in_hand);
             if self.happens(0.01) {
                 self.environment_is_down = true;
+            }
+            if self.happens(0.01) {
+                self.machine_stalls = true;
             }
             self.align(&mut life)?;
             let rules = Rules { caps: Caps { usd: Some(self.cap), ..RULES.caps }, ..RULES };
@@ -424,6 +431,7 @@ fn check(world: &World, history: &History) {
     }
     assert!(history.rows.iter().all(|row| decided.contains(&row.experiment)), "a row was lost");
     check_keeps(world);
+    check_given_up(world);
     for row in &history.rows {
         assert!(world.refs[&row.experiment].contains(&row.commit), "an unreachable candidate");
     }
@@ -457,6 +465,26 @@ fn check_keeps(world: &World) {
         let cut =
             of(|entry| matches!(entry, Entry::Began { phase: Phase::Holdout | Phase::Build, .. }));
         assert!(measured == 1 || cut >= 3, "experiment {n}: holdout measured {measured} times");
+    }
+}
+
+/// A machine that cuts everything short is found out before more ideas than that are given up to it.
+fn check_given_up(world: &World) {
+    let (mut given_up, mut is_candidate) = (0, false);
+    for (n, entry) in &world.entries {
+        match entry {
+            Entry::Opened { purpose, .. } => {
+                is_candidate = *purpose == Purpose::Candidate;
+                let is_due = given_up >= RULES.crash_limit;
+                assert!(!is_due || !is_candidate, "experiment {n} comes instead of a control");
+            }
+            Entry::Abandoned { reason } if is_candidate && reason.starts_with("the machine") => {
+                given_up += 1;
+            }
+            Entry::RolledBack { .. }
+            | Entry::Decided { verdict: Verdict::Keep | Verdict::Discard, .. } => given_up = 0,
+            _ => {}
+        }
     }
 }
 

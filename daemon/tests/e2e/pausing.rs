@@ -5,7 +5,7 @@ use nix::sys::signal::Signal::{SIGINT, SIGTERM};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection as _, Executor as _};
 
-use crate::environment::{BETTER, TestEnvironment, reply};
+use crate::environment::{BETTER, EQUAL, TestEnvironment, reply};
 
 fn crash(number: usize) -> String {
     let extra = format!("extra = {number}");
@@ -72,6 +72,31 @@ fn a_machine_on_which_even_the_incumbent_crashes_is_waited_for() {
     assert_eq!(verdicts[..3], ["keep", "crash", "crash"]);
     // The incumbent again, the first reply again and the incumbent once more, then what is better.
     assert!(verdicts.ends_with(&["discard", "crash", "discard", "keep"].map(str::to_owned)));
+}
+
+#[test]
+fn a_machine_that_cuts_even_the_incumbent_short_is_waited_for() {
+    let environment = TestEnvironment::new();
+    environment.write("repo/dfr.toml", "crash_limit = 1\nprobe_s = 1\n");
+    // A place for its files that goes away under every run.
+    let (fake, bad) = (env!("CARGO_BIN_EXE_fake-trainer"), environment.path("bad"));
+    let bad = bad.display();
+    let script = format!("test ! -e {bad} || {{ rm -rf $1; exit 1; }}; exec {fake} train $0 $1 $2");
+    let train = format!("train = [\"{fake}\", \"train\", ");
+    let cut = format!("train = [\"sh\", \"-c\", \"{script}\", ");
+    environment.edit("task.toml", (&train, &cut));
+    let script = environment.script(&[reply("first", &[EQUAL]), reply("better", &[BETTER])]);
+    let run = |most| ["--proposer", &script, "--max-experiments", most];
+    environment.run(&mut environment.session(&run("1"))).code(0);
+    environment.write("bad", "");
+    let on = [&run("3")[..], &["--resume"]].concat();
+    let mut daemon = environment.start(&mut environment.session(&on));
+    daemon.wait_for_log("paused: even the incumbent crashes");
+    std::fs::remove_file(environment.path("bad")).unwrap();
+    daemon.wait().code(0).says(&["goes on after: even the incumbent crashes"]);
+    // One idea was given up to it, and no other was asked for.
+    assert_eq!(environment.verdicts(), ["keep", "discard", "keep"]);
+    assert!(environment.show(1).contains("the machine cut train short 3 times"));
 }
 
 #[test]
