@@ -143,7 +143,7 @@ impl LedgerError {
     /// # Source
     /// <https://www.sqlite.org/rescode.html>: a header that is none of ours (1), too little to read
     /// (266, 522), a file system that says so itself (8458).
-    pub(super) fn is_damage(&self) -> bool {
+    pub fn is_damage(&self) -> bool {
         match self {
             Self::Damaged { .. } | Self::NotALedger { .. } | Self::OtherVersion { .. } => true,
             Self::Forbidden { path, source } => code(source) == Some(8) && may_write(path),

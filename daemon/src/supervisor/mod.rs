@@ -63,7 +63,7 @@ use heartbeat::Pulse;
 use phases::PhaseClock;
 use slot::Slot;
 use toolchain::Toolchain;
-use wait::Waiting;
+use wait::{Waiting, needs_another_life};
 
 /// Checks everything, then loops until a human stops it. Says how urgently it was stopped.
 ///
@@ -190,6 +190,10 @@ impl Session {
             match done {
                 Ok(Flow::GoOn) => (is_taken_up, self.failures) = (true, 0),
                 Ok(Flow::Stop) => break,
+                Err(failure) if needs_another_life(&failure) => {
+                    let on = format!("dfr-daemon --resume --tag {}", self.tag);
+                    return Err(failure.hint(format!("{on} restores it and goes on")));
+                }
                 Err(failure) if failure.kind == Kind::Outside => {
                     // Whatever failed may have taken the build along, or come from a reference that
                     // holds nothing.

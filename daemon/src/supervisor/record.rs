@@ -30,6 +30,8 @@ impl Session {
                 // Somebody else writes this session: two would only do harm.
                 LedgerError::Overtaken { .. } => return Err(error).or_configuration(),
                 LedgerError::Unfaithful { .. } => return Err(error).or_bug(),
+                // No wait mends it: the next start restores it, which needs this one's lock.
+                error if error.is_damage() => return Err(error).or_outside(),
                 error => self.wait_to_write(error).await?,
             }
         }

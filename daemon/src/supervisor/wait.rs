@@ -196,6 +196,11 @@ impl Session {
     }
 }
 
+/// Whether this life cannot mend a failure outside, and the next one may.
+pub(super) fn needs_another_life(failure: &Failure) -> bool {
+    failure.error.downcast_ref().is_some_and(LedgerError::is_damage)
+}
+
 /// A wait that doubles each time, up to the longest.
 pub(super) fn doubled(first: Duration, times: u32, most: Duration) -> Duration {
     first.saturating_mul(2u32.saturating_pow(times.min(16))).min(most)

@@ -175,6 +175,28 @@ fn one_stop_ends_the_wait_for_a_locked_ledger() {
     assert_eq!(environment.verdicts(), ["keep"]);
 }
 
+#[test]
+fn a_ledger_that_is_damaged_meanwhile_ends_the_daemon_and_is_restored_by_the_next() {
+    let environment = TestEnvironment::new();
+    let go = environment.path("go");
+    let waits = format!("[environment]\nFAKE_WAITS = {go:?}\n[score]");
+    environment.edit("task.toml", ("[score]", &waits));
+    let mut daemon = environment.start(&mut environment.session(&["--max-experiments", "1"]));
+    daemon.wait_for_training(0);
+    // In place: what is mapped stays mapped.
+    for name in ["dfr.db", "dfr.db-wal", "dfr.db-shm"] {
+        let path = environment.path("repo/state").join(name);
+        let bytes = usize::try_from(path.metadata().unwrap().len()).unwrap();
+        let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, &vec![0xa5; bytes], 0).unwrap();
+    }
+    environment.write("go", "");
+    daemon.wait().code(4).says(&["dfr.db", "--resume --tag t restores it"]);
+    let on = ["--resume", "--max-experiments", "1"];
+    environment.run(&mut environment.session(&on)).code(0).says(&["had ended already"]);
+    assert_eq!(environment.verdicts(), ["keep"]);
+}
+
 /// A session that is disturbed while its second row trains until its deadline: it says this, and
 /// goes on to the third.
 #[track_caller]
