@@ -10,6 +10,7 @@ use super::branch::Branch;
 use super::candidates::Candidates;
 use super::manifest::unseen;
 use super::preflight::{REPAIR_TURNS, busy, refuse_second};
+use super::room::making_room;
 use super::settle::{remove_outputs, tolerate};
 use super::{leftovers, outlook};
 use crate::clock;
@@ -87,7 +88,14 @@ impl ByHand {
         let notebook = Notebook::new(&locations.state_dir, tag);
         refuse_second(&notebook, tag)?;
         let repository = Repository::open(&locations.repo).or_configuration()?;
-        let (ledger, told) = open(locations.ledger(), &notebook).await?;
+        let opening = async || open(locations.ledger(), &notebook).await;
+        let ((ledger, mut told), given_up) = making_room(&notebook, opening).await?;
+        if given_up > 0 {
+            told.push(format!(
+                "the disk was full; a ballast of {} MiB was given up",
+                given_up >> 20
+            ));
+        }
         let session = ledger.session(tag).await.or_outside()?.ok_or_else(|| {
             Failure::new(Kind::Configuration, anyhow!("no session {tag}"))
                 .hint("dfr-daemon list shows those that are")

@@ -10,6 +10,7 @@ use super::checks::{Found, find};
 use super::device::Gpus;
 use super::heartbeat::Pulse;
 use super::phases::PhaseClock;
+use super::room::making_room;
 use super::slot::{Slot, SlotError};
 use super::toolchain::Toolchain;
 use super::{Session, StopLevel, leftovers, opening};
@@ -34,9 +35,16 @@ pub(super) async fn prepare(
 ) -> Result<Session, Failure> {
     let filter = telemetry::Filter::parse(settings.log_filter.as_deref()).or_configuration()?;
     let ledger_path = settings.locations.ledger();
-    let known = match &settings.tag {
-        Some(tag) if settings.resume => Some(opening::resumed(&ledger_path, tag).await?),
-        _ => None,
+    let (known, given_up) = match &settings.tag {
+        Some(tag) if settings.resume => {
+            let notebook = Notebook::new(&settings.locations.state_dir, tag);
+            refuse_second(&notebook, tag)?;
+            let resuming = async || opening::resumed(&ledger_path, tag).await;
+            making_room(&notebook, resuming)
+                .await
+                .map(|(known, given_up)| (Some(known), given_up))?
+        }
+        _ => (None, 0),
     };
     let found = find(&settings, known.as_ref()).await?;
     let notebook = Notebook::new(&settings.locations.state_dir, &found.tag);
@@ -87,7 +95,10 @@ pub(super) async fn prepare(
         notebook.ballast(),
         settings.ballast_mib.map_or(BALLAST_BYTES, |mib| mib << 20),
     );
-    if let Err(error) = ballast.restore() {
+    if given_up > 0 {
+        // Made again when there is room: after the wait for it.
+        warn!(mib = given_up >> 20, "the disk was full at the start; the ballast was given up");
+    } else if let Err(error) = ballast.restore() {
         warn!("no ballast: {:#}", anyhow::Error::from(error));
     }
     let born = clock::now();

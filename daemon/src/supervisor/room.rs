@@ -8,15 +8,46 @@ use tracing::warn;
 use super::Session;
 use super::wait::Postponed;
 use super::work::Work;
-use crate::disk;
+use crate::disk::{self, Ballast};
 use crate::experiment::Pause;
 use crate::failure::{Failure, OrFailure as _};
+use crate::ledger::LedgerError;
+use crate::notebook::Notebook;
 use crate::runner::{ResourceLimits, written_bytes};
 use crate::sandbox::Sandbox;
 
 /// The most that a prediction may write, temporary files included: the caches of compiled kernels are
 /// the largest of them.
 const PREDICTION_BYTES: u64 = 1 << 30;
+
+/// Does what a session cannot begin without; where the disk is full, without the ballast. Says of how
+/// many bytes that was, too.
+pub(super) async fn making_room<T>(
+    notebook: &Notebook,
+    act: impl AsyncFn() -> Result<T, Failure>,
+) -> Result<(T, u64), Failure> {
+    if !is_full(notebook) {
+        match act().await {
+            Err(failure) if is_full_disk(&failure) => {}
+            done => return done.map(|done| (done, 0)),
+        }
+    }
+    let given_up = Ballast::new(notebook.ballast(), 0).release().or_outside()?;
+    act().await.map(|done| (done, given_up))
+}
+
+/// Whether there is less room than all the rest of a start takes.
+fn is_full(notebook: &Notebook) -> bool {
+    let state_dir = notebook.root().parent().unwrap_or(notebook.root());
+    let probed = notebook.probe().or_outside();
+    matches!(disk::free_mib(state_dir), Ok(0))
+        || probed.is_err_and(|failure| failure.is_full_disk())
+}
+
+fn is_full_disk(failure: &Failure) -> bool {
+    let is_ledgers = matches!(failure.error.downcast_ref(), Some(LedgerError::DiskFull { .. }));
+    is_ledgers || failure.is_full_disk()
+}
 
 impl Session {
     /// Makes room where a candidate's build has left none: nothing needs the rest of it once its

@@ -1,5 +1,7 @@
 //! A disk that is full from some call on until space is freed, and a disk that fails once.
 
+use std::process::Command;
+
 use crate::contract::{Rule, Violation, none, tell};
 use crate::crash_points::{ROWS, undisturbed};
 use crate::night::{Life, Night, told};
@@ -113,4 +115,22 @@ fn one_failed_call_loses_nothing() {
         violations.extend(at(&format!("failed at call {point}"), night.end()));
     }
     none(&violations);
+}
+
+#[test]
+fn a_start_on_a_full_disk_gives_the_ballast_up() {
+    let mut night = Night::new(ANSWERS);
+    let ballast = night.environment.path("repo/state/ballast");
+    let full = |night: &Night, command: &mut Command| {
+        inflict(night, command, Fault::DiskFull(1));
+        night.environment.run(command.env("FAULT_WHILE", &ballast))
+    };
+    night.finish(1);
+    let recovered = full(&night, &mut night.environment.daemon(&["recover", "--tag", "t"]));
+    assert!(recovered.code(0).out.contains("a ballast of 1 MiB was given up"), "{recovered:?}");
+    night.finish(2);
+    let resumed = full(&night, &mut night.session(&["--max-experiments", "3"]));
+    resumed.code(0).says(&["the ballast was given up"]);
+    night.finish(3);
+    none(&night.end());
 }

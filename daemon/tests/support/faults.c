@@ -8,6 +8,7 @@
  *   FAULT=kill-after:N   the process is killed after call N
  *   FAULT=enospc:N       from call N on, calls that need space find none until FAULT_UNTIL exists
  *   FAULT=eio:N          call N fails, once
+ *   FAULT_WHILE=FILE     the disk is only full while this is there
  *   FAULT_LOG=FILE       gets a line `N CALL PATH` before each call
  */
 #define _GNU_SOURCE
@@ -34,7 +35,7 @@ static enum mode mode = OFF;
 static long chosen;
 static atomic_long calls;
 static pid_t self;
-static const char *under, *until;
+static const char *under, *until, *only_while;
 static int log_fd = -1;
 
 /* The next definition of a function: the C library's own. */
@@ -57,6 +58,7 @@ __attribute__((constructor)) static void begin(void) {
     const char *fault = getenv("FAULT"), *log = getenv("FAULT_LOG");
     under = getenv("FAULT_UNDER");
     until = getenv("FAULT_UNTIL");
+    only_while = getenv("FAULT_WHILE");
     if (!fault || !under || !is_the_daemon()) return;
     const char *number = strchr(fault, ':');
     size_t length = number ? (size_t)(number - fault) : strlen(fault);
@@ -122,6 +124,7 @@ static int fails(long number, enum space space) {
     if (mode == EIO_ONCE && number && number == chosen) return errno = EIO, 1;
     if (mode != ENOSPC_FROM || !number || number < chosen || space == TAKES_NONE) return 0;
     if (until && faccessat(AT_FDCWD, until, F_OK, 0) == 0) return 0;
+    if (only_while && faccessat(AT_FDCWD, only_while, F_OK, 0) != 0) return 0;
     return errno = ENOSPC, 1;
 }
 
