@@ -13,6 +13,10 @@ use std::time::Duration;
 use super::ProposerError;
 use crate::prompt::Size;
 
+/// A wait that is longer is for somebody to hear of: it is kept, and the night may be over before it
+/// is.
+const TOLD_ABOVE: Duration = Duration::from_secs(24 * 3600);
+
 /// How patient to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -123,7 +127,7 @@ pub enum Next {
     Shrink,
     /// A wait: [`Patience::turn`] says how long.
     Wait {
-        /// Somebody has to set something right.
+        /// Somebody has to set something right, or to know how long it takes.
         is_alert: bool,
     },
     /// No wait mends this.
@@ -173,7 +177,7 @@ impl Patience {
             Response::Fatal => Next::Fatal,
             Response::Retry(wait) => {
                 self.wait(now, wait, wait > self.policy.most);
-                Next::Wait { is_alert: false }
+                Next::Wait { is_alert: wait > TOLD_ABOVE }
             }
             Response::Probe(wait) => {
                 self.wait(now, wait, true);

@@ -87,6 +87,18 @@ fn a_long_wait_and_a_wrong_key_open_it_at_once() {
 }
 
 #[test]
+fn a_wait_of_days_is_kept_and_told_to_somebody() {
+    for (least, is_alert) in [(s(24 * 3600), false), (s(10 * 24 * 3600), true), (s(u64::MAX), true)]
+    {
+        let mut patience = Patience::new(POLICY);
+        let next = patience.failed(&overloaded(Some(least.as_secs())), Size::Whole, (s(5), 1.0));
+        assert_eq!(next, Next::Wait { is_alert });
+        let left = s(5).saturating_add(least) - s(5);
+        assert_eq!(patience.turn(s(5)), Turn::Wait { left, is_open: true });
+    }
+}
+
+#[test]
 fn an_unusable_answer_and_a_smaller_question_are_no_failures() {
     let mut patience = Patience::new(POLICY);
     let usage = Usage::default();
