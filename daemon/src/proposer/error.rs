@@ -97,6 +97,11 @@ impl ProposerError {
         }
     }
 
+    /// Whether somebody has to pay, raise a limit or renew a key.
+    pub fn is_for_a_human(&self) -> bool {
+        matches!(self, Self::Unauthorized { .. } | Self::SpendLimit { .. })
+    }
+
     /// Whether the world outside is at fault and may mend by itself; else somebody has to set
     /// something right.
     pub fn is_outage(&self) -> bool {

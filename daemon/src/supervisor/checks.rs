@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use tracing::warn;
 
 use super::candidates::Candidates;
-use super::opening::{self, Terms};
+use super::opening::{self, Resumed, Terms};
 use crate::clock;
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::patch::Scope;
@@ -17,7 +16,6 @@ use crate::proposer::{
 };
 use crate::repository::{Repository, valid_tag};
 use crate::sandbox::{Code, Sandbox};
-use crate::session::Session;
 use crate::settings::{ProposerChoice, Settings};
 use crate::task::{Places, Scoring, Task, expand, expand_paths};
 
@@ -33,6 +31,8 @@ pub(super) struct Found {
     pub(super) base: String,
     pub(super) pack: PathBuf,
     pub(super) proposer: Patient,
+    /// Why the endpoint gives no answer now, if it does not.
+    pub(super) out: Option<ProposerError>,
 }
 
 impl Found {
@@ -41,9 +41,10 @@ impl Found {
     }
 }
 
-/// Finds everything, or names the first thing that is missing. A `session` goes on with what it
-/// began with.
-pub(super) async fn find(settings: &Settings, session: Option<&Session>) -> Result<Found, Failure> {
+/// Finds everything, or names the first thing that is missing. A session that is `known` goes on with
+/// what it began with.
+pub(super) async fn find(settings: &Settings, known: Option<&Resumed>) -> Result<Found, Failure> {
+    let session = known.map(|known| &known.session);
     let terms = match session {
         Some(session) => Terms::of(session, settings)?,
         None => Terms::new(settings)?,
@@ -77,14 +78,22 @@ pub(super) async fn find(settings: &Settings, session: Option<&Session>) -> Resu
     let primary = make_proposer(settings, terms.seed)?;
     let policy = Policy::waiting_at_most(settings.endpoint_probe);
     let mut proposer = Patient::new(primary, fallback, policy, terms.seed);
-    match proposer.check().await {
-        // Somebody watches a first start; a later one may be the service manager's, at night.
-        Err(error) if session.is_some() && error.is_outage() => {
-            warn!(%error, "the endpoint is out; it is waited for");
-        }
-        checked => checked.map_err(unusable)?,
+    let out = check_proposer(&mut proposer, known).await?;
+    Ok(Found { terms, tag, repository, scope, base, pack, proposer, out })
+}
+
+/// Somebody watches a first start; a later one may be the service manager's, at night, which waits for
+/// an endpoint that is out, and once there is something to go on with for a human, too.
+async fn check_proposer(
+    proposer: &mut Patient,
+    known: Option<&Resumed>,
+) -> Result<Option<ProposerError>, Failure> {
+    let Err(error) = proposer.check().await else { return Ok(None) };
+    let has_rows = known.is_some_and(|known| known.has_rows);
+    match (known.is_some() && error.is_outage()) || (has_rows && error.is_for_a_human()) {
+        true => Ok(Some(error)),
+        false => Err(unusable(error)),
     }
-    Ok(Found { terms, tag, repository, scope, base, pack, proposer })
 }
 
 /// Paths of the task and the place of the state are meant from the repository's root.

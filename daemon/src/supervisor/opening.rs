@@ -12,7 +12,7 @@ use super::device::{GPU, Gpus};
 use crate::clock;
 use crate::experiment::History;
 use crate::failure::{Failure, Kind, OrFailure as _};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerError};
 use crate::session::{NewSession, Session};
 use crate::settings::Settings;
 use crate::task::Task;
@@ -20,6 +20,13 @@ use crate::terminal::Terminal;
 
 /// Seed of a session when nobody names one.
 const SEED: u64 = 42;
+
+/// A session that goes on.
+pub(super) struct Resumed {
+    pub(super) session: Session,
+    /// An experiment of it was decided.
+    pub(super) has_rows: bool,
+}
 
 /// What every experiment of a session has in common.
 pub(super) struct Terms {
@@ -69,7 +76,7 @@ fn load(name: &str) -> Result<Task, Failure> {
 }
 
 /// The session that shall go on. Changes nothing.
-pub(super) async fn resumed(ledger: &Path, tag: &str) -> Result<Session, Failure> {
+pub(super) async fn resumed(ledger: &Path, tag: &str) -> Result<Resumed, Failure> {
     session(ledger, tag).await?.ok_or_else(|| {
         let error = anyhow!("the ledger knows no session {tag}");
         Failure::new(Kind::Configuration, error)
@@ -87,7 +94,7 @@ pub(super) async fn refuse_known(ledger: &Path, tag: &str) -> Result<(), Failure
         .hint("go on with it (--resume) or choose another --tag"))
 }
 
-async fn session(ledger: &Path, tag: &str) -> Result<Option<Session>, Failure> {
+async fn session(ledger: &Path, tag: &str) -> Result<Option<Resumed>, Failure> {
     // Without a ledger there may still be copies of one, to make it from.
     if !ledger.parent().is_some_and(Path::exists) {
         return Ok(None);
@@ -97,9 +104,15 @@ async fn session(ledger: &Path, tag: &str) -> Result<Option<Session>, Failure> {
         // The log of the session is not open yet.
         let _ = writeln!(Terminal, "{restored}");
     }
-    let session = ledger.session(tag).await.or_outside();
+    let known = known(&ledger, tag).await.or_outside();
     ledger.close().await;
-    session
+    known
+}
+
+async fn known(ledger: &Ledger, tag: &str) -> Result<Option<Resumed>, LedgerError> {
+    let Some(session) = ledger.session(tag).await? else { return Ok(None) };
+    let has_rows = ledger.history(session.id).await?.decided().next().is_some();
+    Ok(Some(Resumed { session, has_rows }))
 }
 
 /// Writes a new session down.

@@ -4,11 +4,12 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::checks::{Found, find};
 use super::device::Gpus;
 use super::heartbeat::Pulse;
+use super::opening::Resumed;
 use super::phases::PhaseClock;
 use super::room::making_room;
 use super::slot::{Slot, SlotError};
@@ -69,10 +70,10 @@ pub(super) async fn prepare(
     let left = leftovers::clear(&notebook, &found.repository, &found.tag).await?;
     left.told().iter().for_each(|told| warn!("{told}"));
     let ledger = Ledger::open(&ledger_path).await.or_outside()?;
-    let mut gpus = Gpus::open(&settings, known.as_ref().map(|session| &session.begun)).await;
+    let mut gpus = Gpus::open(&settings, known.as_ref().map(|known| &known.session.begun)).await;
     let mut earlier = None;
     let (id, base, history) = match known {
-        Some(session) => {
+        Some(Resumed { session, .. }) => {
             let history = ledger.history(session.id).await.or_outside()?;
             earlier = ledger.heartbeat(session.id).await.or_outside()?;
             let standing = history.standing(&session.begun.base_commit);
@@ -108,6 +109,9 @@ pub(super) async fn prepare(
         proposer = found.proposer.name(),
         "session"
     );
+    if let Some(error) = &found.out {
+        error!(%error, "the endpoint gives no answer; it is waited for");
+    }
     let tier = containment.tier().as_str();
     info!(tier, sealed = !settings.runs.unsealed, "runs are contained");
     if settings.runs.unsealed {

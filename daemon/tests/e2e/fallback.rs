@@ -136,6 +136,24 @@ fn a_key_that_never_worked_is_told_at_once() {
 }
 
 #[test]
+fn a_restart_while_somebody_has_to_pay_or_renew_the_key_waits_for_them() {
+    for refusal in [Answer::error(402, "pay first"), revoked()] {
+        let environment = impatient();
+        environment.run(&mut environment.session(&["--max-experiments", "1"])).code(0);
+        let script = [refusal.clone(), refusal.clone(), idea()];
+        let server = Server::start_with_models(refusal, script);
+        let with = ["--resume", "--fallback", "playbook", "--max-experiments", "2"];
+        let ended = environment.run(&mut asking(&environment, &server, &with));
+        ended.code(0).says(&["the endpoint gives no answer", "the fallback proposes meanwhile"]);
+        let without = ["--resume", "--max-experiments", "3"];
+        let ended = environment.run(&mut asking(&environment, &server, &without));
+        ended.code(0).says(&["paused: somebody has to mend this", "the endpoint answers again"]);
+        assert_eq!(proposers(&environment), ["playbook", "llm:m"]);
+        server.finish();
+    }
+}
+
+#[test]
 fn a_fallback_that_is_none_is_refused() {
     let environment = impatient();
     let ended = environment.run(&mut environment.session(&["--fallback", "oracle"]));
