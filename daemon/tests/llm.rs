@@ -330,6 +330,23 @@ async fn a_check_asks_for_the_models() {
     assert!(matches!(down, Err(ProposerError::Overloaded { .. })), "{down:?}");
 }
 
+#[tokio::test]
+async fn a_trial_asks_for_a_token_and_hears_only_what_a_human_has_to_mend() {
+    for (answer, expected) in [
+        (Answer::CutByLength("Yes".to_owned()), Ok(COST)),
+        (Answer::error(400, "max_tokens is not supported"), Ok(Usage::default())),
+        (Answer::error(503, "later"), Ok(Usage::default())),
+        (Answer::error(401, "who are you"), Err(())),
+        (Answer::error(402, "pay first"), Err(())),
+    ] {
+        let server = Server::start_with(Answer::models(), answer, []);
+        let tried = Llm::new(settings(server.base_url())).unwrap().try_out().await;
+        let tried = tried.map_err(|error| assert!(error.is_for_a_human(), "{error}"));
+        assert_eq!(tried, expected);
+        server.finish();
+    }
+}
+
 #[test]
 fn a_key_with_a_line_break_is_refused_before_it_is_sent() {
     let settings = LlmSettings { api_key: format!("{KEY}\n"), ..settings("http://x/v1") };

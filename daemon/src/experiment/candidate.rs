@@ -299,6 +299,7 @@ impl Candidate {
             | Entry::Tested { .. }
             | Entry::Diverged { .. }
             | Entry::Paused { .. }
+            | Entry::Tried { .. }
             | Entry::Device { .. }
             | Entry::RolledBack { .. } => {}
         }

@@ -215,6 +215,13 @@ pub enum Entry {
         /// For how long.
         seconds: f64,
     },
+    /// Not of one experiment: the endpoint was asked for one token before the session began.
+    Tried {
+        /// Tokens spent on it.
+        usage: Usage,
+        /// What they cost in US dollars; 0 where nothing is charged or no price is known.
+        cost_usd: f64,
+    },
     /// Not of one experiment: something was learned of the GPUs.
     Device {
         /// All that is known of them now.
@@ -311,7 +318,8 @@ impl Entry {
             Self::Proposed { usage, .. }
             | Self::Refused { usage, .. }
             | Self::Answered { usage, .. }
-            | Self::Lost { usage, .. } => *usage,
+            | Self::Lost { usage, .. }
+            | Self::Tried { usage, .. } => *usage,
             _ => Usage::default(),
         }
     }
@@ -319,7 +327,9 @@ impl Entry {
     /// Dollars spent on the answer that this entry tells of.
     pub fn cost_usd(&self) -> f64 {
         match self {
-            Self::Answered { cost_usd, .. } | Self::Lost { cost_usd, .. } => *cost_usd,
+            Self::Answered { cost_usd, .. }
+            | Self::Lost { cost_usd, .. }
+            | Self::Tried { cost_usd, .. } => *cost_usd,
             _ => 0.0,
         }
     }
@@ -349,6 +359,7 @@ impl Entry {
                 | Self::Tested { .. }
                 | Self::Diverged { .. }
                 | Self::Paused { .. }
+                | Self::Tried { .. }
                 | Self::Device { .. }
                 | Self::RolledBack { .. }
         )

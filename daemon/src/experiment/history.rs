@@ -268,6 +268,7 @@ impl History {
                     in_hand == Some(tip) || self.incumbent().is_some_and(|row| row.commit == *tip);
                 self.diverged = (!is_back).then(|| tip.clone());
             }
+            Entry::Tried { .. } => {}
             Entry::Device { known } => self.device.clone_from(known),
             Entry::Paused { cause, seconds, .. } => self.went_on(*cause, *seconds),
             _ => self.advance(entry, at_ms),

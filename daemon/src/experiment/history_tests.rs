@@ -85,6 +85,7 @@ fn of_the_session() -> Vec<Entry> {
         Entry::Diverged { tip: "t".into() },
         Entry::Paused { cause: Pause::Disk, why: "full".into(), seconds: 1.0 },
         Entry::Device { known: DeviceState::default() },
+        Entry::Tried { usage: Usage::default(), cost_usd: 0.0 },
     ]
 }
 

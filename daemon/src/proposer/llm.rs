@@ -21,7 +21,7 @@ use tower::Service;
 use super::{Proposer, ProposerError, Reply};
 use crate::context::Context;
 use crate::experiment::Usage;
-use crate::prompt::{self, Message, Size};
+use crate::prompt::{self, Message, Role, Size};
 
 mod failure;
 mod refusal;
@@ -30,7 +30,7 @@ mod transport;
 use failure::{Failure, Told};
 use refusal::HttpFailure;
 
-/// Longest wait for the list of models: somebody is watching the start.
+/// Longest wait for the list of models, and for one token: somebody is watching the start.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What an endpoint needs to be told.
@@ -75,6 +75,9 @@ impl fmt::Debug for Llm {
 struct Request<'a> {
     model: &'a str,
     messages: &'a [Message],
+    /// Tokens of the answer at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u32>,
 }
 
 /// The part of a chat completion that is looked at.
@@ -143,13 +146,31 @@ impl Llm {
         Ok(Self { client, settings, at_stake: Usage::default() })
     }
 
-    async fn ask(&mut self, messages: &[Message]) -> Result<Reply, ProposerError> {
-        let request = Request { model: &self.settings.model, messages };
+    async fn ask(
+        &mut self,
+        messages: &[Message],
+        (max_tokens, limit): (Option<u32>, Duration),
+    ) -> Result<Reply, ProposerError> {
+        let request = Request { model: &self.settings.model, messages, max_tokens };
         self.at_stake = estimate(messages);
         let chat = self.client.chat();
-        let completion = within(self.settings.timeout, chat.create_byot(request)).await;
+        let completion = within(limit, chat.create_byot(request)).await;
         let at_stake = mem::take(&mut self.at_stake);
         read(completion.map_err(|failure| error(&self.settings, failure, at_stake))?, at_stake)
+    }
+
+    /// One token: several servers list their models for everybody, or not at all.
+    async fn ask_for_a_token(&mut self) -> Result<Usage, ProposerError> {
+        let message = |role, content: &str| Message { role, content: content.to_owned() };
+        let question =
+            [message(Role::System, "Answer with one word."), message(Role::User, "Are you there?")];
+        let limit = CHECK_TIMEOUT.min(self.settings.timeout);
+        match self.ask(&question, (Some(1), limit)).await {
+            Ok(reply) => Ok(reply.usage),
+            Err(error) if error.is_for_a_human() => Err(error),
+            // The key is good; the answer is cut, of course, or this question is not to its taste.
+            Err(error) => Ok(error.usage()),
+        }
     }
 
     async fn list_models(&self) -> Result<(), ProposerError> {
@@ -229,13 +250,18 @@ impl Proposer for Llm {
         self.list_models().boxed()
     }
 
+    fn try_out(&mut self) -> BoxFuture<'_, Result<Usage, ProposerError>> {
+        self.ask_for_a_token().boxed()
+    }
+
     fn propose<'a>(
         &'a mut self,
         context: &'a Context<'a>,
         size: Size,
     ) -> BoxFuture<'a, Result<Reply, ProposerError>> {
         let messages = prompt::messages(context, size);
-        async move { self.ask(&messages?).await }.boxed()
+        let limit = self.settings.timeout;
+        async move { self.ask(&messages?, (None, limit)).await }.boxed()
     }
 
     fn stake(&self, context: &Context<'_>, size: Size) -> Usage {

@@ -38,6 +38,12 @@ pub trait Proposer: Send {
     /// Checks once, before anything is created, that proposals can be had at all.
     fn check(&mut self) -> BoxFuture<'_, Result<(), ProposerError>>;
 
+    /// Asks for next to nothing, where that is what shows that questions will be answered. Gives what
+    /// it cost. Only what a human has to mend is an error: for the rest the loop has patience.
+    fn try_out(&mut self) -> BoxFuture<'_, Result<Usage, ProposerError>> {
+        Box::pin(async { Ok(Usage::default()) })
+    }
+
     /// One answer to a question of this size. One call is one request.
     fn propose<'a>(
         &'a mut self,

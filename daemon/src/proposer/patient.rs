@@ -161,6 +161,14 @@ impl Patient {
         self.primary.stake(context, self.size)
     }
 
+    /// Asks the primary once for next to nothing, before a session begins. Gives what it cost.
+    ///
+    /// # Errors
+    /// What a human has to mend ([`ProposerError::is_for_a_human`]).
+    pub async fn try_out(&mut self) -> Result<Usage, ProposerError> {
+        self.primary.try_out().await
+    }
+
     /// What a call may have cost whose [`Patient::ask`] was dropped; told once, here or by the next
     /// `ask`. For a session that ends.
     pub fn abandoned(&mut self) -> Usage {

@@ -9,6 +9,7 @@ use anyhow::{Context as _, anyhow};
 use super::candidates::Candidates;
 use super::opening::{self, Resumed, Terms};
 use crate::clock;
+use crate::experiment::{Spent, Usage};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::patch::Scope;
 use crate::proposer::{
@@ -33,6 +34,8 @@ pub(super) struct Found {
     pub(super) proposer: Patient,
     /// Why the endpoint gives no answer now, if it does not.
     pub(super) out: Option<ProposerError>,
+    /// What trying it cost.
+    pub(super) tried: Usage,
 }
 
 impl Found {
@@ -79,7 +82,12 @@ pub(super) async fn find(settings: &Settings, known: Option<&Resumed>) -> Result
     let policy = Policy::waiting_at_most(settings.endpoint_probe);
     let mut proposer = Patient::new(primary, fallback, policy, terms.seed);
     let out = check_proposer(&mut proposer, known).await?;
-    Ok(Found { terms, tag, repository, scope, base, pack, proposer, out })
+    let is_new = known.is_none() && settings.caps.closed_to_calls(Spent::default()).is_none();
+    let tried = match is_new {
+        true => proposer.try_out().await.map_err(unusable)?,
+        false => Usage::default(),
+    };
+    Ok(Found { terms, tag, repository, scope, base, pack, proposer, out, tried })
 }
 
 /// Somebody watches a first start; a later one may be the service manager's, at night, which waits for

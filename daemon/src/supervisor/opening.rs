@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::checks::Found;
 use super::device::{GPU, Gpus};
 use crate::clock;
-use crate::experiment::History;
+use crate::experiment::{Entry, History, Usage};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::{Ledger, LedgerError};
 use crate::session::{NewSession, Session};
@@ -137,7 +137,15 @@ pub(super) async fn begin(
         created_at_ms: clock::wall_ms(),
     };
     let session = ledger.create_session(&new).await.or_outside()?;
-    Ok((session.id, session.begun.base_commit, History::default()))
+    let mut history = History::default();
+    if found.tried != Usage::default() {
+        let (usage, at_ms) = (found.tried, clock::wall_ms());
+        let cost_usd = settings.price.map_or(0.0, |price| price.cost_usd(usage));
+        let tried = Entry::Tried { usage, cost_usd };
+        ledger.append(session.id, history.current(), &tried, at_ms).await.or_outside()?;
+        history.apply(history.current(), &tried, at_ms).or_bug()?;
+    }
+    Ok((session.id, session.begun.base_commit, history))
 }
 
 /// The data that a session goes on with must be those it began with.

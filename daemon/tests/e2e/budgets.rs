@@ -45,7 +45,8 @@ fn of_calls(flag: &str, caps: [&str; 3]) {
     let better = || Answer::text(reply("better", &[BETTER]));
     let equal = Answer::text(reply("equal", &[EQUAL]));
     let server = Server::start([nonsense(), better(), equal]);
-    // An answer costs more than there is: not even a repair turn follows.
+    // The trial at the start counts, and an answer costs more than is left: not even a repair turn
+    // follows.
     pauses(&environment, &mut asking(&environment, &server, &[flag, caps[0]]), flag);
     assert_eq!((server.asked(), environment.rows().len()), (1, 1));
     // What was paid stays paid. The next answer ends in a row, and the row in a pause.
@@ -62,12 +63,12 @@ fn of_calls(flag: &str, caps: [&str; 3]) {
 #[test]
 fn tokens() {
     assert_eq!(PROMPT_TOKENS + COMPLETION_TOKENS, 1234);
-    of_calls("--max-tokens", ["1000", "1235", "1000000"]);
+    of_calls("--max-tokens", ["1235", "2469", "1000000"]);
 }
 
 #[test]
 fn dollars() {
-    of_calls("--max-usd", ["1.2", "2", "1000"]);
+    of_calls("--max-usd", ["1.3", "3", "1000"]);
 }
 
 /// A question that nobody heard the end of is charged: no life asks it again for nothing.

@@ -136,6 +136,18 @@ fn a_key_that_never_worked_is_told_at_once() {
 }
 
 #[test]
+fn a_key_that_lists_models_and_answers_nothing_is_told_before_anything_is_made() {
+    let environment = impatient();
+    for models in [Answer::models(), Answer::error(404, "no such route")] {
+        let server = Server::start_with(models, revoked(), []);
+        let ended = environment.run(&mut asking(&environment, &server, &[]));
+        ended.code(3).says(&["OPENAI_API_KEY", "this key was revoked"]);
+        environment.assert_nothing_created();
+        server.finish();
+    }
+}
+
+#[test]
 fn a_restart_while_somebody_has_to_pay_or_renew_the_key_waits_for_them() {
     for refusal in [Answer::error(402, "pay first"), revoked()] {
         let environment = impatient();

@@ -94,6 +94,7 @@ struct Records {
 
 struct Shared {
     models: Answer,
+    trial: Answer,
     completions: Mutex<VecDeque<Answer>>,
     records: Mutex<Records>,
     arrived: Condvar,
@@ -119,11 +120,22 @@ impl Server {
         models: Answer,
         completions: impl IntoIterator<Item = Answer>,
     ) -> Self {
+        Self::start_with(models, Answer::CutByLength("Yes".to_owned()), completions)
+    }
+
+    /// The same with this answer to whoever asks for one token, to see whether there will be more.
+    /// Such questions are checked, but neither recorded nor part of the script.
+    pub fn start_with(
+        models: Answer,
+        trial: Answer,
+        completions: impl IntoIterator<Item = Answer>,
+    ) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
         let shared = Arc::new(Shared {
             models,
+            trial,
             completions: Mutex::new(completions.into_iter().collect()),
             records: Mutex::default(),
             arrived: Condvar::new(),
@@ -211,8 +223,13 @@ async fn handle(
     if key.is_empty() {
         violations.push("no bearer token".to_owned());
     }
+    let is_trial = json["max_tokens"] == 1;
     let mut answer = match (&method, path.as_str()) {
         (&Method::GET, "/v1/models") => shared.models.clone(),
+        (&Method::POST, "/v1/chat/completions") if is_trial => {
+            violations.extend(wrong_in_completion(header("content-type"), &json));
+            shared.trial.clone()
+        }
         (&Method::POST, "/v1/chat/completions") => {
             violations.extend(wrong_in_completion(header("content-type"), &json));
             let next = shared.completions.lock().unwrap().pop_front();
@@ -231,7 +248,9 @@ async fn handle(
         let at = records.requests.len();
         let told = violations.into_iter().map(|v| format!("request {at}, {method} {path}: {v}"));
         records.violations.extend(told);
-        records.requests.push(Request { path, key, body: json });
+        if !is_trial {
+            records.requests.push(Request { path, key, body: json });
+        }
     }
     shared.arrived.notify_all();
     while let Answer::Held(held) = answer {
