@@ -108,7 +108,9 @@ fn told(entry: &Entry) -> String {
         Entry::Resumed { .. } => "a daemon took the session up again".to_owned(),
         Entry::Tested { what, seconds } => format!("{what} was on the device for {seconds:.1} s"),
         Entry::Diverged { tip } => format!("somebody else moved the branch to {}", short(tip)),
-        Entry::Tried { .. } => "the endpoint was tried, and answers".to_owned(),
+        Entry::Tried { usage, .. } => {
+            format!("the endpoint was tried with {} tokens", usage.prompt_tokens)
+        }
         Entry::Device { known: DeviceState { fault: Some(why), .. } } => {
             format!("a GPU is in doubt: {why}")
         }
