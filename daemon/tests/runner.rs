@@ -10,6 +10,8 @@ use std::time::Duration;
 use dfr_daemon::experiment::{Cause, RunOutcome, StopLevel};
 use dfr_daemon::runner::*;
 use dfr_daemon::tier::Tier;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
@@ -246,13 +248,66 @@ async fn leftovers_are_known_by_their_mark() {
     };
     let name = dir.path().display().to_string();
     let (mut left, mut other) = (start(&name), start(&format!("{name}-other")));
-    assert_eq!(end_leftovers(&mark(dir.path())).await, 1);
-    assert_eq!(end_leftovers(&mark(dir.path())).await, 0);
+    assert_eq!(end_leftovers(&name).await, 1);
+    assert_eq!(end_leftovers(&name).await, 0);
     assert_eq!(end_leftovers("").await, 0);
     assert!(other.try_wait().unwrap().is_none(), "killed what does not carry the mark");
     other.kill().unwrap();
     other.wait().unwrap();
     let _ = left.wait();
+}
+
+/// Its environment is empty, its directory and its files are nobody's.
+const FORGETFUL: &str = "cd / && env -i setsid sleep 1000 <&- >&- 2>&- & sleep 1000";
+
+#[tokio::test]
+async fn leftovers_that_forgot_their_mark_are_known_when_daemon_and_init_are_gone() {
+    let dir = TempDir::new().unwrap();
+    let name = dir.path().display().to_string();
+    let mut daemon = std::process::Command::new(env!("CARGO_BIN_EXE_fake-daemon"))
+        .args(["container", &name, &name, "sh", "-c", FORGETFUL])
+        .spawn()
+        .unwrap();
+    let id = i32::try_from(daemon.id()).unwrap();
+    let orphan =
+        || below(id).into_iter().find(|pid| cmdline(*pid) == "sleep 1000 " && is_bare(*pid));
+    while orphan().is_none() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let (orphan, init) = (orphan().unwrap(), children(id)[0]);
+    // Stopped, it cannot sweep what its init leaves.
+    for (pid, signal) in [(id, Signal::SIGSTOP), (init, Signal::SIGKILL), (id, Signal::SIGKILL)] {
+        kill(Pid::from_raw(pid), signal).unwrap();
+    }
+    daemon.wait().unwrap();
+    assert!(is_alive(orphan), "it was to outlive them");
+    assert_eq!(end_leftovers(&format!("{name}-other")).await, 0);
+    assert!(is_alive(orphan), "killed what belongs to another session");
+    assert!(end_leftovers(&name).await > 0);
+    assert!(!is_alive(orphan));
+}
+
+fn children(pid: i32) -> Vec<i32> {
+    let path = format!("/proc/{pid}/task/{pid}/children");
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.split_whitespace().map(|child| child.parse().unwrap()).collect()
+}
+
+fn below(pid: i32) -> Vec<i32> {
+    children(pid).into_iter().flat_map(|child| [vec![child], below(child)].concat()).collect()
+}
+
+fn cmdline(pid: i32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().replace('\0', " ")
+}
+
+fn is_bare(pid: i32) -> bool {
+    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| environment.is_empty())
+}
+
+fn is_alive(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
 }
 
 #[tokio::test]
@@ -312,8 +367,7 @@ async fn an_init_that_somebody_kills_is_not_the_programs_doing() {
     }
     // The inner one: the kernel then kills all that is in its namespace.
     let inner = *inits().iter().max().unwrap();
-    let inner = nix::unistd::Pid::from_raw(inner);
-    nix::sys::signal::kill(inner, nix::sys::signal::Signal::SIGKILL).unwrap();
+    kill(Pid::from_raw(inner), Signal::SIGKILL).unwrap();
     let report = running.await.unwrap();
     assert_eq!(report.tainted, Some(Taint::InitKilled), "{report:?}");
 }

@@ -238,6 +238,7 @@ fn intrusions(stage: &Stage) -> Vec<Attempt> {
         (Unknown, "ptrace:{daemon}".to_owned()),
         (Unknown, "memory:{daemon}".to_owned()),
         (Works, "ring".to_owned()),
+        (Works, "unmark".to_owned()),
         (WorksForRoot, format!("mount:{work}")),
         // The last one: it gives up what the others need where nothing refuses it.
         (Unknown, "unshare".to_owned()),

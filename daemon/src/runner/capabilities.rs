@@ -179,6 +179,7 @@ fn try_probe(asked: &Asked<'_>) -> io::Result<(String, Vec<u8>)> {
             limits,
             groups: Vec::new(),
             loader: BTreeMap::new(),
+            mark: None,
             confinement,
         })
     };

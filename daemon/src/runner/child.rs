@@ -14,6 +14,7 @@ use tokio::process::Command;
 
 use super::cgroup::Group;
 use super::confine::Confinement;
+use super::mark::{self, MARK};
 use super::processes::{self, Process};
 use super::words::{CONTAIN, KILL, Order, TERMINATE, Word};
 use super::{Execution, RunnerError};
@@ -131,6 +132,7 @@ fn order(execution: &Execution, group: &Group) -> Order {
         limits: execution.limits,
         groups: group.entrances(),
         loader: loader.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        mark: execution.environment.get(MARK).map(|session| mark::number(session)),
         confinement: execution.sandbox.as_ref().map(confined),
     }
 }

@@ -32,6 +32,7 @@ mod init;
 mod limits;
 mod lines;
 mod lock;
+mod mark;
 mod processes;
 mod seal;
 mod start;
@@ -47,6 +48,7 @@ pub use containment::{Containment, ContainmentError};
 pub use init::contained;
 pub use limits::ResourceLimits;
 pub use lock::{FileLock, LockError, SignalError, is_held, signal};
+pub use mark::MARK;
 pub use processes::end_leftovers;
 pub use seal::{Seal, Unsealed};
 pub use suspend::Taint;
@@ -76,7 +78,8 @@ pub struct Execution {
     pub argv: Vec<String>,
     /// Working directory; of what a sandbox shows, if there is one.
     pub directory: PathBuf,
-    /// The whole environment of the child. One entry should be a mark for [`end_leftovers`].
+    /// The whole environment of the child. [`MARK`] in it names the session
+    /// for [`end_leftovers`].
     pub environment: BTreeMap<String, String>,
     /// File to which output is appended: its first 8 MiB, its last 1 MiB, and how much there was.
     pub log: PathBuf,

@@ -1,13 +1,14 @@
-//! Processes as /proc shows them: who descends from whom, and who carries a mark.
+//! Processes as /proc shows them: who descends from whom, and how they are ended.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
-use nix::unistd::{Pid, geteuid, getpid};
+use nix::unistd::{Pid, getpid};
+
+use super::mark;
 
 /// How long killed processes are waited for; longer only when the kernel itself holds them.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -108,26 +109,20 @@ pub(super) async fn sweep_orphans(known: impl Fn(i32) -> bool, since: u64) -> u3
     end(orphans).await
 }
 
-/// Ends what an earlier life of the daemon left behind: every process of this user, or of anybody
-/// where it is root, whose environment holds `mark` (`NAME=value`), this process apart. Waits until they are gone, at most
-/// five seconds. Returns how many there were.
-pub async fn end_leftovers(mark: &str) -> usize {
+/// Ends what an earlier life of the daemon left behind: every process that carries the mark of this
+/// session, this process apart. Waits until they are gone, at most five seconds. Returns how many
+/// there were.
+pub async fn end_leftovers(session: &str) -> usize {
+    let here = getpid().as_raw();
+    let is_left = |pid: &i32| *pid != here && !session.is_empty() && mark::carries(*pid, session);
+    // Not by the owner of its files in /proc: of a program that hides its memory that is root.
+    let is_ours = |pid: &i32| kill(Pid::from_raw(*pid), None).is_ok();
     let marked = || {
-        let here = getpid().as_raw();
-        let others = pids().into_iter().filter(|pid| *pid != here && carries(*pid, mark));
-        others.filter_map(Process::read).collect()
+        let left = pids().into_iter().filter(is_left).filter(is_ours).filter_map(Process::read);
+        // The dead have a limit still; whoever reaps them, it is not this process.
+        left.filter(|process| !process.zombie).collect()
     };
     end(marked).await as usize
-}
-
-/// Whether a process that is ours to end began with this line in its environment. What runs for
-/// root has a user of its own.
-fn carries(pid: i32, mark: &str) -> bool {
-    let user = geteuid();
-    let is_own = |uid: u32| user.is_root() || uid == user.as_raw();
-    let own = fs::metadata(format!("/proc/{pid}")).is_ok_and(|m| is_own(m.uid()));
-    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    own && !mark.is_empty() && environment.split(|byte| *byte == 0).any(|e| e == mark.as_bytes())
 }
 
 /// Kills until two looks in a row find nothing: one look is no snapshot, a process whose parent

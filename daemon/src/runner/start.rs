@@ -14,6 +14,7 @@ use nix::unistd::{geteuid, setsid};
 
 use super::confine::Doors;
 use super::limits::HEADROOM;
+use super::mark;
 use super::words::{NotContained, Order, Stage, Step};
 
 /// Starts the program, contained as ordered or not at all.
@@ -39,6 +40,7 @@ pub(super) fn start(order: &Order, argv: &[OsString]) -> Result<Child, NotContai
 struct Way {
     groups: Vec<File>,
     caps: Vec<(Resource, u64)>,
+    mark: Option<u64>,
     doors: Option<Doors>,
 }
 
@@ -50,7 +52,7 @@ impl Way {
         let groups = groups.map_err(NotContained::at(Step::Limits))?;
         let mounts = matches!(order.stage, Stage::Namespace { .. });
         let doors = order.confinement.as_ref().map(|wanted| Doors::make(wanted, mounts));
-        Ok(Self { groups, caps: caps(order), doors: doors.transpose()? })
+        Ok(Self { groups, caps: caps(order), mark: order.mark, doors: doors.transpose()? })
     }
 
     fn go(&mut self, steps: &PipeWriter) -> io::Result<()> {
@@ -65,6 +67,7 @@ impl Way {
         for (resource, value) in &self.caps {
             lower(*resource, *value)?;
         }
+        self.mark.into_iter().for_each(put_mark);
         if let Some(doors) = &mut self.doors {
             doors.close(&reach)?;
         }
@@ -88,6 +91,11 @@ fn caps(order: &Order) -> Vec<(Resource, u64)> {
         caps.extend(processes.map(|limit| (Resource::RLIMIT_NPROC, limit)));
     }
     caps
+}
+
+/// Some kernels that are not Linux itself know no such limit; the environment is then the only mark.
+fn put_mark(number: u64) {
+    let _ = lower(mark::LIMIT, number);
 }
 
 /// Lowers a limit for good; one that is lower already stays.

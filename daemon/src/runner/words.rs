@@ -30,6 +30,9 @@ pub(super) struct Order {
     /// what a candidate wrote.
     #[serde(default)]
     pub loader: BTreeMap<String, String>,
+    /// What the program and all that comes of it are known by, as a limit.
+    #[serde(default)]
+    pub mark: Option<u64>,
     /// What it may see and touch; absent, whatever its user may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confinement: Option<Confinement>,

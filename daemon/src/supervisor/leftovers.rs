@@ -9,9 +9,6 @@ use crate::notebook::Notebook;
 use crate::repository::Repository;
 use crate::runner;
 
-/// Variable in which every program of a session carries its mark.
-pub(super) const MARK: &str = "DFR_SESSION";
-
 /// What was found; all but foreign locks is gone now.
 pub(super) struct Leftovers {
     programs: usize,
@@ -33,7 +30,7 @@ pub(super) async fn clear(
     repository: &Repository,
     tag: &str,
 ) -> Result<Leftovers, Failure> {
-    let programs = runner::end_leftovers(&format!("{MARK}={}", mark(notebook))).await;
+    let programs = runner::end_leftovers(&mark(notebook)).await;
     let locks = repository.clear_own_locks(tag).or_outside()?;
     let references = repository.mend_own_refs(tag).or_outside()?;
     Ok(Leftovers { programs, locks: locks.removed, foreign: locks.foreign, references })

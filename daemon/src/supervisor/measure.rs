@@ -10,7 +10,6 @@ use tracing::{info, warn};
 
 use super::Session;
 use super::device::SLACK;
-use super::leftovers::MARK;
 use super::manifest::Manifest;
 use super::settle::tolerate;
 use super::work::Work;
@@ -20,7 +19,7 @@ use crate::experiment::{
 };
 use crate::failure::{Failure, OrFailure as _};
 use crate::notebook::make_way;
-use crate::runner::{self, Execution, Report, RunnerError};
+use crate::runner::{self, Execution, MARK, Report, RunnerError};
 use crate::scorer::{self, Part};
 use crate::task::{Places, expand, expand_paths};
 

@@ -229,9 +229,18 @@ fn rules(code: Code, guards: Guards) -> Result<Rules, BackendError> {
     rules.insert(libc::SYS_clone, NAMESPACES.iter().map(namespace).collect::<Result<_, _>>()?);
     rules.insert(libc::SYS_socketpair, pairs()?);
     rules.insert(libc::SYS_ioctl, requests(code)?);
-    // Limits of others.
-    rules.insert(libc::SYS_prlimit64, vec![rule(&[(0, SeccompCmpOp::Ne, 0)])?]);
+    // Limits of others, and the one by which a leftover is known.
+    rules.insert(libc::SYS_prlimit64, vec![rule(&[(0, SeccompCmpOp::Ne, 0)])?, unmarking()?]);
+    let marks = libc::RLIMIT_LOCKS.into();
+    rules.insert(libc::SYS_setrlimit, vec![rule(&[(0, SeccompCmpOp::Eq, marks)])?]);
     Ok(rules)
+}
+
+/// Setting it; asking for it has no new value.
+fn unmarking() -> Result<SeccompRule, BackendError> {
+    let (word, pointer) = (SeccompCmpArgLen::Dword, SeccompCmpArgLen::Qword);
+    let marks = SeccompCondition::new(1, word, SeccompCmpOp::Eq, libc::RLIMIT_LOCKS.into())?;
+    SeccompRule::new(vec![marks, SeccompCondition::new(2, pointer, SeccompCmpOp::Ne, 0)?])
 }
 
 fn modes(guards: Guards) -> Result<Rules, BackendError> {
