@@ -54,6 +54,8 @@ pub enum Cause {
     TooMuchWritten,
     /// The loss became NaN or infinite.
     NotFinite,
+    /// The device's memory ran out, as the program says.
+    DeviceOutOfMemory,
     /// The device failed, not the candidate: it never counts against the idea.
     DeviceFault,
 }
@@ -67,6 +69,7 @@ impl Cause {
             Self::FileTooLarge => "a file grew too large",
             Self::TooMuchWritten => "too much was written",
             Self::NotFinite => "the loss became NaN or infinite",
+            Self::DeviceOutOfMemory => "out of the device's memory",
             Self::DeviceFault => "the device failed",
         }
     }
@@ -78,7 +81,7 @@ impl Cause {
             | Self::TooManyProcesses
             | Self::FileTooLarge
             | Self::TooMuchWritten => true,
-            Self::NotFinite | Self::DeviceFault => false,
+            Self::NotFinite | Self::DeviceOutOfMemory | Self::DeviceFault => false,
         }
     }
 }

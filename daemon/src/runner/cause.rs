@@ -20,6 +20,11 @@ const DEVICE_FAULTS: [&str; 7] = [
     "no CUDA-capable device",
 ];
 
+/// Words of libtorch and of the driver when a device has no memory left: no run starts where another
+/// program holds it, so this is the candidate's own doing.
+const DEVICE_FULL: [&str; 3] =
+    ["CUDA out of memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED"];
+
 /// What was seen of a run that did not exit with 0.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Evidence<'a> {
@@ -31,7 +36,7 @@ pub(super) struct Evidence<'a> {
     pub breach: Option<Cause>,
     /// Kills for memory within its own control group.
     pub group_oom_kills: u64,
-    /// Kills for memory on the whole machine while it ran.
+    /// Kills for memory on the whole machine while it ran, where its own are not counted.
     pub machine_oom_kills: u64,
     /// Forks that its control group refused.
     pub refused_forks: u64,
@@ -51,14 +56,15 @@ pub(super) fn cause(seen: &Evidence<'_>) -> Option<Cause> {
         (seen.signal == Some(Signal::SIGXFSZ as i32), Cause::FileTooLarge),
         (code(exit::NOT_FINITE), Cause::NotFinite),
         (code(exit::CANARY), Cause::DeviceFault),
-        (names_a_device_fault(seen.tail), Cause::DeviceFault),
+        (says_any_of(&DEVICE_FAULTS, seen.tail), Cause::DeviceFault),
+        (says_any_of(&DEVICE_FULL, seen.tail), Cause::DeviceOutOfMemory),
     ];
     seen.breach.or_else(|| holds.iter().find(|(holds, _)| *holds).map(|(_, cause)| *cause))
 }
 
-fn names_a_device_fault(tail: &str) -> bool {
+fn says_any_of(words: &[&str], tail: &str) -> bool {
     let mut last = tail.lines().rev().take(LAST_LINES);
-    last.any(|line| DEVICE_FAULTS.iter().any(|fault| line.contains(fault)))
+    last.any(|line| words.iter().any(|words| line.contains(words)))
 }
 
 #[cfg(test)]
@@ -101,7 +107,12 @@ mod tests {
             (said("CUDA error: device not ready"), Some(Cause::DeviceFault)),
             (said("no CUDA-capable device is detected"), Some(Cause::DeviceFault)),
             (said("CUDA error: an illegal memory access was encountered"), None),
-            (said("CUDA out of memory"), None),
+            (
+                said("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 8.00 GiB."),
+                Some(Cause::DeviceOutOfMemory),
+            ),
+            (said("CUDA error: out of memory"), Some(Cause::DeviceOutOfMemory)),
+            (said("data: no room: out of memory"), None),
             (said(&early), None),
         ] {
             assert_eq!(cause(&seen), expected, "{seen:?}");

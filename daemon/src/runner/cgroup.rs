@@ -141,6 +141,11 @@ impl Group {
         self.memory.as_ref().map_or(0, |memory| counter(&events(memory), "oom_kill"))
     }
 
+    /// Whether they are counted here.
+    pub(super) fn counts_oom_kills(&self) -> bool {
+        self.memory.is_some()
+    }
+
     /// Forks that were refused for the limit of processes.
     pub(super) fn refused_forks(&self) -> u64 {
         self.pids.as_ref().map_or(0, |group| counter(&read(&group.join("pids.events")), "max"))
@@ -231,6 +236,17 @@ fn own_directory(controller: Option<&str>) -> Option<PathBuf> {
     let own = directory(&read(Path::new(MOUNTS)), &read(Path::new(MEMBERSHIP)), controller)?;
     let in_leaf = own.file_name().is_some_and(|name| name == OWN_LEAF);
     Some(if in_leaf { own.parent()?.to_owned() } else { own })
+}
+
+/// What this process's groups of both versions, and those above them, may use of memory, in bytes.
+pub(super) fn memory_limits() -> Vec<u64> {
+    let own = [(None, "memory.max"), (Some("memory"), "memory.limit_in_bytes")];
+    let places = own.map(|(controller, file)| Some((own_directory(controller)?, file)));
+    let limits = |(own, file): (PathBuf, &str)| {
+        let limit = |group: &Path| read(&group.join(file)).trim().parse().ok();
+        own.ancestors().filter_map(limit).collect::<Vec<u64>>()
+    };
+    places.into_iter().flatten().flat_map(limits).collect()
 }
 
 /// `… ROOT MOUNTPOINT … - TYPE SOURCE OPTIONS` and `ID:CONTROLLERS:PATH`: proc_pid_mountinfo(5),

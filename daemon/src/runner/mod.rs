@@ -33,6 +33,7 @@ mod limits;
 mod lines;
 mod lock;
 mod mark;
+mod memory;
 mod processes;
 mod seal;
 mod start;
@@ -49,6 +50,7 @@ pub use init::contained;
 pub use limits::ResourceLimits;
 pub use lock::{FileLock, LockError, SignalError, is_held, signal};
 pub use mark::MARK;
+pub use memory::usual_memory_bytes;
 pub use processes::end_leftovers;
 pub use seal::{Seal, Unsealed};
 pub use suspend::Taint;
@@ -342,7 +344,12 @@ impl Run<'_> {
             signal: status.and_then(|status| status.signal()),
             breach: ending.breach(),
             group_oom_kills: group.oom_kills(),
-            machine_oom_kills: machine_oom_kills().saturating_sub(begun.oom_kills),
+            // Of a run with a group for its memory that one knows, and no other program is mistaken
+            // for it.
+            machine_oom_kills: match group.counts_oom_kills() {
+                true => 0,
+                false => machine_oom_kills().saturating_sub(begun.oom_kills),
+            },
             refused_forks: group.refused_forks(),
             tail: &tail,
         };

@@ -14,7 +14,7 @@ pub struct Runs {
     pub unsealed: bool,
     /// The user that runs are, when the daemon is root and one is asked for.
     pub run_as: Option<u32>,
-    /// Main memory of all processes of a run, in bytes.
+    /// Main memory of all processes of a run, in bytes, when not the usual.
     pub memory_bytes: Option<u64>,
     /// Processes and threads of a run.
     pub processes: Option<u64>,
