@@ -109,6 +109,9 @@ pub struct RunFlags {
     /// Pause when the session's files have grown this large
     #[arg(long, value_name = "GIB", allow_negative_numbers = true)]
     pub max_disk_gib: Option<f64>,
+    /// Forget what the session might spend by earlier starts; what this one names holds
+    #[arg(long)]
+    pub no_caps: bool,
 }
 
 /// Commands beside the loop.

@@ -106,7 +106,7 @@ fn session(status: u8, ready: impl FnOnce(&Path, &mut Command)) -> Output {
     program(&directory.path().join("dfr-daemon"), &text);
     let mut command = Command::new(at);
     command.arg("--seed=1").env("DFR_TAG", "t").current_dir(directory.path());
-    command.env_remove("DFR_STATE_DIR").env_remove("DFR_REPO");
+    command.env_remove("DFR_STATE_DIR").env_remove("DFR_REPO").env_remove("DFR_CONFIG");
     ready(directory.path(), &mut command);
     command.output().unwrap()
 }
@@ -114,9 +114,9 @@ fn session(status: u8, ready: impl FnOnce(&Path, &mut Command)) -> Output {
 #[test]
 fn a_session_that_is_there_goes_on_and_another_is_started() {
     for (status, arguments) in [
-        (exit::OK, "--resume --seed=1\n"),
-        (exit::CONFIGURATION, "--seed=1\n"),
-        (exit::OUTSIDE, "--resume --seed=1\n"),
+        (exit::OK, "--resume --unattended --seed=1\n"),
+        (exit::CONFIGURATION, "--unattended --seed=1\n"),
+        (exit::OUTSIDE, "--resume --unattended --seed=1\n"),
     ] {
         let started = session(status, |_, _| ());
         assert!(started.status.success());
@@ -130,13 +130,32 @@ fn a_session_that_is_there_goes_on_and_another_is_started() {
 }
 
 #[test]
+fn a_sessions_own_file_of_settings_is_named_where_it_is() {
+    for (there, arguments) in [
+        (true, "--resume --config my session.toml --unattended --seed=1\n"),
+        (false, "--resume --unattended --seed=1\n"),
+    ] {
+        let started = session(exit::OK, |directory, command| {
+            command.env("DFR_CONFIG", "my session.toml");
+            if there {
+                fs::write(directory.join("my session.toml"), "max_hours = 1\n").unwrap();
+            }
+        });
+        assert_eq!(said(&started), arguments);
+    }
+    assert!(unit().contains("\nEnvironment=DFR_CONFIG=/etc/dfr/%i.toml\n"));
+}
+
+#[test]
 fn a_session_whose_ledger_is_lost_goes_on_from_its_journal() {
     for (state, variable, value) in [
         ("state", "DFR_TAG", "t"),
         ("repo/state", "DFR_REPO", "repo"),
         ("elsewhere", "DFR_STATE_DIR", "elsewhere"),
     ] {
-        for (tag, arguments) in [("t", "--resume --seed=1\n"), ("u", "--seed=1\n")] {
+        for (tag, arguments) in
+            [("t", "--resume --unattended --seed=1\n"), ("u", "--unattended --seed=1\n")]
+        {
             let started = session(exit::CONFIGURATION, |directory, command| {
                 let session = directory.join(state).join(tag);
                 fs::create_dir_all(&session).unwrap();

@@ -33,11 +33,12 @@ fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().or_outside()?;
     let Some(command) = arguments.command else {
-        if arguments.run.unattended {
+        let settings = Settings::resolve(&arguments.places, &arguments.run, &environment);
+        let settings = settings.map_err(classify)?;
+        if settings.unattended {
             refuse_unattended(&arguments, &environment)?;
         }
-        let settings = Settings::resolve(&arguments.places, &arguments.run, &environment);
-        let level = runtime.block_on(supervisor::run(settings.map_err(classify)?))?;
+        let level = runtime.block_on(supervisor::run(settings))?;
         return Ok(if level == StopLevel::Now { exit::INTERRUPTED } else { exit::OK });
     };
     let style = if std::io::stdout().is_terminal() { Style::COLOUR } else { Style::PLAIN };
@@ -80,7 +81,7 @@ fn told(told: supervisor::Told) -> (String, u8) {
 fn refuse_unattended(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
     let asked = doctor::Asked { places: &arguments.places, flags: &arguments.run, environment };
     let Some(lacks) = report::refuse_unattended(&doctor::checkup(asked)?) else { return Ok(()) };
-    let error = anyhow::anyhow!("this machine is not fit for --unattended: {lacks}");
+    let error = anyhow::anyhow!("this is not fit for --unattended: {lacks}");
     Err(Failure::new(Kind::Configuration, error).hint("dfr-daemon doctor says what helps"))
 }
 

@@ -297,6 +297,7 @@ impl Candidate {
             | Entry::Abandoned { .. }
             | Entry::Resumed { .. }
             | Entry::Tested { .. }
+            | Entry::Capped { .. }
             | Entry::Diverged { .. }
             | Entry::Paused { .. }
             | Entry::Tried { .. }

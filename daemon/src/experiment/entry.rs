@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Phase, RunOutcome, Verdict};
+use super::{Caps, Phase, RunOutcome, Verdict};
 use crate::tier::Tier;
 
 /// What happened in an experiment.
@@ -201,6 +201,11 @@ pub enum Entry {
         /// For how long.
         seconds: f64,
     },
+    /// Not of one experiment: a start named what the session may spend from now on.
+    Capped {
+        /// The caps in force, those of earlier starts included.
+        caps: Caps,
+    },
     /// Not of one experiment: somebody else moved the branch.
     Diverged {
         /// Where it stands now (full object id).
@@ -357,6 +362,7 @@ impl Entry {
             self,
             Self::Resumed { .. }
                 | Self::Tested { .. }
+                | Self::Capped { .. }
                 | Self::Diverged { .. }
                 | Self::Paused { .. }
                 | Self::Tried { .. }

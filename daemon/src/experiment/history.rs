@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::candidate::{Candidate, Next, Step};
-use super::{DeviceState, Entry, Notes, Pause, Phase, Purpose, SourceScore, Usage, Verdict};
+use super::{
+    Caps, DeviceState, Entry, Notes, Pause, Phase, Purpose, SourceScore, Usage, Verdict,
+};
 use crate::tier::Tier;
 
 /// One decided experiment: a row of results.tsv and everything people ask about it.
@@ -79,6 +81,8 @@ pub struct History {
     pub lived_s: f64,
     /// The last heartbeat of them that is counted in it: its wall time, milliseconds since 1970.
     pub sign_ms: Option<i64>,
+    /// What the session may spend, as the last start that named it did.
+    pub caps: Caps,
     /// Where somebody else moved the branch (full object id), until that commit is the incumbent.
     pub diverged: Option<String>,
     /// Whether the machine itself is in doubt.
@@ -262,6 +266,7 @@ impl History {
             }
             // It is device time, which every entry that tells any adds to.
             Entry::Tested { .. } => {}
+            Entry::Capped { caps } => self.caps = *caps,
             Entry::Diverged { tip } => {
                 let in_hand = self.in_hand.as_ref().and_then(|candidate| candidate.commit.as_ref());
                 let is_back =

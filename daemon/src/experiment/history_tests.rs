@@ -82,6 +82,7 @@ fn of_the_session() -> Vec<Entry> {
     vec![
         Entry::Resumed { lived_s: 5.0, device_s: 2.0, sign_ms: None },
         Entry::Tested { what: "smoke".into(), seconds: 4.0 },
+        Entry::Capped { caps: Caps { usd: Some(5.0), ..Caps::default() } },
         Entry::Diverged { tip: "t".into() },
         Entry::Paused { cause: Pause::Disk, why: "full".into(), seconds: 1.0 },
         Entry::Device { known: DeviceState::default() },

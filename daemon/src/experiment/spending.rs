@@ -3,10 +3,15 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::History;
 
+const BYTES_PER_GIB: f64 = (1u64 << 30) as f64;
+
 /// The most that a session may spend; what is not named has no cap.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Caps {
     /// US dollars for the model.
     pub usd: Option<f64>,
@@ -90,6 +95,18 @@ impl Spent {
 }
 
 impl Caps {
+    /// These, and of those that are not named the others'.
+    #[must_use]
+    pub fn or(self, others: Self) -> Self {
+        Self {
+            usd: self.usd.or(others.usd),
+            tokens: self.tokens.or(others.tokens),
+            device: self.device.or(others.device),
+            lived: self.lived.or(others.lived),
+            disk_bytes: self.disk_bytes.or(others.disk_bytes),
+        }
+    }
+
     /// The cap that keeps anything from being built or trained, if one does: whatever was paid for the
     /// answer is kept until it is raised.
     pub fn closed_to_runs(self, spent: Spent) -> Option<Cap> {
@@ -110,9 +127,40 @@ impl Caps {
     }
 }
 
+impl fmt::Display for Caps {
+    /// As the flags that say the same.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hours = |cap: Option<Duration>| cap.map(|cap| cap.as_secs_f64() / 3600.0);
+        let gib = self.disk_bytes.map(|bytes| bytes as f64 / BYTES_PER_GIB);
+        let named = [
+            (Cap::Usd, self.usd),
+            (Cap::Tokens, self.tokens.map(|tokens| tokens as f64)),
+            (Cap::Device, hours(self.device)),
+            (Cap::Lived, hours(self.lived)),
+            (Cap::Disk, gib),
+        ];
+        let told =
+            named.iter().filter_map(|(cap, most)| Some(format!("{} {}", cap.flag(), (*most)?)));
+        let told: Vec<_> = told.collect();
+        f.write_str(if told.is_empty() { "without a cap" } else { "" })?;
+        f.write_str(&told.join(" "))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn caps_that_are_not_named_are_the_earlier_ones_and_are_told_as_flags() {
+        let earlier = Caps { usd: Some(2.5), tokens: Some(100), ..Caps::default() };
+        let hours = Some(Duration::from_secs(5400));
+        let named = Caps { tokens: Some(200), device: hours, ..Caps::default() };
+        let both = named.or(earlier);
+        assert_eq!(both, Caps { usd: Some(2.5), ..named });
+        assert_eq!(both.to_string(), "--max-usd 2.5 --max-tokens 200 --max-gpu-hours 1.5");
+        assert_eq!(Caps::default().to_string(), "without a cap");
+    }
 
     #[test]
     fn a_cap_is_reached_by_its_own_spending_alone() {

@@ -107,6 +107,7 @@ fn told(entry: &Entry) -> String {
         Entry::Abandoned { reason } => format!("abandoned: {reason}"),
         Entry::Resumed { .. } => "a daemon took the session up again".to_owned(),
         Entry::Tested { what, seconds } => format!("{what} was on the device for {seconds:.1} s"),
+        Entry::Capped { caps } => format!("the session may spend: {caps}"),
         Entry::Diverged { tip } => format!("somebody else moved the branch to {}", short(tip)),
         Entry::Tried { usage, .. } => {
             format!("the endpoint was tried with {} tokens", usage.prompt_tokens)

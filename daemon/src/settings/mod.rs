@@ -101,8 +101,10 @@ pub struct Settings {
     pub seed: Option<u64>,
     /// Time between TERM and KILL.
     pub grace: Duration,
-    /// What the session may spend.
+    /// What the session may spend, as far as this start says.
     pub caps: Caps,
+    /// Forget what earlier starts said of that.
+    pub no_caps: bool,
     /// What a run may use and how it is kept together.
     pub runs: Runs,
     /// Free space below which nothing new is started, in MiB, when not the usual.
@@ -169,6 +171,7 @@ struct File {
     floor_mib: Option<u64>,
     ballast_mib: Option<u64>,
     backup_every: Option<u32>,
+    unattended: bool,
 }
 
 /// What is missing or cannot be understood.
@@ -330,10 +333,11 @@ impl Settings {
             seed: flags.seed.or(env.number("DFR_SEED")?).or(file.seed),
             grace: seconds("grace_s", env.number("DFR_GRACE_S")?.or(file.grace_s), 10)?,
             caps,
+            no_caps: flags.no_caps,
             runs: runs::resolve(flags, env, &file)?,
             floor_mib: file.floor_mib,
             ballast_mib: env.number("DFR_BALLAST_MIB")?.or(file.ballast_mib),
-            unattended: flags.unattended,
+            unattended: flags.unattended || file.unattended,
             backup_every: within("backup_every", file.backup_every, u32::MAX)?
                 .unwrap_or(BACKUP_EVERY),
             visible_gpus: env.get("CUDA_VISIBLE_DEVICES"),

@@ -13,7 +13,7 @@ use tracing::{Instrument as _, debug, info, info_span, warn};
 use crate::clock;
 use crate::disk::Ballast;
 use crate::experiment::{
-    Effect, Entry, History, Phase, Purpose, Rules, Situation, StopLevel, Verdict, next,
+    Caps, Effect, Entry, History, Phase, Purpose, Rules, Situation, Spent, StopLevel, Verdict, next,
 };
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::Ledger;
@@ -167,6 +167,7 @@ impl Session {
         }
         self.pulse.begin(&self.ledger, self.id);
         self.charge_unheard().await?;
+        self.record_caps().await?;
         self.clear_unseen().await?;
         self.align().await?;
         if let Some(candidate) = &self.history.in_hand {
@@ -176,6 +177,18 @@ impl Session {
         self.notebook.write(&self.task, &self.history).or_outside()?;
         info!(branch = self.branch(), incumbent = short(&self.incumbent()), "ready");
         Ok(())
+    }
+
+    /// A start that names no cap keeps those that stand in the ledger.
+    async fn record_caps(&mut self) -> Result<(), Failure> {
+        let (caps, before) = (self.rules.caps, self.history.caps);
+        if caps == before {
+            return Ok(());
+        }
+        if before != Caps::default() {
+            warn!("the session may spend {caps}; it was {before}");
+        }
+        self.record(Entry::Capped { caps }).await
     }
 
     async fn run(&mut self) -> Result<StopLevel, Failure> {

@@ -10,11 +10,12 @@ use serde_json::Value;
 use super::checks::Found;
 use super::device::{GPU, Gpus};
 use crate::clock;
-use crate::experiment::{Entry, History, Usage};
+use crate::experiment::{Caps, Entry, History, Usage};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::{Ledger, LedgerError};
+use crate::price::PriceError;
 use crate::session::{NewSession, Session};
-use crate::settings::Settings;
+use crate::settings::{ProposerChoice, Settings};
 use crate::task::Task;
 use crate::terminal::Terminal;
 
@@ -146,6 +147,18 @@ pub(super) async fn begin(
         history.apply(history.current(), &tried, at_ms).or_bug()?;
     }
     Ok((session.id, session.begun.base_commit, history))
+}
+
+/// What a session may spend: what this start names, and of the rest what an earlier one did.
+pub(super) fn caps(settings: &Settings, history: &History) -> Result<Caps, Failure> {
+    let kept = if settings.no_caps { Caps::default() } else { history.caps };
+    let caps = settings.caps.or(kept);
+    match &settings.proposer {
+        ProposerChoice::Llm { model, .. } if caps.usd.is_some() && settings.price.is_none() => {
+            Err(PriceError::Unknown { model: model.clone() }).or_configuration()
+        }
+        _ => Ok(caps),
+    }
 }
 
 /// The data that a session goes on with must be those it began with.

@@ -92,6 +92,7 @@ pub(super) async fn prepare(
         }
     };
     gpus.recall(&history.device);
+    let caps = opening::caps(&settings, &history)?;
     let ballast = Ballast::new(
         notebook.ballast(),
         settings.ballast_mib.map_or(BALLAST_BYTES, |mib| mib << 20),
@@ -107,13 +108,22 @@ pub(super) async fn prepare(
         tag = found.tag,
         task = found.terms.task.name,
         proposer = found.proposer.name(),
+        may_spend = %caps,
         "session"
     );
     if let Some(error) = &found.out {
         error!(%error, "the endpoint gives no answer; it is waited for");
     }
-    let tier = containment.tier().as_str();
-    info!(tier, sealed = !settings.runs.unsealed, "runs are contained");
+    let resources = ResourceLimits {
+        memory_bytes: settings.runs.memory_bytes.or_else(runner::usual_memory_bytes),
+        processes: settings.runs.processes,
+        file_bytes: settings.runs.file_bytes,
+        directory_bytes: settings.runs.directory_bytes,
+        free_bytes: None,
+    };
+    let (tier, sealed) = (containment.tier().as_str(), !settings.runs.unsealed);
+    let memory_mib = resources.memory_bytes.map(|bytes| bytes >> 20);
+    info!(tier, sealed, memory_mib, "runs are contained");
     if settings.runs.unsealed {
         warn!("UNSEALED: candidates can read the labels that they are scored on");
     }
@@ -124,14 +134,7 @@ pub(super) async fn prepare(
         crash_limit: settings.crash_limit,
         holdout: found.terms.task.score.holdout.is_some(),
         max_experiments: settings.max_experiments,
-        caps: settings.caps,
-    };
-    let resources = ResourceLimits {
-        memory_bytes: settings.runs.memory_bytes,
-        processes: settings.runs.processes,
-        file_bytes: settings.runs.file_bytes,
-        directory_bytes: settings.runs.directory_bytes,
-        free_bytes: None,
+        caps,
     };
     Ok(Session {
         settings,

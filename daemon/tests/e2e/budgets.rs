@@ -256,6 +256,35 @@ fn bytes_on_the_disk() {
 }
 
 #[test]
+fn a_cap_holds_at_every_start_until_one_says_otherwise() {
+    let environment = TestEnvironment::new();
+    let flag = "--max-gpu-hours";
+    pauses(&environment, &mut environment.session(&[flag, "0.0000001"]), flag);
+    pauses(&environment, &mut environment.session(&["--resume"]), flag);
+    let tokens = ["--resume", "--max-tokens", "1000000"];
+    pauses(&environment, &mut environment.session(&tokens), flag);
+    let free = ["--resume", "--no-caps", "--max-experiments", "2"];
+    let told = "the session may spend without a cap; it was --max-tokens 1000000 --max-gpu-hours";
+    environment.run(&mut environment.session(&free)).code(0).says(&[told]);
+    assert_eq!(environment.rows().len(), 2);
+    let more = ["--resume", "--max-experiments", "3"];
+    environment.run(&mut environment.session(&more)).code(0).says(&["without a cap"]);
+}
+
+#[test]
+fn a_cap_on_dollars_that_is_kept_needs_its_price() {
+    let environment = TestEnvironment::new();
+    environment.write("repo/dfr.toml", PRICES);
+    let server = Server::start([Answer::text("Nice weather.")]);
+    let first = ["--max-usd", "1.2"];
+    pauses(&environment, &mut asking(&environment, &server, &first), "--max-usd");
+    environment.write("repo/dfr.toml", "");
+    let ended = environment.run(&mut asking(&environment, &server, &["--resume"]));
+    ended.code(3).says(&["[prices.\"m\"]"]);
+    server.finish();
+}
+
+#[test]
 fn hours_that_a_build_uses_up_leave_none_for_the_training() {
     let environment = TestEnvironment::new();
     let fake = env!("CARGO_BIN_EXE_fake-trainer");

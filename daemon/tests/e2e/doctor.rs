@@ -115,8 +115,30 @@ fn the_tier_that_is_asked_for_holds_the_runs() {
     let environment = TestEnvironment::new();
     let forced = ["--containment", "container", "--max-experiments", "1"];
     let mut session = environment.session(&forced);
-    environment.run(&mut session).code(0).says(&["runs are contained", "container"]);
+    environment.run(&mut session).code(0).says(&["runs are contained", "container", "memory_mib="]);
     assert_eq!(environment.verdicts(), ["keep"]);
+}
+
+/// A session whose runs are in sandboxes.
+fn sealed(environment: &TestEnvironment, arguments: &[&str]) -> Command {
+    let mut command = environment.daemon(&["--tag", "t", "--proposer", "playbook"]);
+    command.arg("--task").arg(environment.path("task.toml")).args(arguments);
+    command
+}
+
+#[test]
+fn a_loop_that_nobody_watches_is_not_unsealed_and_the_file_may_say_that_it_is_one() {
+    let environment = TestEnvironment::new();
+    let ended = doctor(&environment, &["--proposer", "playbook", "--unsealed"]);
+    assert!(row(&ended, "unsealed").contains("missing"), "{ended:#?}");
+    ended.code(3);
+    let refused = ["not fit for --unattended", "unsealed (as asked)"];
+    let one = ["--max-experiments", "1"];
+    let flag = [&one[..], &["--unattended"]].concat();
+    environment.run(&mut environment.session(&flag)).code(3).says(&refused);
+    environment.write("repo/dfr.toml", "unattended = true\n");
+    environment.run(&mut environment.session(&one)).code(3).says(&refused);
+    environment.assert_nothing_created();
 }
 
 #[test]
@@ -124,7 +146,7 @@ fn a_loop_that_nobody_watches_starts_only_where_nothing_is_missing() {
     let environment = TestEnvironment::new();
     let one = ["--unattended", "--max-experiments", "1"];
     let lost = Driver::new(LOST);
-    let mut session = environment.session(&one);
+    let mut session = sealed(&environment, &one);
     let ended = environment.run(session.env("DFR_NVML", lost.library()));
     ended.code(3).says(&["not fit for --unattended", "gpu (0 NVIDIA Fake"]);
     environment.assert_nothing_created();
@@ -132,7 +154,7 @@ fn a_loop_that_nobody_watches_starts_only_where_nothing_is_missing() {
     let mut checkup = environment.daemon(&["doctor", "--proposer", "playbook", "--task"]);
     checkup.arg(environment.path("task.toml")).env("DFR_NVML", lost.library());
     let fit = environment.run(&mut checkup).out.ends_with("unattended: yes\n");
-    let mut session = environment.session(&one);
+    let mut session = sealed(&environment, &one);
     let ended = environment.run(session.env("DFR_NVML", lost.library()));
     ended.code(if fit { 0 } else { 3 });
     assert_eq!(environment.rows().len(), usize::from(fit));

@@ -2,6 +2,7 @@
 
 use crate::report::{Containment, Finding, Tier as Told};
 use crate::runner::{self, Capabilities, RunUser, Seal, Unsealed, Version};
+use crate::settings::Runs;
 use crate::tier::Tier;
 
 /// What the machine allows, and the tier that a loop would have: the one asked for, or the best.
@@ -30,6 +31,13 @@ pub(super) fn asked(capabilities: &Capabilities, forced: Option<Tier>) -> Vec<Fi
         Err(error) => Finding::missing("containment", tier.as_str(), error.to_string()),
     };
     forced.map(judge).into_iter().collect()
+}
+
+/// That somebody wants to go without one.
+pub(super) fn unsealed(runs: &Runs) -> Option<Finding> {
+    let meaning = "leave --unsealed out where nobody watches: candidates can read the labels that \
+        they are scored on";
+    runs.unsealed.then(|| Finding::missing("unsealed", "as asked", meaning))
 }
 
 fn named(version: Version) -> &'static str {

@@ -32,10 +32,11 @@ pub(super) fn checkup(asked: Asked) -> Result<Checkup, Failure> {
     let capabilities = runner::capabilities(user);
     let forced = runs.containment;
     let containment = containment::found(&capabilities, forced);
-    let findings: [Vec<Finding>; 7] = [
+    let findings: [Vec<Finding>; 8] = [
         containment::asked(&capabilities, forced),
         containment.findings(),
         containment::others(&capabilities, forced),
+        containment::unsealed(&runs).into_iter().collect(),
         machine::findings(asked.environment),
         gpu::findings(asked.environment),
         places::findings(&locations),
