@@ -1,19 +1,26 @@
-//! Every way of a trainer to get away, in both tiers; and a daemon that is killed in the middle.
+//! Every way of a trainer to get away, in both tiers, sealed where the machine can; and a daemon that
+//! is killed in the middle. The tier *container* is tried as it is on most rented machines: without
+//! control groups. Whatever descended from this process is looked for afterwards by its number.
 //!
 //! `RUNAWAY_TIMES=20` (`make runaway`) runs each that often, measures, and writes a report.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use dfr_daemon::experiment::{Cause, RunOutcome, StopLevel};
 use dfr_daemon::runner::{
-    self, Capabilities, Containment, Execution, Live, Report, ResourceLimits,
+    self, Capabilities, Containment, Execution, Live, MARK, Report, ResourceLimits, RunUser,
+    prepare_writable,
 };
+use dfr_daemon::sandbox::{Code, Sandbox};
 use dfr_daemon::tier::Tier;
 use report::{Goal, Row};
 use tempfile::TempDir;
@@ -55,7 +62,8 @@ enum Ends {
     Well,
     Late,
     Crashed,
-    /// Killing its parent is possible only where that one is not the first of a namespace.
+    /// Killing its parent is possible only where that one is neither the first of a namespace nor out of
+    /// the reach of a sandbox.
     LateOrCrashed,
 }
 
@@ -76,23 +84,31 @@ impl Mode {
         self.recipe.lines().next().unwrap_or_default().trim_start_matches("mode = ")
     }
 
-    fn is_told_rightly(&self, tier: Tier, outcome: &RunOutcome) -> bool {
+    fn is_told_rightly(&self, containment: &Containment, outcome: &RunOutcome) -> bool {
         match (self.ends, outcome) {
             (Ends::Well, RunOutcome::Finished) | (Ends::Late, RunOutcome::TimedOut) => true,
-            (Ends::LateOrCrashed, RunOutcome::TimedOut) => tier == Tier::Full,
+            (Ends::LateOrCrashed, RunOutcome::TimedOut) => !reaches_its_init(containment),
             (Ends::LateOrCrashed, RunOutcome::Crashed { signal, cause, .. }) => {
-                tier == Tier::Container && *signal == Some(9) && cause.is_none()
+                reaches_its_init(containment) && *signal == Some(9) && cause.is_none()
             }
-            (Ends::Crashed, RunOutcome::Crashed { cause, .. }) => *cause == (self.label)(tier),
+            (Ends::Crashed, RunOutcome::Crashed { cause, .. }) => {
+                *cause == (self.label)(containment.tier())
+            }
             _ => false,
         }
     }
+}
+
+fn reaches_its_init(containment: &Containment) -> bool {
+    let is_kept_in = containment.seals().is_ok_and(|seal| seal.signals.is_some());
+    containment.tier() == Tier::Container && !is_kept_in
 }
 
 const MODES: [Mode; 14] = [
     Mode::new("mode = hang", Ends::Late),
     Mode::new("mode = ignore-term", Ends::Late),
     Mode::new("mode = setsid-orphan", Ends::Well),
+    Mode::new("mode = bare-orphan", Ends::Well),
     Mode::new("mode = kill-init", Ends::LateOrCrashed),
     Mode::new("mode = stop-init", Ends::Late),
     Mode::new("mode = flood\nflood_mib = 64", Ends::Well),
@@ -106,6 +122,8 @@ const MODES: [Mode; 14] = [
     Mode::caused("mode = device-fault", |_| Some(Cause::DeviceFault)),
 ];
 
+const TRAINER: &str = env!("CARGO_BIN_EXE_fake-trainer");
+
 /// One trainer in a directory of its own, which is also its mark.
 struct Stage {
     directory: TempDir,
@@ -115,7 +133,12 @@ impl Stage {
     fn new(recipe: &str) -> Self {
         let directory = TempDir::new().unwrap();
         fs::write(directory.path().join("recipe"), recipe).unwrap();
+        fs::create_dir(directory.path().join("run")).unwrap();
         Self { directory }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().canonicalize().unwrap().join(name)
     }
 
     fn mark(&self) -> String {
@@ -123,18 +146,26 @@ impl Stage {
     }
 
     fn argv(&self) -> Vec<String> {
-        let [trainer, step] = [env!("CARGO_BIN_EXE_fake-trainer"), "train"].map(str::to_owned);
-        vec![trainer, step, format!("{}/recipe", self.mark()), self.mark()]
+        let places = ["recipe", "run"].map(|name| self.path(name).display().to_string());
+        [TRAINER, "train"].map(str::to_owned).into_iter().chain(places).collect()
+    }
+
+    /// What a candidate's training may see, where the tier makes sandboxes here.
+    fn sandbox(&self, containment: &Containment) -> Option<Sandbox> {
+        containment.seals().ok()?;
+        prepare_writable(&self.path("run"), containment).unwrap();
+        let sandbox = Sandbox::system(Code::Candidate).reads(TRAINER).reads(self.path("recipe"));
+        Some(sandbox.writes(self.path("run")))
     }
 
     async fn run(&self, containment: &Containment, deadline: Duration, grace: Duration) -> Report {
         let path = "/usr/local/bin:/usr/bin:/bin".to_owned();
         let execution = Execution {
             argv: self.argv(),
-            directory: self.directory.path().to_owned(),
+            directory: self.path("run"),
             environment: BTreeMap::from([
                 ("PATH".to_owned(), path),
-                ("DFR_SESSION".to_owned(), self.mark()),
+                (MARK.to_owned(), self.mark()),
             ]),
             log: self.log(),
             started_line: None,
@@ -143,23 +174,94 @@ impl Stage {
             grace,
             limits: LIMITS,
             containment: containment.clone(),
-            sandbox: None,
+            sandbox: self.sandbox(containment),
         };
         let (_sender, stop) = watch::channel(StopLevel::Continue);
         runner::run(&execution, Live::Quiet, stop).await.unwrap()
     }
 
     fn log(&self) -> PathBuf {
-        self.directory.path().join("run.log")
+        self.path("run.log")
     }
 
     /// Processes that carry the mark; the dead that nobody has reaped carry none.
     fn alive(&self) -> usize {
-        let mark = format!("DFR_SESSION={}", self.mark());
+        let mark = format!("{MARK}={}", self.mark());
         let entries = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
         let environments = entries.filter_map(|entry| fs::read(entry.path().join("environ")).ok());
         let has = |text: &Vec<u8>| text.split(|byte| *byte == 0).any(|e| e == mark.as_bytes());
         environments.filter(has).count()
+    }
+}
+
+/// A process by what tells it from a later one of the same number: id, and start in clock ticks since
+/// boot.
+type Process = (i32, u64);
+
+/// Everything that ever descends from this process, looked for all the time.
+struct Descendants {
+    seen: Arc<Mutex<BTreeSet<Process>>>,
+    is_over: Arc<AtomicBool>,
+    looking: JoinHandle<()>,
+}
+
+impl Descendants {
+    fn watch() -> Self {
+        let seen: Arc<Mutex<BTreeSet<Process>>> = Arc::default();
+        let is_over: Arc<AtomicBool> = Arc::default();
+        let (found, until) = (Arc::clone(&seen), Arc::clone(&is_over));
+        let looking = std::thread::spawn(move || {
+            while !until.load(Ordering::Relaxed) {
+                found.lock().unwrap().extend(descendants());
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        Self { seen, is_over, looking }
+    }
+
+    /// How many of them are there still, wherever they went.
+    fn left(&self) -> usize {
+        left(&self.seen.lock().unwrap())
+    }
+
+    fn end(self) -> usize {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.looking.join().unwrap();
+        left(&self.seen.lock().unwrap())
+    }
+}
+
+fn left(seen: &BTreeSet<Process>) -> usize {
+    seen.iter().filter(|(pid, started)| is_alive(*pid, *started)).count()
+}
+
+/// State, parent and start: `pid (any name) state ppid … starttime …`, proc_pid_stat(5).
+fn stat(pid: i32) -> Option<(char, i32, u64)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<_> = stat.rsplit_once(") ")?.1.split(' ').collect();
+    Some((fields[0].chars().next()?, fields[1].parse().ok()?, fields[19].parse().ok()?))
+}
+
+fn is_alive(pid: i32, started: u64) -> bool {
+    stat(pid).is_some_and(|(state, _, then)| then == started && !matches!(state, 'Z' | 'X'))
+}
+
+fn descendants() -> Vec<Process> {
+    let entries = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let table: Vec<_> = pids.filter_map(|pid| Some((pid, stat(pid)?))).collect();
+    let mut known = BTreeSet::from([std::process::id().cast_signed()]);
+    let mut found = Vec::new();
+    loop {
+        let is_new = |(pid, (_, parent, _)): &&(i32, (char, i32, u64))| {
+            known.contains(parent) && !known.contains(pid)
+        };
+        let new: Vec<_> = table.iter().filter(is_new).map(|(pid, (.., at))| (*pid, *at)).collect();
+        if new.is_empty() {
+            return found;
+        }
+        known.extend(new.iter().map(|(pid, _)| *pid));
+        found.extend(new);
     }
 }
 
@@ -184,14 +286,14 @@ impl Tally {
         let mut right = 0;
         for _ in 0..times {
             let before = resident_mib();
-            let stage = Stage::new(mode.recipe);
+            let (stage, descendants) = (Stage::new(mode.recipe), Descendants::watch());
             let report = stage.run(containment, mode.deadline, grace).await;
-            let told = mode.is_told_rightly(tier, &report.outcome);
+            let told = mode.is_told_rightly(containment, &report.outcome);
             right += usize::from(told);
             if !told {
                 eprintln!("{}, {}: {report:?}", mode.name(), tier.as_str());
             }
-            self.survivors += stage.alive();
+            self.survivors += descendants.end().max(stage.alive());
             if report.outcome == RunOutcome::TimedOut {
                 let over = report.elapsed.saturating_sub(mode.deadline);
                 self.overrun_s = self.overrun_s.max(over.as_secs_f64());
@@ -224,7 +326,8 @@ fn resident_mib() -> f64 {
 }
 
 fn machine() -> Capabilities {
-    runner::capabilities_with(Path::new(env!("CARGO_BIN_EXE_dfr-daemon")), None)
+    let user = RunUser::choose(None).unwrap();
+    runner::capabilities_with(Path::new(env!("CARGO_BIN_EXE_dfr-daemon")), user)
 }
 
 fn asked_times() -> Option<usize> {
@@ -240,6 +343,7 @@ async fn no_trainer_gets_away() {
     let mut rows = Vec::new();
     for tier in TIERS {
         let containment = match Containment::choose(Some(tier), &machine) {
+            Ok(containment) if tier == Tier::Container => containment.without_groups(),
             Ok(containment) => containment,
             Err(why) => {
                 println!("skipped: {why}");
@@ -303,7 +407,7 @@ fn killed_daemons(tier: Tier, times: usize) -> Row {
 }
 
 fn survivors_of_a_killed_daemon(tier: Tier, recipe: &str, begun: usize) -> usize {
-    let stage = Stage::new(recipe);
+    let (stage, descendants) = (Stage::new(recipe), Descendants::watch());
     let mut daemon = Command::new(env!("CARGO_BIN_EXE_fake-daemon"))
         .args([tier.as_str(), &stage.mark(), &stage.mark()])
         .args(stage.argv())
@@ -314,8 +418,8 @@ fn survivors_of_a_killed_daemon(tier: Tier, recipe: &str, begun: usize) -> usize
     daemon.kill().unwrap();
     daemon.wait().unwrap();
     assert!(came, "{recipe}: the run never came up to {begun} processes");
-    wait_until(|| stage.alive() == 0);
-    stage.alive()
+    wait_until(|| stage.alive() == 0 && descendants.left() == 0);
+    descendants.end().max(stage.alive())
 }
 
 /// Whether it came to that while there was patience. Seen once is seen: a shell's `sleep` ends, and

@@ -130,6 +130,7 @@ fn train(recipe: &Recipe, run: &str) -> ExitCode {
         "hang-once" if hangs => runaway::hang(),
         "ignore-term" => runaway::ignore_term(),
         "setsid-orphan" => runaway::leave_an_orphan(),
+        "bare-orphan" => runaway::leave_a_bare_orphan(),
         "kill-init" => runaway::signal_init("KILL"),
         "stop-init" => runaway::signal_init("STOP"),
         "fork" => runaway::fork(recipe.number("forks", 300)),

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::process::{CommandExt as _, parent_id};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const IGNORES_TERM: &str = "trap '' TERM; while :; do sleep 1; done";
@@ -25,6 +25,14 @@ pub fn ignore_term() -> ! {
 /// Leaves the session twice, ignores TERM, and holds the pipe.
 pub fn leave_an_orphan() {
     start("setsid", &["setsid", "sh", "-c", IGNORES_TERM]).expect("setsid to start");
+}
+
+/// One that nothing ties to its run: no environment, no directory, no open file of it.
+pub fn leave_a_bare_orphan() {
+    let mut orphan = Command::new("setsid");
+    orphan.args(["setsid", "sh", "-c", IGNORES_TERM]).env_clear().current_dir("/");
+    orphan.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    orphan.spawn().expect("setsid to start");
 }
 
 /// Sends its parent a signal, and leaves an orphan to tell of it.
