@@ -140,10 +140,8 @@ impl Findings {
     pub fn table(&mut self, snapshot: &Snapshot, table: &str, since: Since) {
         let rows: Vec<_> = snapshot.history.decided().cloned().collect();
         let text = |rows: &[Row]| results_tsv(&COLUMNS.map(str::to_owned), rows);
-        let late = snapshot.last().is_some_and(|(at, recorded)| {
-            let is_row = matches!(recorded.entry, Entry::Decided { .. } | Entry::Settled { .. });
-            is_row && since.is_new(at)
-        });
+        let is_last = snapshot.is_decided_last();
+        let late = snapshot.decided_at().is_some_and(|at| is_last && since.is_new(at));
         let fewer = rows.len().saturating_sub(usize::from(late));
         let not_yet = rows.is_empty() && table.is_empty();
         let holds = not_yet || table == text(&rows) || table == text(&rows[..fewer]);

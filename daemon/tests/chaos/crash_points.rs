@@ -31,6 +31,9 @@ pub fn undisturbed() -> Vec<String> {
         "rename repo/state/t/results.tsv",
         "rename repo/.git/refs/heads/autoresearch/t",
         "link repo/.git/refs/dfr/t/exp/1",
+        "fallocate repo/state/ballast",
+        "open repo/state/t/exp/1/program",
+        "rename repo/state/t/holdout.tsv",
         "fsync repo/.git/refs/heads/autoresearch",
     ] {
         let is_there = calls.iter().any(|call| call == expected);
@@ -55,8 +58,8 @@ fn live(night: &mut Night, fault: Fault) -> Life {
 
 /// A crash at one point, a second one, and the end of the session. Gives what was broken, with the
 /// calls at which it crashed.
-fn crash(fault: Fault, second: Fault) -> (i64, Vec<Violation>) {
-    let mut night = Night::new(ANSWERS);
+fn crash(turn: usize, (fault, second): (Fault, Fault)) -> (i64, Vec<Violation>) {
+    let mut night = Night::by_turn(ANSWERS, turn);
     let mut crashes = 0;
     let mut at = Vec::new();
     for fault in [fault, second] {
@@ -81,7 +84,7 @@ fn a_crash_at_every_call_loses_nothing() {
     for point in (1..=points).step_by(if all { 1 } else { points.div_ceil(SHORT) }) {
         let n = u32::try_from(point).unwrap();
         let fault = if rng.random_bool(0.5) { Fault::Kill(n) } else { Fault::KillAfter(n) };
-        let (crashed, mut broken) = crash(fault, Fault::Kill(rng.random_range(1..=SOON)));
+        let (crashed, mut broken) = crash(tried, (fault, Fault::Kill(rng.random_range(1..=SOON))));
         tried += 1;
         crashes += crashed;
         if all && (tried % 25 == 0 || !broken.is_empty()) {

@@ -12,7 +12,8 @@ const ANSWERS: usize = 60;
 /// Points of the short form.
 const SHORT: usize = 8;
 /// Calls that take space.
-const WRITES: [&str; 6] = ["open", "write", "writev", "pwrite", "mkdir", "link"];
+const WRITES: [&str; 8] =
+    ["open", "write", "writev", "pwrite", "copy_file_range", "fallocate", "mkdir", "link"];
 
 /// How a session met a full disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +27,8 @@ enum Met {
 }
 
 /// Fills the disk at a call, frees it once the daemon has said that it waits, and lets it finish.
-fn fill(point: u32) -> (Met, Vec<Violation>) {
-    let mut night = Night::new(ANSWERS);
+fn fill(point: u32, turn: usize) -> (Met, Vec<Violation>) {
+    let mut night = Night::by_turn(ANSWERS, turn);
     let rows = ROWS.to_string();
     let mut session = night.session(&["--max-experiments", &rows]);
     inflict(&night, &mut session, Fault::DiskFull(point));
@@ -79,7 +80,7 @@ fn a_full_disk_pauses_a_session_and_loses_nothing() {
     };
     let (mut met, mut violations) = (Vec::new(), Vec::new());
     for (tried, point) in (1..).zip(&points) {
-        let (how, mut broken) = fill(*point);
+        let (how, mut broken) = fill(*point, tried);
         met.push(how);
         if all && (tried % 25 == 0 || !broken.is_empty()) {
             let first = broken.first().map(ToString::to_string).unwrap_or_default();
@@ -102,8 +103,8 @@ fn a_full_disk_pauses_a_session_and_loses_nothing() {
 #[test]
 fn one_failed_call_loses_nothing() {
     let mut violations = Vec::new();
-    for point in writes(SHORT / 2) {
-        let mut night = Night::new(ANSWERS);
+    for (turn, point) in writes(SHORT / 2).into_iter().enumerate() {
+        let mut night = Night::by_turn(ANSWERS, turn);
         let rows = ROWS.to_string();
         let mut session = night.session(&["--max-experiments", &rows]);
         inflict(&night, &mut session, Fault::Broken(point));

@@ -14,8 +14,9 @@ use crate::environment::Daemon;
 use crate::night::{Life, Night, told};
 use crate::{SEED, number};
 
-/// Kills of one session; then it is finished, and another begins.
+/// Kills of one session, and of one of the short form; then it is finished, and another begins.
 const KILLS_A_NIGHT: u32 = 100;
+const KILLS_A_SHORT_NIGHT: u32 = 6;
 /// Kills between two looks at what takes longer to look at.
 const CLOSE_LOOK: u32 = 25;
 /// Kills of the short form.
@@ -39,17 +40,18 @@ struct Totals {
 fn kills_at_random_moments_lose_nothing() {
     let asked = number("KILLS");
     let kills = asked.unwrap_or(SHORT);
+    let most = if asked.is_some() { KILLS_A_NIGHT } else { KILLS_A_SHORT_NIGHT };
     let begun = Instant::now();
     let totals = Mutex::new(Totals::default());
     let nights = AtomicU32::new(0);
     let take = || {
         let night = nights.fetch_add(1, Ordering::Relaxed);
-        let left = kills.saturating_sub(night * KILLS_A_NIGHT).min(KILLS_A_NIGHT);
+        let left = kills.saturating_sub(night * most).min(most);
         (left > 0).then_some((u64::from(night), left))
     };
     let work = || {
         while let Some((number, kills)) = take() {
-            let done = night(SEED + number, kills);
+            let done = night(number, kills);
             let mut totals = totals.lock().unwrap();
             totals.add(done);
             println!("night {number}: {totals}, {:.0?}", begun.elapsed());
@@ -85,9 +87,9 @@ impl fmt::Display for Totals {
 }
 
 /// One session, killed so many times and then finished.
-fn night(seed: u64, kills: u32) -> Totals {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut night = Night::new(ANSWERS);
+fn night(number: u64, kills: u32) -> Totals {
+    let mut rng = ChaCha8Rng::seed_from_u64(SEED + number);
+    let mut night = Night::by_turn(ANSWERS, usize::try_from(number).unwrap());
     night.finish(1);
     let mut done = 0;
     // Of lives that end by themselves one is enough to fail, and they tell nothing more.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use dfr_daemon::experiment::History;
+use dfr_daemon::experiment::{Entry, History};
 use dfr_daemon::session::Recorded;
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -19,6 +19,17 @@ impl Snapshot {
     /// The commit that the branch stands on between experiments.
     pub fn incumbent(&self) -> String {
         self.history.incumbent().map_or_else(|| self.base.clone(), |row| row.commit.clone())
+    }
+
+    /// The place of the newest verdict.
+    pub fn decided_at(&self) -> Option<usize> {
+        self.entries.iter().rposition(|r| matches!(r.entry, Entry::Decided { .. }))
+    }
+
+    /// Whether nothing was begun after it but what follows from it.
+    pub fn is_decided_last(&self) -> bool {
+        let decided = self.decided_at().map(|at| self.entries[at].experiment);
+        self.last().is_some_and(|(_, newest)| Some(newest.experiment) == decided)
     }
 
     /// The newest entry of an experiment, and its place; what concerns the whole session is none.

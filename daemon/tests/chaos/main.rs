@@ -4,6 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[expect(dead_code, reason = "shared with the end-to-end tests")]
+#[path = "../support/driver.rs"]
+mod driver;
+#[expect(dead_code, reason = "shared with the end-to-end tests")]
 #[path = "../e2e/environment.rs"]
 mod environment;
 #[expect(dead_code, reason = "shared with the end-to-end tests")]
@@ -16,11 +19,14 @@ mod report;
 mod contract;
 mod crash_points;
 mod disk_full;
+mod held;
+mod hold;
 mod kills;
 mod ledger;
 mod night;
 mod repository;
 mod rivals;
+mod runs;
 mod shim;
 mod slot;
 mod tampering;

@@ -1,6 +1,7 @@
 //! A session under attack, and everything that was ever seen of it.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -8,13 +9,16 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::contract::{Findings, Rule, Since, Unrecorded, Violation};
+use crate::driver::{Driver, IDLE};
 use crate::environment::{Daemon, Ended, TestEnvironment};
+use crate::hold::Hold;
 use crate::ledger::{Snapshot, integrity, snapshot};
 use crate::openai::{Answer, Server};
 use crate::repository::{Git, Lock, fsck, locks};
+use crate::runs::Runs;
 use dfr_daemon::session::Recorded;
 
-/// Where every training leaves a line.
+/// What every training opens.
 const RUNS: &str = "runs.txt";
 /// Longest wait for what takes a moment; reached only when something is wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -27,6 +31,9 @@ pub struct Night {
     /// Commits of a human on the branch.
     pub foreign: BTreeSet<String>,
     server: Server,
+    hold: Hold,
+    driver: Driver,
+    runs: Runs,
     entries: Vec<Recorded>,
     locks: BTreeSet<Lock>,
     unrecorded: Unrecorded,
@@ -49,19 +56,30 @@ impl Life {
 }
 
 impl Night {
-    /// An endpoint with so many answers; runs of 20 ms.
+    /// An endpoint with so many answers; runs of 20 ms, held as well as the machine can.
     pub fn new(answers: usize) -> Self {
+        Self::by_turn(answers, 0)
+    }
+
+    /// The same, held in each way of this machine by turns.
+    pub fn by_turn(answers: usize, turn: usize) -> Self {
         let environment = TestEnvironment::new();
-        let counted =
-            format!("[environment]\nFAKE_RUNS = {:?}\n[commands]", environment.path(RUNS));
-        environment.edit("task.toml", ("[commands]", &counted));
+        let runs = Runs::watch(&environment.path(RUNS));
+        let hold = Hold::by_turn(turn);
+        let task = task(&environment.read("task.toml"), &environment.path(RUNS));
+        environment.write("task.toml", &task);
+        environment.write("repo/dfr.toml", "probe_s = 1\n");
         environment.write("repo/lab/recipe.txt", &recipe("ok", 0.60, 0));
         environment.commit_all("short runs");
+        let answer = |at| Answer::text(proposal(at, hold.is_sealed));
         Self {
             environment,
             violations: Vec::new(),
             foreign: BTreeSet::new(),
-            server: Server::start((0..answers).map(|at| Answer::text(proposal(at)))),
+            server: Server::start((0..answers).map(answer)),
+            hold,
+            driver: Driver::new(IDLE),
+            runs,
             entries: Vec::new(),
             locks: BTreeSet::new(),
             unrecorded: Unrecorded::default(),
@@ -70,11 +88,14 @@ impl Night {
 
     /// The command that begins the session, or goes on with it once the ledger knows it.
     pub fn session(&self, arguments: &[&str]) -> Command {
-        let mut session = self.environment.session(&["--proposer", "llm", "--model", "m"]);
-        session.args(arguments);
+        let llm = ["--tag", "t", "--proposer", "llm", "--model", "m"];
+        let mut session = self.environment.daemon(&llm);
+        session.arg("--task").arg(self.environment.path("task.toml"));
+        session.args(self.hold.flags()).args(arguments);
         if matches!(self.snapshot(), Ok(Some(_))) {
             session.arg("--resume");
         }
+        session.env("DFR_NVML", self.driver.library());
         session.env("OPENAI_API_KEY", "sk-chaos").env("OPENAI_BASE_URL", self.server.base_url());
         session
     }
@@ -157,8 +178,7 @@ impl Night {
         findings.branch(snapshot, &git, since);
         findings.candidates_are_reachable(entries, &git);
         findings.chain(snapshot, &git);
-        let ran = self.environment.peek(RUNS).lines().count();
-        let now = Unrecorded::new(entries, self.server.asked(), ran);
+        let now = Unrecorded::new(entries, self.server.asked(), self.runs.count());
         let before = std::mem::replace(&mut self.unrecorded, now);
         let told = || format!("{before:?} became {now:?} in {life:?}");
         let proposals = now.proposals - before.proposals;
@@ -201,6 +221,24 @@ pub fn told(ended: &Ended) -> String {
     format!("{}: {}", ended.status, last.join("\n"))
 }
 
+/// The tests' task with all that a real one has: a product that is kept and run, a holdout, a canary.
+fn task(plain: &str, runs: &Path) -> String {
+    let fake = env!("CARGO_BIN_EXE_fake-trainer");
+    let recipe = "{tree}/lab/recipe.txt";
+    let made = format!("build = [\"{fake}\", \"build\", \"{recipe}\", \"{{target}}/recipe\"]");
+    let canary = format!("canary = [\"{fake}\", \"canary\", \"{{program}}\"]");
+    let run = |line: &str| match line.split(' ').next() {
+        Some("build") => format!("{made}\nproduct = \"{{target}}/recipe\"\n{canary}"),
+        Some("smoke" | "train" | "predict") => line.replace(recipe, "{program}"),
+        Some("readable") => format!("readable = [{fake:?}, {runs:?}]"),
+        Some("[commands]") => format!("[environment]\nFAKE_RUNS = {runs:?}\n{line}"),
+        _ => line.to_owned(),
+    };
+    let holdout = "[score.holdout]\ninputs = \"{pack}/holdout\"\nlabels = \"{pack}/vault/holdout.labels.u8\"\n";
+    let lines: Vec<_> = plain.lines().map(run).collect();
+    format!("{}\n{holdout}", lines.join("\n"))
+}
+
 fn recipe(mode: &str, quality: f64, serial: usize) -> String {
     let build = if mode == "unbuilt" { "broken" } else { "ok" };
     format!(
@@ -210,11 +248,13 @@ fn recipe(mode: &str, quality: f64, serial: usize) -> String {
 }
 
 /// Answers in turn: better than all before, worse, a crash, one that does not build, its repair,
-/// no answer at all, its repair.
-fn proposal(at: usize) -> String {
+/// no answer at all, its repair. The crash is one that blames the device, where a canary tells that it
+/// lies.
+fn proposal(at: usize, is_sealed: bool) -> String {
     let better = (0.61 + 0.01 * (at / 7) as f64).min(0.99);
     let (mode, quality) = match at % 7 {
         0 => ("ok", better),
+        2 if is_sealed => ("device-fault", 0.60),
         2 => ("crash", 0.60),
         3 => ("unbuilt", 0.60),
         5 => return "I would rather not.".to_owned(),

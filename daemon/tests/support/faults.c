@@ -173,6 +173,31 @@ ssize_t pwrite(int fd, const void *from, size_t size, off_t at) {
 ssize_t pwrite64(int fd, const void *from, size_t size, off64_t at) {
     ACT(point_fd("pwrite", fd), TAKES_SPACE, ssize_t, REAL(pwrite64)(fd, from, size, at));
 }
+ssize_t copy_file_range(int from, off64_t *a, int to, off64_t *b, size_t size, unsigned flags) {
+    ACT(point_fd("copy_file_range", to), TAKES_SPACE, ssize_t,
+        REAL(copy_file_range)(from, a, to, b, size, flags));
+}
+int fallocate(int fd, int how, off_t at, off_t size) {
+    ACT(point_fd("fallocate", fd), TAKES_SPACE, int, REAL(fallocate)(fd, how, at, size));
+}
+int fallocate64(int fd, int how, off64_t at, off64_t size) {
+    ACT(point_fd("fallocate", fd), TAKES_SPACE, int, REAL(fallocate64)(fd, how, at, size));
+}
+/* Gives the error instead of setting it. */
+int posix_fallocate(int fd, off_t at, off_t size) {
+    long number = point_fd("fallocate", fd);
+    if (fails(number, TAKES_SPACE)) return errno;
+    int result = REAL(posix_fallocate)(fd, at, size);
+    done(number);
+    return result;
+}
+int posix_fallocate64(int fd, off64_t at, off64_t size) {
+    long number = point_fd("fallocate", fd);
+    if (fails(number, TAKES_SPACE)) return errno;
+    int result = REAL(posix_fallocate64)(fd, at, size);
+    done(number);
+    return result;
+}
 int fsync(int fd) { ACT(point_fd("fsync", fd), TAKES_NONE, int, REAL(fsync)(fd)); }
 int fdatasync(int fd) { ACT(point_fd("fdatasync", fd), TAKES_NONE, int, REAL(fdatasync)(fd)); }
 int ftruncate(int fd, off_t size) {
