@@ -5,7 +5,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup build demo test lint fmt bench patches runaway chaos crash-points disk-full nights endpoint power-cut memory mutated redteam controls setup-python bench-data parity bench-train
+.PHONY: help setup build demo test lint fmt bench patches runaway chaos crash-points disk-full rivals nights endpoint power-cut container memory mutated redteam controls setup-python bench-data parity bench-train
 .DEFAULT_GOAL := help
 
 help:
@@ -20,9 +20,11 @@ help:
 	  'make parity  every model beside the same one of the Python libraries' \
 	  'make chaos KILLS=300, make crash-points, make disk-full   attempts to lose a night, in full' \
 	  'make nights, make endpoint, make power-cut CUTS=10, make runaway   more of them' \
+	  'make rivals RACES=1000   daemons at once, a human on the branch, a ledger that is locked' \
+	  'make container   the steps of the container file, in Debian roots' \
 	  'make mutated MUTATED=1000   damaged and hostile media files through dfr and its workers' \
 	  'make patches   answers in four forms with the faults of the wild, and 100,000 damaged ones' \
-  'make memory  what the daemon has in memory with 10,000 experiments and 1 GiB of output' \
+	  'make memory  what the daemon has in memory with 10,000 experiments and 1 GiB of output' \
 	  'make redteam, make controls   every hostile candidate, sealed in both tiers; what is at chance'
 
 setup:
@@ -81,6 +83,9 @@ crash-points: setup
 disk-full: setup
 	@DISK_FULL=all $(CHAOS) --nocapture disk_full::
 
+rivals: setup
+	@RACES=$(or $(RACES),1000) $(CHAOS) --nocapture rivals:: held::
+
 nights:
 	@NIGHTS=$(or $(NIGHTS),200000) $(CARGO) test --quiet --release --locked -p dfr-daemon --lib -- --nocapture simulation
 
@@ -109,3 +114,6 @@ power-cut:
 	$(CARGO) build --locked -p dfr-daemon --example power_cut_writer
 	@$(PYTHON) scripts/power_cut.py --cuts $(CUTS) \
 	  --writer "$${CARGO_TARGET_DIR:-target}/debug/examples/power_cut_writer"
+
+container:
+	@$(PYTHON) scripts/check_container.py
