@@ -22,7 +22,7 @@ pub(super) fn number(session: &str) -> u64 {
     const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0100_0000_01b3;
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(PRIME);
-    session.bytes().fold(BASIS, step) % TOP | TOP
+    (session.bytes().fold(BASIS, step) % TOP) | TOP
 }
 
 /// Whether a process is one of this session's, by either sign.
