@@ -104,7 +104,7 @@ fn reaches_its_init(containment: &Containment) -> bool {
     containment.tier() == Tier::Container && !is_kept_in
 }
 
-const MODES: [Mode; 14] = [
+const MODES: [Mode; 15] = [
     Mode::new("mode = hang", Ends::Late),
     Mode::new("mode = ignore-term", Ends::Late),
     Mode::new("mode = setsid-orphan", Ends::Well),

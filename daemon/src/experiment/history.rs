@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::candidate::{Candidate, Next, Step};
-use super::{
-    Caps, DeviceState, Entry, Notes, Pause, Phase, Purpose, SourceScore, Usage, Verdict,
-};
+use super::{Caps, DeviceState, Entry, Notes, Pause, Phase, Purpose, SourceScore, Usage, Verdict};
 use crate::tier::Tier;
 
 /// One decided experiment: a row of results.tsv and everything people ask about it.

@@ -241,7 +241,7 @@ fn crashes_in_a_row_measure_the_incumbent_again_and_its_crash_stops_the_loop() {
 
 /// An experiment that the machine cuts short until it is given up.
 fn cut_short(history: &History, purpose: Purpose) -> History {
-    let begun = Entry::Began { phase: Phase::Train, sealed: None };
+    let begun = Entry::Began { phase: Phase::Train, sealed: None, stake: None };
     let ran = [opened(purpose), proposed(), committed(), Entry::Built { program: None }];
     let history = fold(&fold(history, &ran), &vec![begun; 3]);
     let effect = next(&history, &RULES, &now(&history));

@@ -82,7 +82,7 @@ pub(super) async fn find(settings: &Settings, known: Option<&Resumed>) -> Result
     let policy = Policy::waiting_at_most(settings.endpoint_probe);
     let mut proposer = Patient::new(primary, fallback, policy, terms.seed);
     let out = check_proposer(&mut proposer, known).await?;
-    let is_new = known.is_none() && settings.caps.closed_to_calls(Spent::default()).is_none();
+    let is_new = known.is_none() && settings.caps.reached(Spent::default()).next().is_none();
     let tried = match is_new {
         true => proposer.try_out().await.map_err(unusable)?,
         false => Usage::default(),

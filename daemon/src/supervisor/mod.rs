@@ -13,7 +13,7 @@ use tracing::{Instrument as _, debug, info, info_span, warn};
 use crate::clock;
 use crate::disk::Ballast;
 use crate::experiment::{
-    Caps, Effect, Entry, History, Phase, Purpose, Rules, Situation, Spent, StopLevel, Verdict, next,
+    Caps, Effect, Entry, History, Phase, Purpose, Rules, Situation, StopLevel, Verdict, next,
 };
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::Ledger;

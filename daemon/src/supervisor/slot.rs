@@ -127,7 +127,8 @@ impl Slot {
     pub(super) fn trust(&self, commit: &str) -> io::Result<()> {
         self.distrust()?;
         remove_written(&self.trusted)?;
-        let copied = copy(&self.target, &self.trusted).and_then(|()| sync(&self.trusted, usize::MAX));
+        let copied =
+            copy(&self.target, &self.trusted).and_then(|()| sync(&self.trusted, usize::MAX));
         if copied.is_err() {
             // A full disk, mostly: the half of it would keep it full.
             remove_written(&self.trusted)?;

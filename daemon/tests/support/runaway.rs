@@ -32,7 +32,7 @@ pub fn leave_a_bare_orphan() {
     let mut orphan = Command::new("setsid");
     orphan.args(["setsid", "sh", "-c", IGNORES_TERM]).env_clear().current_dir("/");
     orphan.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    orphan.spawn().expect("setsid to start");
+    orphan.spawn().map(drop).expect("setsid to start");
 }
 
 /// Sends its parent a signal, and leaves an orphan to tell of it.
