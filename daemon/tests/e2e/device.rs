@@ -94,6 +94,7 @@ fn a_run_that_met_a_fault_is_repeated_after_a_canary() {
     ended.code(0).says(&["cut short by the machine", "computed a wrong answer", "canary lives"]);
     assert!(!ended.err.contains("paused"), "{}", ended.err);
     assert_eq!(environment.verdicts(), ["keep"]);
+    assert!(environment.show(0).contains("canary was on the device for"), "it is in the GPU-hours");
 }
 
 #[test]
