@@ -240,18 +240,28 @@ impl Session {
             Ok(after) => harm(&self.gpus.before, after),
             Err(error) => Some(error.to_string()),
         };
-        let said = || format!("the device failed: {}", last_line(&report.tail));
         let why = match seen {
-            None if is_fault && !self.is_a_lie().await? => Some(said()),
-            seen => seen,
+            Some(why) => Some(self.fault(why).await?),
+            None if is_fault => self.confirmed(last_line(&report.tail)).await?,
+            None => None,
         };
         match why {
-            Some(why) => {
-                self.gpus.owed = Some(self.learn(Event::Fault(why.clone())).await?);
-                Ok(Some(why))
-            }
+            Some(why) => Ok(Some(why)),
             None => Ok(self.spoilt(work, report).await),
         }
+    }
+
+    /// What a program says of the device, if it is believed.
+    pub(super) async fn confirmed(&mut self, said: &str) -> Result<Option<String>, Failure> {
+        match self.is_a_lie().await? {
+            true => Ok(None),
+            false => self.fault(format!("the device failed: {said}")).await.map(Some),
+        }
+    }
+
+    async fn fault(&mut self, why: String) -> Result<String, Failure> {
+        self.gpus.owed = Some(self.learn(Event::Fault(why.clone())).await?);
+        Ok(why)
     }
 
     /// Whether a program in a sandbox says that the device failed, and nothing else does: neither the

@@ -8,8 +8,9 @@ use super::Session;
 use super::device::last_line;
 use super::settle::tolerate;
 use super::work::Work;
-use crate::experiment::{Candidate, Entry, History, Limits, Phase, RunOutcome};
+use crate::experiment::{Candidate, Cause, Entry, History, Limits, Phase, RunOutcome};
 use crate::failure::Failure;
+use crate::runner::Report;
 use crate::session::Heartbeat;
 
 /// One run that ended.
@@ -28,6 +29,9 @@ pub(super) struct Manifest {
     pub(super) said: String,
     /// What it did to look better than it is, when that was seen.
     pub(super) tampered: Option<String>,
+    /// It says that the device failed, and nobody has asked the canary yet.
+    #[serde(default)]
+    is_doubtful: bool,
 }
 
 impl Manifest {
@@ -64,8 +68,7 @@ impl Session {
     ) -> Result<Option<Manifest>, Failure> {
         let (n, phase) = (self.history.current(), work.phase());
         if let Some(ended) = self.left(phase)? {
-            info!(%phase, "had ended already; taken as it is");
-            return Ok(Some(ended));
+            return self.adopt(work, ended).await;
         }
         self.begin(phase).await?;
         if phase == Phase::Train {
@@ -87,31 +90,75 @@ impl Session {
         // A run cannot remove the place that it was given.
         let gone = self.output(work).filter(|directory| !directory.is_dir());
         let gone = gone.map(|directory| format!("{} is gone", directory.display()));
-        if let Some(why) = self.harmed(work, &report).await?.or(gone) {
-            warn!(%phase, why, "cut short by the machine; it is repeated");
-            let seconds = report.elapsed.as_secs_f64();
-            // Before the disks are looked at again: it may be what fills them. The next attempt begins
-            // with that in any case.
-            if let Err(failure) = self.clear_output(work).await {
-                warn!("what it wrote stays for now: {:#}", failure.error);
-            }
-            self.end(Entry::Interrupted { phase, why, seconds }).await?;
-            return Ok(None);
+        let mut ended = self.word(phase, &report)?;
+        // To ask the canary takes long and may fail, and the run is not to be had again.
+        if ended.is_doubtful {
+            self.leave(&ended).await;
         }
+        if let Some(why) = self.harmed(work, &report).await?.or(gone) {
+            return self.cut_short(work, why, ended.seconds).await;
+        }
+        ended.is_doubtful = false;
+        self.leave(&ended).await;
+        Ok(Some(ended))
+    }
+
+    /// Takes what an earlier life left, or this one before something else failed.
+    async fn adopt(&mut self, work: Work, ended: Manifest) -> Result<Option<Manifest>, Failure> {
+        info!(phase = %ended.phase, "had ended already; taken as it is");
+        let fault = match ended.is_doubtful {
+            true => self.confirmed(&ended.said).await?,
+            false => None,
+        };
+        match fault {
+            Some(why) => self.cut_short(work, why, ended.seconds).await,
+            None => Ok(Some(ended)),
+        }
+    }
+
+    async fn cut_short(
+        &mut self,
+        work: Work,
+        why: String,
+        seconds: f64,
+    ) -> Result<Option<Manifest>, Failure> {
+        let phase = work.phase();
+        warn!(%phase, why, "cut short by the machine; it is repeated");
+        // Before the disks are looked at again: it may be what fills them. The next attempt begins with
+        // that in any case.
+        if let Err(failure) = self.clear_output(work).await {
+            warn!("what it wrote stays for now: {:#}", failure.error);
+        }
+        self.end(Entry::Interrupted { phase, why, seconds }).await?;
+        Ok(None)
+    }
+
+    /// What is to be left of a run that ended.
+    fn word(&self, phase: Phase, report: &Report) -> Result<Manifest, Failure> {
+        let is_fault =
+            matches!(report.outcome, RunOutcome::Crashed { cause: Some(Cause::DeviceFault), .. });
         let startup = report.startup.unwrap_or(report.elapsed);
-        let ended = Manifest {
+        let printed = |line: &String| format!("it printed a score: {}", line.trim());
+        Ok(Manifest {
             phase,
             commit: self.candidate_commit()?,
             attempt: self.candidate()?.attempts(phase),
-            run: report.outcome,
+            run: report.outcome.clone(),
             seconds: report.elapsed.as_secs_f64(),
             startup_s: startup.as_secs_f64(),
             said: last_line(&report.tail).to_owned(),
-            tampered: report.telltale.map(|line| format!("it printed a score: {}", line.trim())),
-        };
+            tampered: report.telltale.as_ref().map(printed),
+            is_doubtful: is_fault && self.sealed().is_some(),
+        })
+    }
+
+    async fn leave(&mut self, ended: &Manifest) {
         let (notebook, word) = (self.notebook.clone(), ended.clone());
-        tolerate(self.aside(move || notebook.write_manifest(n, phase, &word)).await);
-        Ok(Some(ended))
+        let n = self.history.current();
+        let left = self.aside(move || notebook.write_manifest(n, word.phase, &word)).await;
+        // This life at least knows it, whatever has to be waited for before it stands in the ledger.
+        self.ended = Some((n, ended.clone()));
+        tolerate(left);
     }
 
     /// How long the run took that an earlier life began and nobody saw end, as far as its last sign of
@@ -143,11 +190,14 @@ impl Session {
     fn left(&self, phase: Phase) -> Result<Option<Manifest>, Failure> {
         let candidate = self.candidate()?;
         let attempt = candidate.attempts(phase);
-        let manifest: Option<Manifest> = self.notebook.manifest(candidate.experiment, phase);
-        Ok(manifest.filter(|manifest| {
+        let is_its = |manifest: &Manifest| {
             attempt > 0
                 && (manifest.phase, manifest.attempt) == (phase, attempt)
                 && candidate.commit.as_ref() == Some(&manifest.commit)
-        }))
+        };
+        let n = candidate.experiment;
+        let known = self.ended.iter().find(|(of, manifest)| *of == n && is_its(manifest));
+        let known = known.map(|(_, manifest)| manifest.clone());
+        Ok(known.or_else(|| self.notebook.manifest(n, phase).filter(is_its)))
     }
 }

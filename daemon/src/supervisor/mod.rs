@@ -113,6 +113,8 @@ struct Session {
     service: Service,
     /// The commit whose build is in the slot.
     built: Option<String>,
+    /// The last run of this life that ended, and of which experiment.
+    ended: Option<(u32, manifest::Manifest)>,
     /// The commit that the session started from does not build.
     base_fails: bool,
     /// What was begun in this life and has not ended.

@@ -160,6 +160,7 @@ pub(super) async fn prepare(
         proposer: found.proposer,
         slot,
         built: None,
+        ended: None,
         base_fails: false,
         begun: None,
         pack: found.pack,

@@ -207,7 +207,10 @@ impl Unrecorded {
     /// An answer is recorded with the tokens that the endpoint says it brought.
     pub fn new(entries: &[Recorded], asked: usize, ran: usize) -> Self {
         let of = |wanted: fn(&Entry) -> bool| entries.iter().filter(|r| wanted(&r.entry)).count();
-        let answers = of(|entry| entry.usage().completion_tokens == COMPLETION_TOKENS);
+        let answers = of(|entry| {
+            let is_trial = matches!(entry, Entry::Tried { .. });
+            !is_trial && entry.usage().completion_tokens == COMPLETION_TOKENS
+        });
         // One whose log found no room is written down as cut short, and repeated.
         let runs = of(|entry| {
             let was_cut = matches!(entry, Entry::Interrupted { phase: Phase::Train, .. });

@@ -7,10 +7,13 @@ use crate::shim::{Fault, calls, inflict};
 fn what_is_trusted_is_on_the_disk_before_its_mark() {
     let night = Night::new(0);
     let environment = &night.environment;
-    environment.build_incrementally();
-    // A sandbox has no place for it.
-    let counted = format!("FAKE_RUNS = {:?}", environment.path("runs.txt"));
-    environment.edit("task.toml", (&counted, ""));
+    let (recipe, made) = ("\"{tree}/lab/recipe.txt\"", "\"{target}/recipe\"");
+    let fake = env!("CARGO_BIN_EXE_fake-trainer");
+    let plain = format!("build = [\"{fake}\", \"build\", {recipe}, {made}]");
+    let script = "echo x > $0 && cp $1 $2";
+    let warm =
+        format!("build = [\"sh\", \"-c\", \"{script}\", \"{{target}}/lib\", {recipe}, {made}]");
+    environment.edit("task.toml", (&plain, &warm));
     let one = ["--tag", "t", "--proposer", "playbook", "--max-experiments", "1"];
     let mut session = environment.daemon(&one);
     inflict(&night, session.arg("--task").arg(environment.path("task.toml")), Fault::Count);

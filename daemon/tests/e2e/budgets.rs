@@ -71,7 +71,8 @@ fn dollars() {
     of_calls("--max-usd", ["1.3", "3", "1000"]);
 }
 
-/// A question that nobody heard the end of is charged: no life asks it again for nothing.
+/// A question that nobody heard the end of is charged: no life asks it again for nothing. The caps are
+/// what the trial at the start leaves little of.
 #[track_caller]
 fn counts_what_was_asked_when_its_daemon_was_killed(flag: &str, tiny: &str) {
     let environment = TestEnvironment::new();
@@ -94,12 +95,12 @@ fn counts_what_was_asked_when_its_daemon_was_killed(flag: &str, tiny: &str) {
 
 #[test]
 fn tokens_of_a_question_whose_daemon_is_killed() {
-    counts_what_was_asked_when_its_daemon_was_killed("--max-tokens", "100");
+    counts_what_was_asked_when_its_daemon_was_killed("--max-tokens", "1300");
 }
 
 #[test]
 fn dollars_of_a_question_whose_daemon_is_killed() {
-    counts_what_was_asked_when_its_daemon_was_killed("--max-usd", "0.1");
+    counts_what_was_asked_when_its_daemon_was_killed("--max-usd", "1.3");
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn an_answer_that_does_not_apply_is_repaired() {
     assert_eq!(environment.rows()[1][4..], ["keep", "no typo"]);
     assert_eq!(message(&requests[1], 2), ("assistant", wrong.trim_end()));
     let problem = last(&requests[1]);
-    for part in ["stage patch", "line 5", "does not stand in \"lab/recipe.txt\""] {
+    for part in ["stage patch", "line 5", "do not stand in \"lab/recipe.txt\""] {
         assert!(problem.contains(part), "{part:?} is not in {problem}");
     }
     let meta: Value =
