@@ -219,10 +219,10 @@ pub async fn run(
     let program = || execution.argv[0].clone();
     let group = Group::make(execution.containment.groups(), &execution.limits)
         .map_err(|source| RunnerError::Limit { program: program(), source })?;
+    let written = Watch::of(execution).await;
     let begun =
         Begun { at: Instant::now(), clocks: Clocks::read(), oom_kills: machine_oom_kills() };
     let (child, pipe) = Child::spawn(execution, &group)?;
-    let written = Watch::of(execution);
     let ending = Ending::default();
     let attention = Attention::new(begun.at, WATCH_EVERY);
     let mut run = Run { execution, group, child, pipe, capture, written, ending, attention };

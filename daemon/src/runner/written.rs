@@ -156,6 +156,8 @@ pub(super) struct Watch {
     limits: ResourceLimits,
     look: Option<JoinHandle<Found>>,
     is_short: bool,
+    /// Bytes that were there before the run.
+    before: u64,
 }
 
 /// What a look found.
@@ -169,10 +171,12 @@ enum Found {
 }
 
 impl Watch {
-    pub(super) fn of(execution: &Execution) -> Self {
+    pub(super) async fn of(execution: &Execution) -> Self {
         let writable = execution.sandbox.iter().flat_map(|sandbox| sandbox.writable.clone());
-        let (directories, limits) = (writable.collect(), execution.limits);
-        Self { directories, limits, look: None, is_short: false }
+        let (directories, limits) = (writable.collect::<Vec<_>>(), execution.limits);
+        let looked = directories.clone();
+        let before = spawn_blocking(move || written_bytes(&looked)).await.unwrap_or_default();
+        Self { directories, limits, look: None, is_short: false, before }
     }
 
     /// Whether the last look found too much written, or too little left.
@@ -197,9 +201,9 @@ impl Watch {
         if limits.directory_bytes.is_some_and(|limit| exceeds(directories, limit)) {
             return End::Excess;
         }
-        let most = limits.free_bytes.map(|least| least.saturating_sub(written_bytes(directories)));
-        let is_still_short =
-            self.is_short && most.is_some_and(|least| is_short(directories, least));
+        let own = written_bytes(directories).saturating_sub(self.before);
+        let least = limits.free_bytes.unwrap_or_default().saturating_sub(own);
+        let is_still_short = self.is_short && is_short(directories, least);
         if is_still_short { End::FilledByOthers } else { End::Enough }
     }
 }

@@ -308,6 +308,37 @@ fn a_run_that_fills_the_disk_with_a_nameless_file_gains_no_other_try() {
     assert!(ended.out.starts_with("status\nkeep\ncrash\n"), "{ended:#?}");
 }
 
+/// It is waited for, and the run is repeated: the idea has nothing to do with it.
+#[test]
+fn a_disk_that_somebody_else_fills_during_a_run_is_no_fault_of_the_run() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: a small disk cannot be mounted");
+        return;
+    }
+    let environment = environment();
+    environment.write("repo/dfr.toml", "floor_mib = 100\nprobe_s = 1\n");
+    let slow = reply("slow", &[(EQUAL.0, "ms = 2000"), BETTER]);
+    let script = environment.script(&[slow]);
+    std::fs::create_dir_all(environment.state()).unwrap();
+    let started = dfr_contract::CLOCK_STARTED;
+    let theirs = format!(
+        "until grep -qs '{started}' \"$0/t/exp/1/run.log\"; do sleep 0.05; done; \
+         head -c 160M /dev/zero >\"$0/theirs\"; sleep 2; rm \"$0/theirs\""
+    );
+    let within = format!(
+        "mount -t tmpfs -o size=200m none \"$0\" || exit 1; ({theirs}) & \"$@\"; ended=$?; \
+         cut -f 5 \"$0/t/results.tsv\"; exit $ended"
+    );
+    let mut session = environment.hermetic("unshare");
+    session.args(["--mount", "sh", "-c", &within]).arg(environment.state());
+    session.arg(env!("CARGO_BIN_EXE_dfr-daemon"));
+    session.args(["--tag", "t", "--containment", "full", "--task"]);
+    session.arg(environment.path("task.toml")).args(["--proposer", &script]);
+    let ended = environment.run(session.args(["--max-experiments", "2"]));
+    ended.code(0).says(&["the disk was filled meanwhile", "paused: a disk is full"]);
+    assert!(ended.out.ends_with("status\nkeep\nkeep\n"), "{ended:#?}");
+}
+
 /// Within what it may write, and past what must be free: what it wrote itself is no full disk.
 #[test]
 fn a_run_that_fills_the_disk_and_crashes_is_its_own_fault() {
