@@ -1,30 +1,14 @@
 //! Answers as files: `input/` with `reply.txt` must give `expected/`, or exactly `error.txt`.
 #![expect(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use dfr_daemon::patch::{Scope, apply, parse};
 
-type Tree = BTreeMap<String, String>;
+#[path = "support/tree.rs"]
+mod tree;
 
-fn tree(root: &Path) -> Tree {
-    let mut files = Tree::new();
-    let mut left = vec![root.to_owned()];
-    while let Some(dir) = left.pop() {
-        // A scenario that begins or ends without files has no directory for them.
-        for entry in std::fs::read_dir(&dir).into_iter().flatten() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                left.push(path);
-            } else {
-                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
-                files.insert(name, std::fs::read_to_string(&path).unwrap());
-            }
-        }
-    }
-    files
-}
+use tree::{Tree, tree};
 
 /// The whole tree afterwards, or the message.
 fn outcome(scenario: &Path) -> Result<Tree, String> {

@@ -280,53 +280,20 @@ fn a_build_that_fills_the_disk_is_its_own_fault_and_stands_in_nobodys_way() {
     assert!(!shown.contains("waited") && !shown.contains("cut short"), "{shown}");
 }
 
-/// What has no name is in no directory that could be measured. Seen in time, it is what the run wrote;
-/// otherwise the run goes on as if nothing were, and is never worth another one.
-#[test]
-fn a_run_that_fills_the_disk_with_a_nameless_file_gains_no_other_try() {
+/// A sealed session of these replies, with its files on a disk of 200 MiB and something that happens
+/// beside it (`$0` is the disk); the verdicts are its output. The disk goes with its namespace. Nothing
+/// where a small disk cannot be mounted.
+fn on_a_small_disk(replies: &[String], beside: &str) -> Option<Ended> {
     if !nix::unistd::geteuid().is_root() {
         println!("skipped: a small disk cannot be mounted");
-        return;
-    }
-    let environment = environment();
-    environment.write("repo/dfr.toml", "floor_mib = 100\n");
-    let script = environment.script(&[
-        reply("stays", &[("mode = ok", "mode = fill-unlinked"), BETTER]),
-        reply("gives it back", &[("mode = ok", "mode = fill-unlinked-briefly"), BETTER]),
-    ]);
-    std::fs::create_dir_all(environment.state()).unwrap();
-    let within = "mount -t tmpfs -o size=200m none \"$0\" && \"$@\"; ended=$?; \
-                  cut -f 5 \"$0/t/results.tsv\"; exit $ended";
-    let mut session = environment.hermetic("unshare");
-    session.args(["--mount", "sh", "-c", within]).arg(environment.state());
-    session.arg(env!("CARGO_BIN_EXE_dfr-daemon"));
-    session.args(["--tag", "t", "--containment", "full", "--task"]);
-    session.arg(environment.path("task.toml")).args(["--proposer", &script]);
-    let ended = environment.run(session.args(["--max-experiments", "3"]));
-    ended.code(0).says(&["too much was written", "nothing but this can be written"]);
-    assert!(!ended.err.contains("cut short") && !ended.err.contains("paused"), "{ended:#?}");
-    assert!(ended.out.starts_with("status\nkeep\ncrash\n"), "{ended:#?}");
-}
-
-/// It is waited for, and the run is repeated: the idea has nothing to do with it.
-#[test]
-fn a_disk_that_somebody_else_fills_during_a_run_is_no_fault_of_the_run() {
-    if !nix::unistd::geteuid().is_root() {
-        println!("skipped: a small disk cannot be mounted");
-        return;
+        return None;
     }
     let environment = environment();
     environment.write("repo/dfr.toml", "floor_mib = 100\nprobe_s = 1\n");
-    let slow = reply("slow", &[(EQUAL.0, "ms = 2000"), BETTER]);
-    let script = environment.script(&[slow]);
+    let (script, most) = (environment.script(replies), (replies.len() + 1).to_string());
     std::fs::create_dir_all(environment.state()).unwrap();
-    let started = dfr_contract::CLOCK_STARTED;
-    let theirs = format!(
-        "until grep -qs '{started}' \"$0/t/exp/1/run.log\"; do sleep 0.05; done; \
-         head -c 160M /dev/zero >\"$0/theirs\"; sleep 2; rm \"$0/theirs\""
-    );
     let within = format!(
-        "mount -t tmpfs -o size=200m none \"$0\" || exit 1; ({theirs}) & \"$@\"; ended=$?; \
+        "mount -t tmpfs -o size=200m none \"$0\" || exit 1; ({beside}) & \"$@\"; ended=$?; \
          cut -f 5 \"$0/t/results.tsv\"; exit $ended"
     );
     let mut session = environment.hermetic("unshare");
@@ -334,33 +301,45 @@ fn a_disk_that_somebody_else_fills_during_a_run_is_no_fault_of_the_run() {
     session.arg(env!("CARGO_BIN_EXE_dfr-daemon"));
     session.args(["--tag", "t", "--containment", "full", "--task"]);
     session.arg(environment.path("task.toml")).args(["--proposer", &script]);
-    let ended = environment.run(session.args(["--max-experiments", "2"]));
-    ended.code(0).says(&["the disk was filled meanwhile", "paused: a disk is full"]);
+    let ended = environment.run(session.args(["--max-experiments", &most]));
+    ended.code(0);
+    Some(ended)
+}
+
+/// What has no name is in no directory that could be measured. Seen in time, it is what the run wrote;
+/// otherwise the run goes on as if nothing were, and is never worth another one.
+#[test]
+fn a_run_that_fills_the_disk_with_a_nameless_file_gains_no_other_try() {
+    let replies = [
+        reply("stays", &[("mode = ok", "mode = fill-unlinked"), BETTER]),
+        reply("gives it back", &[("mode = ok", "mode = fill-unlinked-briefly"), BETTER]),
+    ];
+    let Some(ended) = on_a_small_disk(&replies, ":") else { return };
+    ended.says(&["too much was written", "nothing but this can be written"]);
+    assert!(!ended.err.contains("cut short") && !ended.err.contains("paused"), "{ended:#?}");
+    assert!(ended.out.starts_with("status\nkeep\ncrash\n"), "{ended:#?}");
+}
+
+/// It is waited for, and the run is repeated: the idea has nothing to do with it.
+#[test]
+fn a_disk_that_somebody_else_fills_during_a_run_is_no_fault_of_the_run() {
+    let started = dfr_contract::CLOCK_STARTED;
+    let theirs = format!(
+        "until grep -qs '{started}' \"$0/t/exp/1/run.log\"; do sleep 0.05; done; \
+         head -c 160M /dev/zero >\"$0/theirs\"; sleep 2; rm \"$0/theirs\""
+    );
+    let slow = reply("slow", &[(EQUAL.0, "ms = 2000"), BETTER]);
+    let Some(ended) = on_a_small_disk(&[slow], &theirs) else { return };
+    ended.says(&["the disk was filled meanwhile", "paused: a disk is full"]);
     assert!(ended.out.ends_with("status\nkeep\nkeep\n"), "{ended:#?}");
 }
 
 /// Within what it may write, and past what must be free: what it wrote itself is no full disk.
 #[test]
 fn a_run_that_fills_the_disk_and_crashes_is_its_own_fault() {
-    if !nix::unistd::geteuid().is_root() {
-        println!("skipped: a small disk cannot be mounted");
-        return;
-    }
-    let environment = environment();
-    environment.write("repo/dfr.toml", "floor_mib = 100\n");
     let fills = reply("fills", &[("mode = ok", "mode = fill-and-crash\nfill_mib = 120")]);
-    let script = environment.script(&[fills, reply("better", &[BETTER])]);
-    std::fs::create_dir_all(environment.state()).unwrap();
-    // The disk goes with its namespace; the rows are taken along.
-    let within = "mount -t tmpfs -o size=200m none \"$0\" && \"$@\"; ended=$?; \
-                  cut -f 5 \"$0/t/results.tsv\"; exit $ended";
-    let mut session = environment.hermetic("unshare");
-    session.args(["--mount", "sh", "-c", within]).arg(environment.state());
-    session.arg(env!("CARGO_BIN_EXE_dfr-daemon"));
-    session.args(["--tag", "t", "--containment", "full", "--task"]);
-    session.arg(environment.path("task.toml")).args(["--proposer", &script]);
-    let ended = environment.run(session.args(["--max-experiments", "3"]));
-    ended.code(0).says(&["Traceback: shapes"]);
+    let Some(ended) = on_a_small_disk(&[fills, reply("better", &[BETTER])], ":") else { return };
+    ended.says(&["Traceback: shapes"]);
     assert!(ended.out.ends_with("status\nkeep\ncrash\nkeep\n"), "{ended:#?}");
     assert!(!ended.err.contains("cut short") && !ended.err.contains("paused"), "{ended:#?}");
 }

@@ -1,6 +1,6 @@
 //! What goes wrong with answers, each on a change in a form.
 
-use crate::changes::Change;
+use crate::changes::{Change, TWIN};
 use crate::forms::{Content, Dress, Form, Hunk, PLAIN, Piece, edits, pieces};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +85,6 @@ impl Fault {
 }
 
 const HEAD: &str = "HYPOTHESIS: it helps\nDESCRIPTION: a change\nNEXT: more of it\n\n";
-const TWIN: &str = "a_twin";
 
 /// The change in this form with this fault; none where it has no such fault.
 pub fn reply(change: &Change, form: Form, fault: Fault) -> Option<String> {

@@ -1,4 +1,4 @@
-//! Answers as models give them: every change of `changes/` in every form, plain and with the faults
+//! Answers as models give them: every change in every form, plain and with the faults
 //! that are seen in the wild. What applies must be the change, to the byte; what cannot be applied
 //! by a careful person must be refused.
 //!
@@ -9,13 +9,16 @@ mod changes;
 mod faults;
 mod forms;
 mod mutations;
+#[path = "../support/tree.rs"]
+mod tree;
 
 use std::collections::BTreeMap;
 
-use changes::{Change, Tree};
+use changes::Change;
 use dfr_daemon::patch::{Scope, apply, parse};
 use faults::Fault;
 use forms::Form;
+use tree::Tree;
 
 /// How a reply of the corpus came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

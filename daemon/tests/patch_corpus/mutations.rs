@@ -6,7 +6,8 @@ use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::changes::{self, Change, Tree};
+use crate::changes::{self, Change};
+use crate::tree::Tree;
 use crate::{cases, scope};
 
 /// How many replies are mutated if nothing else is said.

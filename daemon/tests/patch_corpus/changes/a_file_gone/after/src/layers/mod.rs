@@ -1,4 +1,0 @@
-pub mod conv;
-
-pub use conv::Conv;
-pub use crate::shared::Linear;

@@ -1,6 +1,0 @@
-pub mod attention;
-pub mod conv;
-pub mod linear;
-
-pub use conv::Conv;
-pub use linear::Linear;

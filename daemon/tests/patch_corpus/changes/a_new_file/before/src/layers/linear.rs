@@ -1,7 +1,0 @@
-use super::*;
-
-/// `y = x w + b`.
-pub struct Linear {
-    w: Tensor,
-    b: Tensor,
-}
