@@ -26,6 +26,13 @@ pub enum RunOutcome {
     Cancelled,
 }
 
+impl RunOutcome {
+    /// Whether the program says that the device failed.
+    pub fn is_device_fault(&self) -> bool {
+        matches!(self, Self::Crashed { cause: Some(Cause::DeviceFault), .. })
+    }
+}
+
 impl fmt::Display for RunOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

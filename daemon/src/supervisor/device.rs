@@ -13,7 +13,7 @@ use super::work::Work;
 use crate::device::gate::{Floor, admission, harm};
 use crate::device::health::{Event, Health, PROBE_MOST, Step};
 use crate::device::{self, DeviceError, Devices, Gpu, Visible};
-use crate::experiment::{Cause, DeviceState, Entry, Pause, RunOutcome};
+use crate::experiment::{DeviceState, Entry, Pause, RunOutcome};
 use crate::failure::{Failure, OrFailure as _};
 use crate::runner::{Report, Taint};
 use crate::session::NewSession;
@@ -233,8 +233,6 @@ impl Session {
         work: Work,
         report: &Report,
     ) -> Result<Option<String>, Failure> {
-        let is_fault =
-            matches!(report.outcome, RunOutcome::Crashed { cause: Some(Cause::DeviceFault), .. });
         let after = self.gpus.look().await;
         let seen = match &after {
             Ok(after) => harm(&self.gpus.before, after),
@@ -242,7 +240,9 @@ impl Session {
         };
         let why = match seen {
             Some(why) => Some(self.fault(why).await?),
-            None if is_fault => self.confirmed(last_line(&report.tail)).await?,
+            None if report.outcome.is_device_fault() => {
+                self.confirmed(last_line(&report.tail)).await?
+            }
             None => None,
         };
         match why {

@@ -8,7 +8,7 @@ use super::Session;
 use super::device::last_line;
 use super::settle::tolerate;
 use super::work::Work;
-use crate::experiment::{Candidate, Cause, Entry, History, Limits, Phase, RunOutcome};
+use crate::experiment::{Candidate, Entry, History, Limits, Phase, RunOutcome};
 use crate::failure::Failure;
 use crate::runner::Report;
 use crate::session::Heartbeat;
@@ -135,8 +135,6 @@ impl Session {
 
     /// What is to be left of a run that ended.
     fn word(&self, phase: Phase, report: &Report) -> Result<Manifest, Failure> {
-        let is_fault =
-            matches!(report.outcome, RunOutcome::Crashed { cause: Some(Cause::DeviceFault), .. });
         let startup = report.startup.unwrap_or(report.elapsed);
         let printed = |line: &String| format!("it printed a score: {}", line.trim());
         Ok(Manifest {
@@ -148,7 +146,7 @@ impl Session {
             startup_s: startup.as_secs_f64(),
             said: last_line(&report.tail).to_owned(),
             tampered: report.telltale.as_ref().map(printed),
-            is_doubtful: is_fault && self.sealed().is_some(),
+            is_doubtful: report.outcome.is_device_fault() && self.sealed().is_some(),
         })
     }
 

@@ -54,10 +54,14 @@ impl Session {
     /// code, and take long on purpose.
     fn slowness(&self, ended: &Manifest) -> Option<String> {
         let is_control = self.purpose() == Some(Purpose::Control) && self.sealed().is_some();
-        let elapsed = Duration::try_from_secs_f64(ended.seconds).unwrap_or_default();
-        let baseline = self.history.baseline_trained().filter(|_| is_control)?;
-        let slow = overtime(elapsed, baseline, self.budget)?;
+        let slow = is_control.then(|| self.overtime(ended)).flatten()?;
         Some(format!("the machine has become slower: {slow}"))
+    }
+
+    /// How a training took longer than the baseline's allows, if it did.
+    fn overtime(&self, ended: &Manifest) -> Option<String> {
+        let elapsed = Duration::try_from_secs_f64(ended.seconds).unwrap_or_default();
+        overtime(elapsed, self.history.baseline_trained()?, self.budget)
     }
 
     /// The daemon's own clock against what a trainer that came to its end claims, and took.
@@ -67,8 +71,7 @@ impl Session {
         }
         let seconds = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
         let seen = Seen { elapsed: seconds(ended.seconds), startup: seconds(ended.startup_s) };
-        let baseline = self.history.baseline_trained().filter(|_| self.is_compared());
-        let too_long = baseline.and_then(|baseline| overtime(seen.elapsed, baseline, self.budget));
+        let too_long = self.is_compared().then(|| self.overtime(ended)).flatten();
         too_long.or_else(|| contradiction(claims?.training_seconds, claims?.num_steps, seen))
     }
 

@@ -5,7 +5,7 @@ use nix::sys::signal::Signal::{SIGINT, SIGTERM};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection as _, Executor as _};
 
-use crate::environment::{BETTER, EQUAL, TestEnvironment, reply, wait_until};
+use crate::environment::{BETTER, Daemon, EQUAL, TestEnvironment, reply, wait_until};
 
 fn crash(number: usize) -> String {
     let extra = format!("extra = {number}");
@@ -156,14 +156,20 @@ fn hold(environment: &TestEnvironment) -> std::sync::mpsc::Sender<()> {
     let_go
 }
 
-#[test]
-fn one_stop_ends_the_wait_for_a_locked_ledger() {
-    let environment = TestEnvironment::new();
+/// A session of one row whose training waits for the file `go`.
+fn waiting_for_go(environment: &TestEnvironment) -> Daemon<'_> {
     let go = environment.path("go");
     let waits = format!("[environment]\nFAKE_WAITS = {go:?}\n[score]");
     environment.edit("task.toml", ("[score]", &waits));
     let mut daemon = environment.start(&mut environment.session(&["--max-experiments", "1"]));
     daemon.wait_for_training(0);
+    daemon
+}
+
+#[test]
+fn one_stop_ends_the_wait_for_a_locked_ledger() {
+    let environment = TestEnvironment::new();
+    let mut daemon = waiting_for_go(&environment);
     let held = hold(&environment);
     environment.write("go", "");
     daemon.wait_for_log("paused: something outside fails");
@@ -178,11 +184,7 @@ fn one_stop_ends_the_wait_for_a_locked_ledger() {
 #[test]
 fn a_ledger_that_is_damaged_meanwhile_ends_the_daemon_and_is_restored_by_the_next() {
     let environment = TestEnvironment::new();
-    let go = environment.path("go");
-    let waits = format!("[environment]\nFAKE_WAITS = {go:?}\n[score]");
-    environment.edit("task.toml", ("[score]", &waits));
-    let mut daemon = environment.start(&mut environment.session(&["--max-experiments", "1"]));
-    daemon.wait_for_training(0);
+    let mut daemon = waiting_for_go(&environment);
     // In place: what is mapped stays mapped.
     let damage = || {
         for name in ["dfr.db", "dfr.db-wal", "dfr.db-shm"] {

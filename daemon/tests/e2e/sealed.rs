@@ -125,7 +125,8 @@ fn a_prediction_that_writes_more_than_predictions_is_a_crash() {
     assert!(shown.contains("a file grew too large"), "{shown}");
 }
 
-/// Late for the rule, and not yet for the deadline: the incumbent needs as long as the candidates that looked tampered: the machine is another one.
+/// The incumbent needs as long as the candidate that looked tampered: late for the rule, and not yet
+/// for the deadline.
 #[test]
 fn a_machine_that_has_become_slower_is_waited_for() {
     let environment = environment();

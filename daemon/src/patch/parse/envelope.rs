@@ -47,8 +47,7 @@ fn added(lines: &mut Lines<'_>, begun: usize) -> Result<String, PatchError> {
             None if text.trim().is_empty() => {}
             None => {
                 let expected = format!("`+` before each line of the file begun on line {begun}");
-                let (line, found) = (lines.number(), super::one_line(text, 80));
-                return Err(PatchError::Marker { line, found, expected });
+                return Err(lines.misses(expected));
             }
         }
         content.push('\n');
@@ -70,9 +69,8 @@ fn updated(lines: &mut Lines<'_>, line: usize, path: String) -> Result<Vec<Edit>
     if !hunks.is_empty() {
         edits.push(Edit::Change { path, line, hunks });
     } else if edits.is_empty() {
-        let found = super::one_line(lines.peek(0).unwrap_or("the end of the answer"), 80);
         let expected = format!("changed lines, which the file begun on line {line} needs");
-        return Err(PatchError::Marker { line: lines.number(), found, expected });
+        return Err(lines.misses(expected));
     }
     Ok(edits)
 }

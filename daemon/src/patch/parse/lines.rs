@@ -1,5 +1,8 @@
 //! An answer's lines, one after the other.
 
+use super::one_line;
+use crate::patch::PatchError;
+
 /// Where reading stands.
 pub(super) struct Lines<'a> {
     lines: Vec<&'a str>,
@@ -34,6 +37,12 @@ impl<'a> Lines<'a> {
     /// The next line is read.
     pub(super) fn step(&mut self) {
         self.at += 1;
+    }
+
+    /// The error where something else should stand next.
+    pub(super) fn misses(&self, expected: String) -> PatchError {
+        let found = one_line(self.peek(0).unwrap_or("the end of the answer"), 80);
+        PatchError::Marker { line: self.number(), found, expected }
     }
 
     /// Whether nothing but blank lines is left.

@@ -36,9 +36,7 @@ pub(super) fn read(lines: &mut Lines<'_>, path: Option<String>) -> Result<Vec<Ed
 }
 
 fn expected_hunk(lines: &Lines<'_>, begun: usize) -> PatchError {
-    let found = super::one_line(lines.peek(0).unwrap_or("the end of the answer"), 80);
-    let expected = format!("`@@ … @@`, which the diff begun on line {begun} needs");
-    PatchError::Marker { line: lines.number(), found, expected }
+    lines.misses(format!("`@@ … @@`, which the diff begun on line {begun} needs"))
 }
 
 fn changes(line: usize, old: String, new: String, hunks: Vec<Hunk>) -> Vec<Edit> {
