@@ -1,6 +1,8 @@
 //! A crash at every call that makes something durable or visible, and a second one soon after the
 //! restart.
 
+use std::sync::Mutex;
+
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -8,6 +10,7 @@ use crate::SEED;
 use crate::contract::{Rule, Violation, none, tell};
 use crate::night::{Life, Night, told};
 use crate::shim::{Fault, calls, inflict};
+use crate::workers::{each, many};
 
 /// Rows of the short session: a baseline, a keep, a discard, a crash.
 pub const ROWS: usize = 4;
@@ -75,24 +78,36 @@ fn crash(turn: usize, (fault, second): (Fault, Fault)) -> (i64, Vec<Violation>) 
     (crashes, violations)
 }
 
+/// For each point a crash before or after it, and a second one.
+fn faults(points: impl Iterator<Item = usize>) -> Vec<(Fault, Fault)> {
+    let mut rng = ChaCha8Rng::seed_from_u64(SEED);
+    let faults = |point| {
+        let n = u32::try_from(point).unwrap();
+        let fault = if rng.random_bool(0.5) { Fault::Kill(n) } else { Fault::KillAfter(n) };
+        (fault, Fault::Kill(rng.random_range(1..=SOON)))
+    };
+    points.map(faults).collect()
+}
+
 #[test]
 fn a_crash_at_every_call_loses_nothing() {
     let points = undisturbed().len();
     let all = std::env::var("CRASH_POINTS").is_ok_and(|which| which == "all");
-    let mut rng = ChaCha8Rng::seed_from_u64(SEED);
-    let (mut tried, mut crashes, mut violations) = (0, 0, Vec::new());
-    for point in (1..=points).step_by(if all { 1 } else { points.div_ceil(SHORT) }) {
-        let n = u32::try_from(point).unwrap();
-        let fault = if rng.random_bool(0.5) { Fault::Kill(n) } else { Fault::KillAfter(n) };
-        let (crashed, mut broken) = crash(tried, (fault, Fault::Kill(rng.random_range(1..=SOON))));
-        tried += 1;
-        crashes += crashed;
-        if all && (tried % 25 == 0 || !broken.is_empty()) {
+    let (every, workers) = if all { (1, many()) } else { (points.div_ceil(SHORT), 1) };
+    let found = Mutex::new((0, 0, Vec::new()));
+    let faults = faults((1..=points).step_by(every));
+    each(faults.into_iter().enumerate().collect(), workers, |(turn, faults)| {
+        let (crashed, mut broken) = crash(turn, faults);
+        let (tried, crashes, violations) = &mut *found.lock().unwrap();
+        *tried += 1;
+        *crashes += crashed;
+        if all && (*tried % 25 == 0 || !broken.is_empty()) {
             let first = broken.first().map(ToString::to_string).unwrap_or_default();
-            println!("point {point} of {points}, {crashes} crashes {first}");
+            println!("{tried} of {points} calls, {crashes} crashes {first}");
         }
         violations.append(&mut broken);
-    }
+    });
+    let (_, crashes, violations) = found.into_inner().unwrap();
     assert!(crashes > 0, "nothing crashed");
     if all {
         let counts = [("calls of a short session", points as f64), ("crashes", crashes as f64)];

@@ -1,11 +1,13 @@
 //! A disk that is full from some call on until space is freed, and a disk that fails once.
 
 use std::process::Command;
+use std::sync::Mutex;
 
 use crate::contract::{Rule, Violation, none, tell};
 use crate::crash_points::{ROWS, undisturbed};
 use crate::night::{Life, Night, told};
 use crate::shim::{Fault, free_space, inflict};
+use crate::workers::{each, many};
 
 /// Answers that a session can use up.
 const ANSWERS: usize = 60;
@@ -78,16 +80,19 @@ fn a_full_disk_pauses_a_session_and_loses_nothing() {
         Ok(point) => vec![point],
         Err(_) => writes(if all { usize::MAX } else { SHORT }),
     };
-    let (mut met, mut violations) = (Vec::new(), Vec::new());
-    for (tried, point) in (1..).zip(&points) {
-        let (how, mut broken) = fill(*point, tried);
+    let tried = Mutex::new((Vec::new(), Vec::new()));
+    let turns = points.iter().copied().enumerate().collect();
+    each(turns, if all { many() } else { 1 }, |(turn, point)| {
+        let (how, mut broken) = fill(point, turn);
+        let (met, violations) = &mut *tried.lock().unwrap();
         met.push(how);
-        if all && (tried % 25 == 0 || !broken.is_empty()) {
+        if all && (met.len() % 25 == 0 || !broken.is_empty()) {
             let first = broken.first().map(ToString::to_string).unwrap_or_default();
-            println!("{tried} of {} calls, {how:?} {first}", points.len());
+            println!("{} of {} calls, {how:?} {first}", met.len(), points.len());
         }
         violations.append(&mut broken);
-    }
+    });
+    let (met, violations) = tried.into_inner().unwrap();
     let times = |wanted: Met| met.iter().filter(|met| **met == wanted).count() as f64;
     if all {
         let counts = [

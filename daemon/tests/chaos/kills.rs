@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal::SIGKILL;
@@ -12,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::contract::{Rule, Violation, none, tell};
 use crate::environment::Daemon;
 use crate::night::{Life, Night, told};
+use crate::workers::each;
 use crate::{SEED, number};
 
 /// Kills of one session, and of one of the short form; then it is finished, and another begins.
@@ -43,24 +43,13 @@ fn kills_at_random_moments_lose_nothing() {
     let most = if asked.is_some() { KILLS_A_NIGHT } else { KILLS_A_SHORT_NIGHT };
     let begun = Instant::now();
     let totals = Mutex::new(Totals::default());
-    let nights = AtomicU32::new(0);
-    let take = || {
-        let night = nights.fetch_add(1, Ordering::Relaxed);
-        let left = kills.saturating_sub(night * most).min(most);
-        (left > 0).then_some((u64::from(night), left))
-    };
-    let work = || {
-        while let Some((number, kills)) = take() {
-            let done = night(number, kills);
-            let mut totals = totals.lock().unwrap();
-            totals.add(done);
-            println!("night {number}: {totals}, {:.0?}", begun.elapsed());
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().unwrap().get() {
-            scope.spawn(work);
-        }
+    let nights = (0..kills.div_ceil(most)).map(|n| (u64::from(n), most.min(kills - n * most)));
+    let workers = std::thread::available_parallelism().unwrap().get();
+    each(nights.collect(), workers, |(number, kills)| {
+        let done = night(number, kills);
+        let mut totals = totals.lock().unwrap();
+        totals.add(done);
+        println!("night {number}: {totals}, {:.0?}", begun.elapsed());
     });
     let totals = totals.into_inner().unwrap();
     if asked.is_some() {

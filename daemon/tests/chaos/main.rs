@@ -30,6 +30,7 @@ mod runs;
 mod shim;
 mod slot;
 mod tampering;
+mod workers;
 
 /// Seed of every random draw.
 const SEED: u64 = 20_260_314;
