@@ -128,11 +128,18 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
 
 /// A table as Hugging Face writes it: pictures as `image {bytes, path}`, a label, and an image_id.
 fn table(seed: u32, groups: u32, rows: u32) -> Vec<u8> {
-    let schema = "message m {
+    table_of("label", (seed, groups, rows))
+}
+
+/// The same with another name for the label.
+fn table_of(label: &str, (seed, groups, rows): (u32, u32, u32)) -> Vec<u8> {
+    let schema = format!(
+        "message m {{
         required int64 image_id;
-        optional group image { optional binary bytes; optional binary path (UTF8); }
-        optional binary label (UTF8);
-    }";
+        optional group image {{ optional binary bytes; optional binary path (UTF8); }}
+        optional binary {label} (UTF8);
+    }}"
+    );
     // Small pages, so that a choice of rows is a choice of pages.
     let properties = WriterProperties::builder()
         .set_compression(Codec::SNAPPY)
@@ -140,7 +147,7 @@ fn table(seed: u32, groups: u32, rows: u32) -> Vec<u8> {
         .set_data_page_size_limit(8 << 10)
         .set_write_batch_size(1)
         .build();
-    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let schema = Arc::new(parse_message_type(&schema).unwrap());
     let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties)).unwrap();
     for group in 0..groups {
         let id = |row: u32| seed + group * rows + row;
@@ -359,6 +366,20 @@ fn of_a_zip_only_its_index_and_the_chosen_members_are_fetched() {
     let kept: usize = samples(root.path()).values().map(Vec::len).sum();
     let sent = hub.sent() as usize;
     assert!(sent < kept + (256 << 10), "{sent} bytes for {kept} of {}", archive.len());
+}
+
+#[test]
+fn rows_of_one_speaker_are_one_recording() {
+    let hub = Hub::start();
+    hub.put("o/set", "data.parquet", &table_of("Speaker", (0, 2, 9)));
+    let root = tempfile::tempdir().unwrap();
+    assert_eq!(get(&hub, root.path(), &entry("parquet"), 100).have, 18);
+    let recordings: Vec<String> =
+        lines(root.path()).into_iter().map(|line| line.line.recording).collect();
+    let of = |word: &str| recordings.iter().filter(|name| name.contains(word)).count();
+    // One row of each group has none, and is a recording of its own.
+    assert_eq!((of("#speaker "), of("#group ")), (16, 2), "{recordings:?}");
+    assert_eq!(recordings.iter().collect::<std::collections::BTreeSet<_>>().len(), 4);
 }
 
 #[test]

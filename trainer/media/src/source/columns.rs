@@ -58,6 +58,34 @@ pub fn media_columns(
     Ok(columns)
 }
 
+/// Names of columns that tell what several rows were made from, the most telling first.
+const MADE_FROM: [&str; 10] = [
+    "recording_id",
+    "source_id",
+    "video_id",
+    "youtube_id",
+    "speaker_id",
+    "speaker",
+    "client_id",
+    "prompt_id",
+    "prompt",
+    "original_prompt",
+];
+
+/// The column that tells what a row was made from, where there is one.
+pub fn made_from(schema: &SchemaDescriptor) -> Option<MediaColumn> {
+    let find = |name: &&str| {
+        let is_it = |leaf: &usize| {
+            let column = schema.column(*leaf);
+            let parts = column.path().parts();
+            parts.len() == 1 && parts[0].eq_ignore_ascii_case(name)
+        };
+        let leaf = (0..schema.num_columns()).find(is_it)?;
+        Some(MediaColumn { name: (*name).to_owned(), leaf })
+    };
+    MADE_FROM.iter().find_map(find)
+}
+
 fn by_name<'a>(all: &[&'a str], modality: Modality) -> Vec<&'a str> {
     let holds = |name: &str, words: &[&str]| {
         let name = name.to_lowercase();

@@ -17,10 +17,13 @@ use super::choice::TURN;
 use super::columns::{self, MediaColumn};
 use super::shard::{Found, Left, Place, SAMPLE_BYTES, Shard, ShardError, Taker};
 use crate::catalogue::Entry;
+use crate::files;
 use crate::hub::remote::{Remote, Stream};
 
 /// A column of a row group up to this size is fetched by one request.
 const SMALL_BYTES: u64 = 1 << 20;
+/// Of the hash of what a row was made from.
+const HASH_CHARS: usize = 16;
 /// Read from the end before anything is known.
 const TAIL_BYTES: u64 = 64 << 10;
 
@@ -55,6 +58,7 @@ pub struct Table {
     file: Arc<File>,
     metadata: ParquetMetaData,
     columns: Vec<MediaColumn>,
+    made_from: Option<MediaColumn>,
     /// Leaf of the column that chooses rows, and what it must hold.
     filter: Option<(usize, String)>,
     /// Row groups whose rows were not looked at yet, the next one last.
@@ -79,6 +83,7 @@ impl Table {
         let named = entry.data_columns.as_deref().unwrap_or_default();
         let columns =
             columns::media_columns(schema, modality, named).map_err(ShardError::Broken)?;
+        let made_from = columns::made_from(schema);
         let filter = entry.filter_column.as_ref().map(|name| {
             let leaf = (0..schema.num_columns())
                 .find(|leaf| schema.column(*leaf).path().parts() == [name.as_str()]);
@@ -89,7 +94,8 @@ impl Table {
         let mut groups: Vec<usize> = (0..metadata.num_row_groups()).collect();
         groups.sort_by_cached_key(|group| place.key(&format!("group {group}")));
         groups.reverse();
-        Ok(Self { place, file, metadata, columns, filter, groups, rows: Vec::new(), next: 0 })
+        let rows = Vec::new();
+        Ok(Self { place, file, metadata, columns, made_from, filter, groups, rows, next: 0 })
     }
 
     /// Rows of the next row group, in the order of choice.
@@ -160,11 +166,23 @@ impl Table {
         Ok(levels.into_iter().map(value).collect())
     }
 
+    /// What each row of a group was made from, where the table tells.
+    fn origins(&self, group: usize) -> Result<Vec<Option<String>>, ShardError> {
+        let Some(MediaColumn { name, leaf }) = &self.made_from else { return Ok(Vec::new()) };
+        let origin = |text: String| {
+            // A prompt may be long.
+            let hash = files::sha256_of(text.trim().as_bytes());
+            (!text.trim().is_empty()).then(|| format!("{name} {}", &hash[..HASH_CHARS]))
+        };
+        let texts = self.texts(group, *leaf)?;
+        Ok(texts.into_iter().map(|text| text.and_then(origin)).collect())
+    }
+
     /// The cells of some rows of one column, in ascending order, one after the other.
     fn give(
         &self,
         (group, column): (usize, &MediaColumn),
-        rows: &[usize],
+        (rows, origins): (&[usize], &[Option<String>]),
         taker: &mut dyn Taker,
     ) -> Result<ControlFlow<()>, ShardError> {
         let member = |row: usize| format!("group {group} row {row} {}", column.name);
@@ -185,7 +203,8 @@ impl Table {
             });
             read.map_err(|error| self.failed(&error))?;
             at = row + 1;
-            let found = Found { member: member(row), bytes: cell(values.first()) };
+            let made_from = origins.get(row).cloned().flatten();
+            let found = Found { member: member(row), made_from, bytes: cell(values.first()) };
             if let ControlFlow::Break(()) = taker.take(found) {
                 return Ok(ControlFlow::Break(()));
             }
@@ -228,8 +247,9 @@ impl Shard for Table {
         for chunk in rows.chunk_by(|a, b| a.0 == b.0) {
             let group = chunk[0].0;
             let rows: Vec<usize> = chunk.iter().map(|(_, row)| *row).collect();
+            let origins = self.origins(group)?;
             for column in &self.columns {
-                if self.give((group, column), &rows, taker)?.is_break() {
+                if self.give((group, column), (&rows, &origins), taker)?.is_break() {
                     return Ok(Left::More);
                 }
             }

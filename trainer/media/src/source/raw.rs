@@ -70,7 +70,8 @@ impl Shard for RawFiles {
                 }
                 if file.size == 0 || file.size > SAMPLE_BYTES {
                     let bytes = Err(format!("it has {} bytes", file.size));
-                    let _ = taker.take(Found { member: file.path.clone(), bytes });
+                    let member = file.path.clone();
+                    let _ = taker.take(Found { member, made_from: None, bytes });
                     continue;
                 }
                 batch.push(file.clone());
@@ -81,7 +82,7 @@ impl Shard for RawFiles {
                     other => other.map_err(|error| error.to_string()),
                 };
                 if let ControlFlow::Break(()) =
-                    taker.take(Found { member: file.path.clone(), bytes })
+                    taker.take(Found { member: file.path.clone(), made_from: None, bytes })
                 {
                     return Ok(Left::More);
                 }

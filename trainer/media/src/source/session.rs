@@ -205,13 +205,13 @@ impl<'a> Session<'a> {
         Origin { file: self.file.clone(), member: Some(member.to_owned()) }
     }
 
-    fn keep(&mut self, Found { member, bytes }: Found) -> Result<(), FetchError> {
+    fn keep(&mut self, Found { member, made_from, bytes }: Found) -> Result<(), FetchError> {
         let usable = bytes.and_then(|bytes| {
             sniff::extension(&bytes, &member, self.modality).map(|extension| (bytes, extension))
         });
-        let origin = self.origin(&member);
+        let from = (self.origin(&member), made_from.as_deref());
         match usable {
-            Ok((bytes, extension)) if self.store.put(origin, &bytes, extension)? => {
+            Ok((bytes, extension)) if self.store.put(from, &bytes, extension)? => {
                 self.unusable = 0;
                 self.quota = self.quota.saturating_sub(1);
                 (self.advance)();

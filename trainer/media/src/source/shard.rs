@@ -14,6 +14,8 @@ pub const SAMPLE_BYTES: u64 = 256 << 20;
 pub struct Found {
     /// Its name in the container: a member, or a row and column.
     pub member: String,
+    /// What it was made from, where the container tells: a speaker, a prompt, a source clip.
+    pub made_from: Option<String>,
     /// Its bytes, or why they cannot be had.
     pub bytes: Result<Vec<u8>, String>,
 }

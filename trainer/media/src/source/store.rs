@@ -141,13 +141,14 @@ impl Store {
         self.taken.iter().filter(|origin| origin.file == file).count()
     }
 
-    /// Puts a sample under the next number; false when its very bytes are there already.
+    /// Puts a sample under the next number, with its place and what it was made from; false when its very
+    /// bytes are there already.
     ///
     /// # Errors
     /// The disk.
     pub fn put(
         &mut self,
-        origin: Origin,
+        (origin, made_from): (Origin, Option<&str>),
         bytes: &[u8],
         extension: &str,
     ) -> Result<bool, FileError> {
@@ -159,7 +160,11 @@ impl Store {
         let path = self.folder.join(&name);
         let partial = files::partial(&path);
         write_synced(&partial, bytes).map_err(at("write", &partial))?;
-        self.append(&self.line(name, sha256.clone(), &origin, bytes.len()))?;
+        let mut line = self.line(name, sha256.clone(), &origin, bytes.len());
+        if let Some(made_from) = made_from {
+            line.line.recording = format!("{}#{made_from}", self.entry.path);
+        }
+        self.append(&line)?;
         // Last: a file that is seen has its line.
         fs::rename(&partial, &path).map_err(at("write", &path))?;
         self.next += 1;

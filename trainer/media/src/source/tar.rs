@@ -96,7 +96,7 @@ impl TarShard {
             return Ok(if is_sample { Step::Sample } else { Step::Other });
         }
         let bytes = Ok(self.read(size)?);
-        Ok(match taker.take(Found { member: name, bytes }) {
+        Ok(match taker.take(Found { member: name, made_from: None, bytes }) {
             ControlFlow::Continue(()) => Step::Sample,
             ControlFlow::Break(()) => Step::Enough,
         })

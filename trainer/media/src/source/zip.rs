@@ -104,7 +104,7 @@ impl Shard for ZipShard {
                 continue;
             }
             let bytes = self.read(at)?;
-            if let ControlFlow::Break(()) = taker.take(Found { member, bytes }) {
+            if let ControlFlow::Break(()) = taker.take(Found { member, made_from: None, bytes }) {
                 return Ok(Left::More);
             }
         }
