@@ -29,14 +29,13 @@ const SYSTEM: [&str; 17] = [
     "/usr",
 ];
 /// What libraries ask of the machine as a whole. Of processes nothing: a run finds its own first
-/// process only, and where it has a /proc of its own, all that are in it.
-const MACHINE: [&str; 17] = [
+/// process only, and where it has a /proc of its own, all that are in it. Nor of what the machine has
+/// done so far: counters that a run can move would tell the next one what it saw.
+const MACHINE: [&str; 14] = [
     "/proc/cpuinfo",
     "/proc/devices",
     "/proc/filesystems",
-    "/proc/loadavg",
     "/proc/meminfo",
-    "/proc/stat",
     "/proc/sys/kernel/cap_last_cap",
     "/proc/sys/kernel/ngroups_max",
     "/proc/sys/kernel/osrelease",
@@ -47,7 +46,26 @@ const MACHINE: [&str; 17] = [
     "/proc/sys/vm/overcommit_memory",
     "/proc/uptime",
     "/proc/version",
+];
+/// Counters of the whole machine: not there where a run has a /proc of its own, and not to be read
+/// where it has none.
+pub const COUNTERS: [&str; 16] = [
+    "/proc/buddyinfo",
+    "/proc/diskstats",
+    "/proc/fs",
+    "/proc/interrupts",
+    "/proc/loadavg",
+    "/proc/pagetypeinfo",
+    "/proc/pressure",
+    "/proc/schedstat",
+    "/proc/slabinfo",
+    "/proc/softirqs",
+    "/proc/stat",
+    "/proc/swaps",
+    "/proc/timer_list",
+    "/proc/vmallocinfo",
     "/proc/vmstat",
+    "/proc/zoneinfo",
 ];
 /// What the libraries of a GPU read besides its device nodes.
 const GPU: [&str; 2] = ["/proc/driver/nvidia", "/sys"];

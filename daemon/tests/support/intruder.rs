@@ -1,5 +1,6 @@
 //! Tries what its arguments say, `what:where[:where]`, and prints for each `ok` or why not.
 
+use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpStream, UdpSocket};
@@ -16,6 +17,8 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid, truncate};
+
+const PAGE: usize = 4096;
 
 fn main() {
     for attempt in std::env::args().skip(1) {
@@ -36,6 +39,15 @@ fn attempted(what: &str, place: &str, other: &str) -> io::Result<String> {
         "list" => fs::read_dir(place)?.next().transpose().map(|_| String::new()),
         "write" => fs::write(place, "mine").map(done),
         "append" => File::options().append(true).open(place)?.write_all(b"more").map(done),
+        "count" => match fs::read_to_string(place)? {
+            text if text.is_empty() => Err(io::Error::other("nothing is in it")),
+            _ => Ok(String::new()),
+        },
+        "attribute" => attribute(place).map(done),
+        "put-out" => put_out(place).map(done),
+        "page-out" => page_out(place).map(done),
+        "in-memory" => in_memory(place).map(done),
+        "read-if-there" => read_if_there(place).map(done),
         "truncate" => Ok(done(truncate(place, 0)?)),
         "chmod" => fs::set_permissions(place, fs::Permissions::from_mode(0o777)).map(done),
         "chmod-open" => {
@@ -92,6 +104,55 @@ fn attempted(what: &str, place: &str, other: &str) -> io::Result<String> {
 
 fn read(path: &str) -> io::Result<()> {
     File::open(path)?.read(&mut [0; 16]).map(drop)
+}
+
+fn attribute(path: &str) -> io::Result<()> {
+    let path = CString::new(path)?;
+    // SAFETY: both names are terminated, and one byte is read of the value.
+    let result =
+        unsafe { libc::setxattr(path.as_ptr(), c"user.x".as_ptr(), c"x".as_ptr().cast(), 1, 0) };
+    Ok(Errno::result(result).map(drop)?)
+}
+
+/// Puts the pages of a file out of memory.
+fn put_out(path: &str) -> io::Result<()> {
+    use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+    Ok(posix_fadvise(File::open(path)?, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED)?)
+}
+
+/// The first page of a file, as memory of this process.
+fn mapped<T>(path: &str, work: impl FnOnce(*mut libc::c_void) -> io::Result<T>) -> io::Result<T> {
+    let (file, none) = (File::open(path)?, std::ptr::null_mut());
+    let (protection, kind) = (libc::PROT_READ, libc::MAP_PRIVATE);
+    // SAFETY: a new mapping, which is never written and goes with the process.
+    let at = unsafe { libc::mmap(none, PAGE, protection, kind, file.as_raw_fd(), 0) };
+    if at == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { work(at) }
+}
+
+fn page_out(path: &str) -> io::Result<()> {
+    mapped(path, |at| {
+        // SAFETY: the page is mapped, and its content stays what it is.
+        let result = unsafe { libc::madvise(at, PAGE, libc::MADV_PAGEOUT) };
+        Ok(Errno::result(result).map(drop)?)
+    })
+}
+
+fn in_memory(path: &str) -> io::Result<()> {
+    mapped(path, |at| {
+        let mut told = 0u8;
+        // SAFETY: one byte is written for one page.
+        let result = unsafe { libc::mincore(at, PAGE, &raw mut told) };
+        Ok(Errno::result(result).map(drop)?)
+    })
+}
+
+fn read_if_there(path: &str) -> io::Result<()> {
+    let (file, mut byte) = (File::open(path)?, 0u8);
+    let part = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
+    // SAFETY: writes one byte.
+    let result =
+        unsafe { libc::preadv2(file.as_raw_fd(), &raw const part, 1, 0, libc::RWF_NOWAIT) };
+    Ok(Errno::result(result).map(drop)?)
 }
 
 /// Addresses hold colons, which divide arguments.

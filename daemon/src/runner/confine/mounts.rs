@@ -19,6 +19,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{chdir, pivot_root};
 
 use super::places::Places;
+use crate::sandbox::COUNTERS;
 
 /// Where the new root grows: a directory that is there on every machine on which this works.
 const BASE: &str = "/proc";
@@ -73,6 +74,7 @@ fn furnish(places: &Places, trees: &[Tree]) -> io::Result<()> {
     }
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "proc", Some("proc"), flags, None::<&str>)?;
+    COUNTERS.iter().try_for_each(|counter| cover(&inside(Path::new(counter))))?;
     temporary("dev/shm", SCRATCH)?;
     temporary("tmp", SCRATCH)?;
     for (name, target) in [("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")] {
@@ -82,6 +84,22 @@ fn furnish(places: &Places, trees: &[Tree]) -> io::Result<()> {
         link(&inside(path), target)?;
     }
     trees.iter().try_for_each(|(path, tree)| place(tree, &inside(path)))
+}
+
+/// Puts nothing in the place of what is there.
+fn cover(path: &Path) -> io::Result<()> {
+    let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    match fs::symlink_metadata(path) {
+        Ok(there) if there.is_dir() => {
+            Ok(mount(Some("tmpfs"), path, Some("tmpfs"), flags, Some("mode=0555,size=4k"))?)
+        }
+        Ok(_) => {
+            let none = None::<&str>;
+            Ok(mount(Some("/dev/null"), path, none, MsFlags::MS_BIND, none)?)
+        }
+        // This kernel has none.
+        Err(_) => Ok(()),
+    }
 }
 
 fn inside(path: &Path) -> PathBuf {

@@ -94,12 +94,11 @@ const REFUSED_HERE: &[libc::c_long] =
 #[cfg(not(target_arch = "x86_64"))]
 const REFUSED_HERE: &[libc::c_long] = &[];
 
-/// Refused to a candidate, because Landlock does not know them: what changes files that it may only
-/// read, where they have its user, and watching what others do with files.
+/// Refused to all, because Landlock does not know them and no compiler needs them: what changes files
+/// that may only be read, where they have the run's user, and watching what others do with files.
 const UNKNOWN_TO_LANDLOCK: &[libc::c_long] = &[
     libc::SYS_fchown,
     libc::SYS_fchownat,
-    libc::SYS_utimensat,
     libc::SYS_setxattr,
     libc::SYS_lsetxattr,
     libc::SYS_fsetxattr,
@@ -113,16 +112,26 @@ const UNKNOWN_TO_LANDLOCK: &[libc::c_long] = &[
     libc::SYS_inotify_add_watch,
 ];
 #[cfg(target_arch = "x86_64")]
-const UNKNOWN_TO_LANDLOCK_HERE: &[libc::c_long] = &[
-    libc::SYS_chown,
-    libc::SYS_lchown,
-    libc::SYS_utime,
-    libc::SYS_utimes,
-    libc::SYS_futimesat,
-    libc::SYS_inotify_init,
-];
+const UNKNOWN_TO_LANDLOCK_HERE: &[libc::c_long] =
+    &[libc::SYS_chown, libc::SYS_lchown, libc::SYS_inotify_init];
 #[cfg(not(target_arch = "x86_64"))]
 const UNKNOWN_TO_LANDLOCK_HERE: &[libc::c_long] = &[];
+
+/// Refused to a candidate for the same reason; a compiler sets the times of what it makes.
+const TIMES: &[libc::c_long] = &[libc::SYS_utimensat];
+#[cfg(target_arch = "x86_64")]
+const TIMES_HERE: &[libc::c_long] = &[libc::SYS_utime, libc::SYS_utimes, libc::SYS_futimesat];
+#[cfg(not(target_arch = "x86_64"))]
+const TIMES_HERE: &[libc::c_long] = &[];
+
+/// Refused to a candidate: what tells or decides which parts of a file are in memory. All runs read the
+/// same libraries and records, and what one left there would tell the next what it saw.
+const PAGES: &[libc::c_long] =
+    &[libc::SYS_fadvise64, libc::SYS_readahead, libc::SYS_mincore, SYS_CACHESTAT];
+/// Advice about memory that puts pages of files out of it, or near the door.
+const PUTS_OUT: [u64; 2] = [libc::MADV_COLD as u64, libc::MADV_PAGEOUT as u64];
+/// Reading that fails where it would have to wait for a disk. With the place of its flags.
+const TELLING_READS: [(libc::c_long, u8); 2] = [(libc::SYS_preadv2, 5), (libc::SYS_pwritev2, 5)];
 
 /// Refused as well where a candidate owns files that it may only read. Elsewhere copying a file, which
 /// sets the mode of the copy, is left to it. With the place of the mode among the arguments.
@@ -146,7 +155,8 @@ const PACE: [(libc::c_long, u8); 6] = [
     (libc::SYS_ioprio_set, 1),
 ];
 
-/// Since Linux 6.13 and 6.17, the same number everywhere.
+/// Since Linux 6.5, 6.13 and 6.17, the same number everywhere.
+const SYS_CACHESTAT: libc::c_long = 451;
 const SYS_SETXATTRAT: libc::c_long = 463;
 const SYS_REMOVEXATTRAT: libc::c_long = 466;
 const SYS_FILE_SETATTR: libc::c_long = 469;
@@ -211,9 +221,10 @@ fn compile(rules: Rules, errno: libc::c_int) -> io::Result<BpfProgram> {
 }
 
 fn rules(code: Code, guards: Guards) -> Result<Rules, BackendError> {
-    let mut refused: Vec<_> = REFUSED.iter().chain(REFUSED_HERE).collect();
+    let unknown = UNKNOWN_TO_LANDLOCK.iter().chain(UNKNOWN_TO_LANDLOCK_HERE);
+    let mut refused: Vec<_> = REFUSED.iter().chain(REFUSED_HERE).chain(unknown).collect();
     if code == Code::Candidate {
-        refused.extend(UNKNOWN_TO_LANDLOCK.iter().chain(UNKNOWN_TO_LANDLOCK_HERE));
+        refused.extend(TIMES.iter().chain(TIMES_HERE).chain(PAGES));
     }
     let mut rules: Rules = refused.into_iter().map(|call| (*call, Vec::new())).collect();
     let namespace = |flag: &libc::c_int| {
@@ -222,6 +233,7 @@ fn rules(code: Code, guards: Guards) -> Result<Rules, BackendError> {
     };
     if code == Code::Candidate {
         rules.extend(modes(guards)?);
+        rules.extend(pages()?);
     }
     if code == Code::Candidate && !guards.processes {
         rules.extend(pace()?);
@@ -250,6 +262,16 @@ fn modes(guards: Guards) -> Result<Rules, BackendError> {
         Ok((*call, bits.collect::<Result<_, _>>()?))
     };
     MODES.iter().chain(MODES_HERE).map(refused).collect()
+}
+
+fn pages() -> Result<Rules, BackendError> {
+    let advice = PUTS_OUT.map(|advice| rule(&[(2, SeccompCmpOp::Eq, advice)]));
+    let mut rules =
+        Rules::from([(libc::SYS_madvise, advice.into_iter().collect::<Result<_, _>>()?)]);
+    for (call, flags) in TELLING_READS {
+        rules.insert(call, vec![rule(&[(flags, SeccompCmpOp::Ne, 0)])?]);
+    }
+    Ok(rules)
 }
 
 fn pace() -> Result<Rules, BackendError> {
@@ -324,10 +346,13 @@ mod tests {
         let more: Vec<_> = candidate.keys().filter(|call| !trusted.contains_key(call)).collect();
         assert_eq!(
             more.len(),
-            UNKNOWN_TO_LANDLOCK.len()
-                + UNKNOWN_TO_LANDLOCK_HERE.len()
+            TIMES.len()
+                + TIMES_HERE.len()
                 + MODES.len()
                 + MODES_HERE.len()
+                + PAGES.len()
+                + TELLING_READS.len()
+                + 1
         );
         assert!(trusted.keys().all(|call| candidate.contains_key(call)));
         for call in [libc::SYS_execve, libc::SYS_openat, libc::SYS_write, libc::SYS_mmap] {

@@ -13,7 +13,7 @@ const NAME: &str = "dfr-run";
 /// Taken when that name is not there either; belongs to nobody on the usual systems.
 const NOBODY: u32 = 65_533;
 /// `linux/capability.h`.
-const CAP_DAC_OVERRIDE: u32 = 1;
+const CAP_DAC_READ_SEARCH: u32 = 2;
 const CAP_SETPCAP: u32 = 8;
 /// `linux/securebits.h`: a change of user changes no capability; locked.
 const SECBIT_NO_SETUID_FIXUP: u32 = 1 << 2 | 1 << 3;
@@ -67,12 +67,12 @@ impl RunUser {
 }
 
 /// Becomes the user, if there is one to become, and gives up every capability. Where no mount stands
-/// in for them, the homes of mode 0700 above a toolchain are passed by overriding what their modes
-/// say: then Landlock alone guards files, and this one is kept.
-pub(super) fn give_up(user: Option<RunUser>, keep_override: bool) -> io::Result<()> {
+/// in for them, the homes of mode 0700 above a toolchain are passed by reading whatever modes say: then
+/// Landlock alone guards what is read, and this one is kept. Writing is not among what it gives.
+pub(super) fn give_up(user: Option<RunUser>, keep_search: bool) -> io::Result<()> {
     let held = Capabilities::held()?;
     let kept = match user {
-        Some(_) if keep_override => held.permitted & (1 << CAP_DAC_OVERRIDE),
+        Some(_) if keep_search => held.permitted & (1 << CAP_DAC_READ_SEARCH),
         _ => 0,
     };
     if held.effective & (1 << CAP_SETPCAP) != 0 {
@@ -112,7 +112,7 @@ fn ambient(kept: u64) -> io::Result<()> {
     let raise = libc::PR_CAP_AMBIENT_RAISE.cast_unsigned();
     prctl(libc::PR_CAP_AMBIENT, clear, 0)?;
     if kept != 0 {
-        prctl(libc::PR_CAP_AMBIENT, raise, CAP_DAC_OVERRIDE)?;
+        prctl(libc::PR_CAP_AMBIENT, raise, CAP_DAC_READ_SEARCH)?;
     }
     Ok(())
 }
