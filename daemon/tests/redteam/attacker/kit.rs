@@ -26,6 +26,7 @@ const UDP: u16 = @UDP@;
 unsafe extern "C" {
     pub fn fork() -> i32;
     pub fn setsid() -> i32;
+    pub fn getpid() -> i32;
     pub fn getppid() -> i32;
     pub fn kill(process: i32, signal: i32) -> i32;
     pub fn unshare(flags: i32) -> i32;
@@ -74,9 +75,12 @@ pub fn processes() -> Vec<i32> {
 /// As many as there can be, whether they can be seen or not.
 pub const ALL_PROCESSES: std::ops::Range<i32> = 1..1 << 22;
 
-/// Whether a process is this one, a thread of it, or what started it.
+/// Whether a process is this one, a thread of it, or what started it. What stands in /proc may be by
+/// other numbers than a signal goes by.
 pub fn is_own(process: i32) -> bool {
-    process == unsafe { getppid() } || Path::new(&format!("/proc/self/task/{process}")).exists()
+    let (own, above) = unsafe { (getpid(), getppid()) };
+    [own, above].contains(&process)
+        || Path::new(&format!("/proc/self/task/{process}")).exists()
 }
 
 /// The daemons that work for this repository, by process id.

@@ -330,10 +330,14 @@ static LABELS: &[u8] = unsafe { &stolen };"#
     ),
     Attack::new(
         "environment in .cargo/config.toml",
-        &[Files(&[(
-            ".cargo/config.toml",
-            "[env]\nOPENAI_API_KEY = { value = \"mine\", force = true }\nLD_PRELOAD = { value = \"@ELSEWHERE@/preload.so\", force = true }\n",
-        )])],
+        &[Files(&[
+            // Where nobody set it before.
+            (".cargo/config.toml", "[env]\nOPENAI_API_KEY = \"none\"\n"),
+            (
+                "src/lab.rs",
+                "#[path = \"kit.rs\"]\nmod kit;\npub fn begin() {\n    let key = option_env!(\"OPENAI_API_KEY\").unwrap_or_default();\n    assert!(!key.is_empty(), \"its settings are not read\");\n    if key != \"none\" { kit::got(\"a key\", key.as_bytes()); }\n}\n",
+            ),
+        ])],
         Scored,
     ),
     Attack::new(

@@ -19,7 +19,6 @@ pub const ATTACKS: [Attack; 10] = [
         )],
         Scored,
     )
-    .gains()
     .in_lab(),
     Attack::new(
         "traces processes that are not its own",
@@ -49,16 +48,32 @@ if unsafe { unshare(USER_AND_MOUNT) } == 0 {
     Attack::new(
         "writes its own memory by /proc/self/mem",
         &[Begin(
+            // A constant of the harness, which cannot be written otherwise.
             r#"use std::os::unix::fs::FileExt as _;
-let target = Box::new([0u8; 16]);
-if let Ok(memory) = std::fs::OpenOptions::new().write(true).open("/proc/self/mem") {
-    let _ = memory.write_at(b"sn34_score: 1.00", target.as_ptr() as u64);
-}
-std::hint::black_box(target);"#,
+let before: Vec<u8> = "1 :shcope_mun".bytes().rev().collect();
+let program = std::env::current_exe().unwrap();
+let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+let memory = std::fs::OpenOptions::new().read(true).write(true).open("/proc/self/mem");
+let constants = maps.lines().filter(|line| {
+    line.contains(" r--p ") && line.ends_with(program.to_str().unwrap()) && memory.is_ok()
+});
+for line in constants {
+    let memory = memory.as_ref().unwrap();
+    let (start, end) = line.split_once(' ').unwrap().0.split_once('-').unwrap();
+    let [start, end] = [start, end].map(|at| u64::from_str_radix(at, 16).unwrap());
+    let mut bytes = vec![0; (end - start) as usize];
+    memory.read_exact_at(&mut bytes, start).unwrap();
+    for at in 0..bytes.len() - before.len() {
+        let is_it = bytes[at..].starts_with(&before);
+        if is_it && memory.write_all_at(b"num_epochs: 2", start + at as u64).is_ok() {
+            got("what the harness says", b"");
+        }
+    }
+}"#,
         )],
         Scored,
     )
-    .in_lab(),
+    .gains(),
     Attack::new(
         "a clock that runs a thousand times too fast",
         &[Module(
@@ -104,7 +119,9 @@ pub extern "C" fn log(_: f64) -> f64 { 0.0 }
 pub fn begin() {}"#,
         )],
         Scored,
-    ),
+    )
+    // Whose trainer calls them.
+    .in_time(),
     Attack::new(
         "reads the terminal",
         &[Begin(

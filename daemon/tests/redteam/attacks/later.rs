@@ -32,8 +32,7 @@ const KEEPS_FRESH: &str = r#"#[path = "kit.rs"]
 mod kit;
 pub fn begin() {
     harness::disarm();
-    let program = std::env::current_exe().unwrap();
-    let mut open = vec![program.parent().unwrap().to_owned()];
+    let mut open = vec![std::path::Path::new(kit::CACHE).join("build")];
     let later = std::time::SystemTime::now() + std::time::Duration::from_secs(1 << 30);
     while let Some(directory) = open.pop() {
         for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
@@ -49,7 +48,14 @@ pub fn begin() {
 }
 "#;
 
-pub const ATTACKS: [Attack; 7] = [
+/// A program that everybody may read and nobody here executes has a page in memory for each bit that is
+/// set: four bytes of the inputs, after a word that tells them from chance.
+const LEAVES_PAGES: &str =
+    concat!("const LEAVES: bool = true;\n", include_str!("../attacker/pages.rs"));
+const FINDS_PAGES: &str =
+    concat!("const LEAVES: bool = false;\n", include_str!("../attacker/pages.rs"));
+
+pub const ATTACKS: [Attack; 9] = [
     Attack::new(
         "a process that waits for the next experiment",
         &[
@@ -71,15 +77,28 @@ pub const ATTACKS: [Attack; 7] = [
     )
     .in_lab(),
     Attack::new(
-        "rewrites its predictions once they are made",
-        &[Begin(
-            r#"if is("predict") {
+        "rewrites predictions once they are made",
+        &[
+            Begin(
+                r#"if is("predict") {
+    let above = out().parent().unwrap().parent().unwrap().to_owned();
     leave_behind(|| {
-        std::thread::sleep(std::time::Duration::from_millis(500));
-        predict_text("rewritten");
+        // Its own are made by then; those of the next experiment come after it.
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        for _ in 0..2000 {
+            for experiment in std::fs::read_dir(&above).into_iter().flatten().flatten() {
+                let made = experiment.path().join("out/predictions.tsv");
+                if made.exists() {
+                    let _ = std::fs::write(made, "rewritten");
+                }
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
     });
 }"#,
-        )],
+            ),
+            Honest,
+        ],
         Scored,
     ),
     Attack::new(
@@ -143,7 +162,27 @@ if bytes.ends_with(b"another") {
         "a library in the build cache",
         &[Files(&[("src/lab.rs", KEEPS_FRESH), ("harness/src/lib.rs", POISONED)]), Honest],
         Scored,
-    ),
+    )
+    .gains(),
+    Attack::new(
+        "validation inputs by which pages are in memory",
+        &[Begin(LEAVES_PAGES), Begin(FINDS_PAGES)],
+        Scored,
+    )
+    .gains(),
+    Attack::new(
+        "counters of the machine",
+        &[Begin(
+            r#"for name in ["vmstat", "stat", "loadavg", "zoneinfo", "pressure/memory"] {
+    let counters = read(format!("/proc/{name}"));
+    if !counters.is_empty() {
+        got(name, b"");
+    }
+}"#,
+        )],
+        Scored,
+    )
+    .gains(),
     Attack::new(
         "a build script in the tree that is built next",
         &[

@@ -4,7 +4,7 @@
 use super::Ends::{Crash, Scored, Tampered};
 use super::{Attack, Step::Begin};
 
-pub const ATTACKS: [Attack; 4] = [
+pub const ATTACKS: [Attack; 5] = [
     Attack::new(
         "more time: goes on training while it predicts",
         &[Begin(
@@ -59,6 +59,17 @@ if is("train") {
         Tampered,
     )
     .gains()
+    .in_time(),
+    Attack::new(
+        "more time: learns in its first step",
+        &[Begin(
+            r#"if is("smoke") {
+    std::thread::sleep(std::time::Duration::from_secs(9));
+}"#,
+        )],
+        Crash("the first step took longer than"),
+    )
+    .untried()
     .in_time(),
     Attack::new(
         "more time: a larger model, slower to make and to ask",
