@@ -100,6 +100,9 @@ pub struct RunFlags {
     /// Pause when the session has sent and received this many tokens
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub max_tokens: Option<u64>,
+    /// Limit each answer of the model to this many tokens; one that never comes is charged with them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_answer_tokens: Option<u32>,
     /// Pause when the session has trained and predicted this long
     #[arg(long, value_name = "HOURS", allow_negative_numbers = true)]
     pub max_gpu_hours: Option<f64>,

@@ -64,6 +64,7 @@ fn row(experiment: u32) -> Row {
         trained_s: 0.0,
         startup_s: 0.0,
         predicted_s: 0.0,
+        smoked_s: 0.0,
         phase_seconds: BTreeMap::new(),
         decided_at_ms: 0,
         sealed: None,

@@ -83,6 +83,8 @@ pub struct Heartbeat {
     pub experiment: Option<u32>,
     /// What the loop waits for, if it waits.
     pub paused: Option<String>,
+    /// When the endpoint may be asked again, where it has to be waited for, milliseconds since 1970.
+    pub asks_at_ms: Option<i64>,
     /// How long this daemon has lived, in seconds on the monotonic clock.
     pub lived_s: f64,
     /// Wall time of this sign, milliseconds since 1970.
@@ -90,6 +92,13 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
+    /// How long the endpoint has still to be waited for, whatever became of the wall clock since: at most
+    /// as long as it was at this sign.
+    pub fn postponed(&self, now_ms: i64) -> Duration {
+        let Some(asks_at_ms) = self.asks_at_ms else { return Duration::ZERO };
+        since(now_ms, asks_at_ms).min(since(self.at_ms, asks_at_ms))
+    }
+
     /// How long the phase had taken at this sign, in seconds, whatever became of the wall clock: both
     /// times are of one reading of it. What an earlier version wrote is at most the daemon's life.
     pub fn phase_s(&self) -> f64 {
@@ -159,6 +168,26 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_is_waited_for_no_longer_than_it_asked() {
+        let beat = Heartbeat {
+            pid: 1,
+            host: "h".into(),
+            boot_id: "b".into(),
+            phase: None,
+            phase_since_ms: 0,
+            experiment: None,
+            paused: None,
+            asks_at_ms: Some(70_000),
+            lived_s: 0.0,
+            at_ms: 10_000,
+        };
+        // In time, late, and on a clock that was set back.
+        for (now_ms, left_s) in [(30_000, 40), (90_000, 0), (0, 60)] {
+            assert_eq!(beat.postponed(now_ms), Duration::from_secs(left_s));
+        }
+    }
+
+    #[test]
     fn life_needs_the_lock_and_a_fresh_heartbeat() {
         let beat = |at_ms| Heartbeat {
             pid: 1,
@@ -168,6 +197,7 @@ mod tests {
             phase_since_ms: 0,
             experiment: None,
             paused: None,
+            asks_at_ms: None,
             lived_s: 0.0,
             at_ms,
         };

@@ -154,7 +154,7 @@ fn a_machine_without_a_driver_has_no_gpu() {
     let nowhere = Some("/nowhere/libnvidia-ml.so.1".into());
     let driver = Driver::new("init 9\n");
     for library in [nowhere, Some(driver.library())] {
-        let opened = device::open(library, Visible::All);
+        let opened = device::open(library, Visible::All, false);
         assert!(opened.first.unwrap().is_empty());
         driver.now(IDLE);
         assert!(opened.devices.look().unwrap().is_empty());
@@ -163,9 +163,18 @@ fn a_machine_without_a_driver_has_no_gpu() {
 }
 
 #[test]
+fn a_driver_that_is_expected_may_come_yet() {
+    let driver = Driver::new("init 9\n");
+    let opened = device::open(Some(driver.library()), Visible::All, true);
+    assert!(matches!(opened.first, Err(DeviceError::Absent { .. })), "{:?}", opened.first);
+    driver.now(IDLE);
+    assert_eq!(opened.devices.look().unwrap().len(), 1);
+}
+
+#[test]
 fn a_driver_that_goes_away_is_missed() {
     let driver = Driver::new(IDLE);
-    let opened = device::open(Some(driver.library()), Visible::All);
+    let opened = device::open(Some(driver.library()), Visible::All, false);
     assert_eq!(opened.first.unwrap().len(), 1);
     driver.now("init 9\n");
     let gone = opened.devices.look();

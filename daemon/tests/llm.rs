@@ -24,6 +24,7 @@ fn settings(base_url: &str) -> LlmSettings {
         base_url: base_url.to_owned(),
         api_key: KEY.to_owned(),
         model: "m".to_owned(),
+        max_answer_tokens: None,
         timeout: Duration::from_secs(60),
     }
 }
@@ -97,10 +98,19 @@ async fn a_repair_turn_repeats_the_answer_and_names_the_problem() {
     assert!(messages[3]["content"].as_str().unwrap().contains("no `x`"));
 }
 
-/// What a question costs whose answer never comes.
+/// What a question costs to which nothing was written.
 fn assert_estimated(usage: Usage) {
     assert!(usage.prompt_tokens > 500 && usage.completion_tokens == 0, "{usage:?}");
 }
+
+/// What a question costs whose answer never comes: it may have been written all the same.
+fn assert_charged(usage: Usage, completion_tokens: u64) {
+    assert_eq!(usage.completion_tokens, completion_tokens, "{usage:?}");
+    assert_estimated(Usage { completion_tokens: 0, ..usage });
+}
+
+/// A usual answer, when none has come yet.
+const USUAL: u64 = 4096;
 
 fn raw(status: u16, headers: Vec<(&'static str, String)>, body: &str) -> Answer {
     Answer::Raw { status, headers, body: body.to_owned() }
@@ -220,7 +230,39 @@ async fn a_page_in_place_of_json_is_refused() {
 async fn a_connection_cut_in_the_body_may_have_cost() {
     let error = failure(Answer::Cut).await;
     assert!(matches!(error, ProposerError::Cut { .. }), "{error:?}");
-    assert_estimated(error.usage());
+    assert_charged(error.usage(), USUAL);
+}
+
+/// The limit that it was asked to keep, which the server is told of; else as many as the longest had.
+#[tokio::test]
+async fn an_answer_that_never_comes_costs_as_much_as_it_may() {
+    let long = format!(
+        r#"{{"choices":[{{"message":{{"content":"x"}}}}],"usage":{{"prompt_tokens":9,"completion_tokens":{}}}}}"#,
+        2 * USUAL
+    );
+    for (max_answer_tokens, charged) in [(Some(700), 700), (None, 2 * USUAL)] {
+        let server = Server::start([raw(200, vec![], &long), Answer::Cut]);
+        let settings = LlmSettings { max_answer_tokens, ..settings(server.base_url()) };
+        let mut llm = Llm::new(settings).unwrap();
+        let ask = async |llm: &mut Llm| {
+            let task = Task::load("video-sample").unwrap();
+            let (files, history) = (BTreeMap::new(), History::default());
+            let context = Context {
+                task: &task,
+                program: &"the program ".repeat(200),
+                state: "the state",
+                history: &history,
+                files: &files,
+                budget_s: 20,
+                repair: None,
+            };
+            llm.propose(&context, Size::Whole).await
+        };
+        ask(&mut llm).await.unwrap();
+        assert_charged(ask(&mut llm).await.unwrap_err().usage(), charged);
+        let asked = server.finish().pop().unwrap().body;
+        assert_eq!(asked["max_completion_tokens"].as_u64(), max_answer_tokens.map(u64::from));
+    }
 }
 
 #[tokio::test]
@@ -239,7 +281,7 @@ async fn a_connection_cut_in_the_headers_may_have_cost() {
     let (asked, ()) = tokio::join!(propose(settings(&base_url), None), hang_up);
     let error = asked.unwrap_err();
     assert!(matches!(error, ProposerError::Cut { .. }), "{error:?}");
-    assert_estimated(error.usage());
+    assert_charged(error.usage(), USUAL);
 }
 
 #[tokio::test]
@@ -286,7 +328,7 @@ async fn silence_is_an_outage() {
         matches!(&error, ProposerError::Timeout { .. }) && error.to_string().contains("0.05 s"),
         "{error:?}"
     );
-    assert_estimated(error.usage());
+    assert_charged(error.usage(), USUAL);
     drop(server);
 }
 

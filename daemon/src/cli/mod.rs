@@ -47,7 +47,7 @@ fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
         Command::Doctor(flags) => {
             let asked = doctor::Asked { places, flags, environment: &environment };
             let checkup = doctor::checkup(asked)?;
-            let refused = report::refuse_unattended(&checkup).is_some();
+            let refused = report::refuse_unattended(&checkup, flags.resume).is_some();
             let code = if refused { exit::CONFIGURATION } else { exit::OK };
             (report::doctor_text(&checkup, style), code)
         }
@@ -80,7 +80,8 @@ fn told(told: supervisor::Told) -> (String, u8) {
 
 fn refuse_unattended(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
     let asked = doctor::Asked { places: &arguments.places, flags: &arguments.run, environment };
-    let Some(lacks) = report::refuse_unattended(&doctor::checkup(asked)?) else { return Ok(()) };
+    let lacks = report::refuse_unattended(&doctor::checkup(asked)?, arguments.run.resume);
+    let Some(lacks) = lacks else { return Ok(()) };
     let error = anyhow::anyhow!("this is not fit for --unattended: {lacks}");
     Err(Failure::new(Kind::Configuration, error).hint("dfr-daemon doctor says what helps"))
 }

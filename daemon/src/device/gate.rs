@@ -114,7 +114,7 @@ fn idle_mib(gpu: &Gpu) -> Result<u64, Admission> {
 }
 
 /// Whether an experiment may start on `gpus`. Processes in `ours` are no strangers, but the memory
-/// that they hold counts; one that cannot be named here is only told of when memory is held.
+/// that they hold counts; one that cannot be named here is only told of when it holds memory.
 pub fn admission(gpus: &[Gpu], floor: &Floor, ours: &[u32]) -> Admission {
     let missing = floor.0.keys().find(|uuid| !gpus.iter().any(|gpu| gpu.uuid == **uuid));
     let judged: Result<(), _> = gpus.iter().try_for_each(|gpu| admit(gpu, floor, ours));
@@ -160,7 +160,8 @@ fn foreign<'a>(vitals: &'a Vitals, held: bool, ours: &[u32]) -> Option<&'a Occup
         small && vitals.graphics.iter().any(|other| other.pid == occupant.pid)
     };
     vitals.compute.iter().find(|occupant| {
-        let known = occupant.name.is_some() || held;
+        let is_large = occupant.used_mib.is_some_and(|used_mib| used_mib > ALLOWANCE_MIB);
+        let known = occupant.name.is_some() || held || is_large;
         known && !ours.contains(&occupant.pid) && !draws(occupant)
     })
 }

@@ -116,6 +116,11 @@ fn devices_that_come_and_go_are_sick() {
 fn a_device_in_use_has_no_floor() {
     let python = computing(500, process(7, Some("python3"), Some(300)));
     assert_eq!(Floor::of_idle(&[python]), Err(foreign(7, Some("python3"), 300)));
+    // However little that is of all memory, and whether or not it has a name here.
+    let unnamed = computing(18_500, process(7, None, Some(18_000)));
+    assert_eq!(Floor::of_idle(std::slice::from_ref(&unnamed)), Err(foreign(7, None, 18_000)));
+    let small = computing(500, process(7, None, Some(200)));
+    assert!(Floor::of_idle(&[small]).is_ok());
     let held = Admission::MemoryHeld { gpu: 0, used_mib: 20_001, floor_mib: 0 };
     assert_eq!(Floor::of_idle(&[gpu(0, 20_001)]), Err(held));
     assert!(Floor::of_idle(&[gpu(0, 20_000)]).is_ok());

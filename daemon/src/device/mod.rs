@@ -169,12 +169,13 @@ pub struct Opened {
     pub first: Result<Vec<Gpu>, DeviceError>,
 }
 
-/// Looks once: without a driver there is [`NoGpu`] from now on; a driver that is there now and gone
-/// later is an error then. `library` is NVML's file, by default the system's.
-pub fn open(library: Option<OsString>, visible: Visible) -> Opened {
+/// Looks once: without a driver there is [`NoGpu`] from now on, unless one is expected, which may come
+/// yet; a driver that is there now and gone later is an error then. `library` is NVML's file, by default
+/// the system's.
+pub fn open(library: Option<OsString>, visible: Visible, is_expected: bool) -> Opened {
     let nvml = Nvml::new(library, visible);
     match nvml.look() {
-        Err(DeviceError::Absent { .. }) => {
+        Err(DeviceError::Absent { .. }) if !is_expected => {
             Opened { devices: Arc::new(NoGpu), first: Ok(Vec::new()) }
         }
         first => Opened { devices: Arc::new(nvml), first },

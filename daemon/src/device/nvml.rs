@@ -16,9 +16,9 @@ use nvml_wrapper::{Device, Nvml as Library};
 use super::patience::{Patience, Unanswered};
 use super::{Broken, DeviceError, Devices, Gpu, Memory, Occupant, Recovery, Visible, Vitals};
 
-/// How long a look may take. Loading an idle driver takes a second or two; one that takes longer
+/// How long a look may take. Loading an idle driver takes a second or two for each GPU; one that takes longer
 /// than this is sick.
-const LONGEST_LOOK: Duration = Duration::from_secs(5);
+const LONGEST_LOOK: Duration = Duration::from_secs(20);
 
 /// NVIDIA's management library.
 pub struct Nvml {

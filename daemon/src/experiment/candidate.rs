@@ -105,6 +105,7 @@ impl Candidate {
             trained_s: 0.0,
             startup_s: 0.0,
             predicted_s: 0.0,
+            smoked_s: 0.0,
             phase_seconds: BTreeMap::new(),
             decided_at_ms: 0,
             sealed: Some(Tier::Full),
@@ -146,8 +147,13 @@ impl Candidate {
 
     /// Whether a keep is still to be measured on the holdout, as far as the machine allows.
     pub(super) fn owes_holdout(&self) -> bool {
+        self.lacks_holdout() && self.cut_short().is_none()
+    }
+
+    /// Whether it is a keep of which nobody knows how it does on the holdout.
+    pub fn lacks_holdout(&self) -> bool {
         let is_kept = self.decided().is_some_and(|row| row.verdict == Verdict::Keep);
-        is_kept && !self.held_out && self.cut_short().is_none()
+        is_kept && !self.held_out
     }
 
     /// How often a phase was begun since the last one that ended.

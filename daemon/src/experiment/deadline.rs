@@ -4,8 +4,9 @@ use std::time::Duration;
 
 /// The least allowance for starting up.
 const START_FLOOR: Duration = Duration::from_secs(30);
-/// What a prediction may take beyond the baseline's, besides a tenth of the budget: a cold start.
-const PREDICT_MORE: Duration = Duration::from_secs(5);
+/// What a prediction, or a first step, may take beyond the baseline's, besides a share of the budget: a
+/// cold start.
+const COLD: Duration = Duration::from_secs(5);
 
 /// When a run is asked to end, and how long it then has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,14 +41,32 @@ pub fn train_limits(
 /// took, or at 5 s and a tenth of the budget beyond that, whichever of the two is later. A larger model
 /// predicts more slowly, and fairly so; one that goes on learning while it predicts does not get far.
 pub fn predict_deadline(task: Duration, baseline: Option<Duration>, budget: Duration) -> Duration {
+    bound(task, baseline, budget / 10)
+}
+
+/// The same of the first step, with 3 % of the budget: nothing that it learns is to be worth much.
+pub fn smoke_deadline(task: Duration, baseline: Option<Duration>, budget: Duration) -> Duration {
+    bound(task, baseline, budget * 3 / 100)
+}
+
+fn bound(task: Duration, baseline: Option<Duration>, share: Duration) -> Duration {
     let Some(baseline) = baseline else { return task };
-    task.min(baseline.saturating_mul(3).max(baseline + PREDICT_MORE + budget / 10))
+    task.min(baseline.saturating_mul(3).max(baseline + COLD + share))
 }
 
 /// What is said of a prediction that was ended earlier than at the task's limit.
 pub fn overlong(deadline: Duration) -> String {
     format!(
         "prediction took longer than {:.1} s, which is 3 times the baseline's or 5 s and a tenth of the \
+         budget beyond it",
+        deadline.as_secs_f64()
+    )
+}
+
+/// The same of a first step.
+pub fn overlong_step(deadline: Duration) -> String {
+    format!(
+        "the first step took longer than {:.1} s, which is 3 times the baseline's or 5 s and 3 % of the \
          budget beyond it",
         deadline.as_secs_f64()
     )
@@ -96,5 +115,15 @@ mod tests {
             assert_eq!(allowed, s(deadline), "{task} s, {baseline:?}, {budget} s");
         }
         assert!(overlong(Duration::from_millis(6600)).contains("longer than 6.6 s"));
+        for (task, baseline, budget, deadline) in [
+            (120, None, 600, 120),
+            (120, Some(2), 600, 25),
+            (120, Some(20), 600, 60),
+            (9, Some(2), 600, 9),
+        ] {
+            let allowed = smoke_deadline(s(task), baseline.map(s), s(budget));
+            assert_eq!(allowed, s(deadline), "{task} s, {baseline:?}, {budget} s");
+        }
+        assert!(overlong_step(Duration::from_millis(6600)).contains("longer than 6.6 s"));
     }
 }

@@ -386,7 +386,7 @@ pub enum Stage {
 
 impl Stage {
     /// The word in logs and prompts.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Patch => "patch",
             Self::Build => "build",

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::candidate::{Candidate, Next, Step};
-use super::{Caps, DeviceState, Entry, Notes, Pause, Phase, Purpose, SourceScore, Usage, Verdict};
+use super::{
+    Caps, DeviceState, Entry, Notes, Pause, Phase, Purpose, SourceScore, Stage, Usage, Verdict,
+};
 use crate::tier::Tier;
 
 /// One decided experiment: a row of results.tsv and everything people ask about it.
@@ -42,6 +44,8 @@ pub struct Row {
     pub startup_s: f64,
     /// The same of its prediction.
     pub predicted_s: f64,
+    /// The same of its last first step.
+    pub smoked_s: f64,
     /// Seconds by phase; empty until settled.
     pub phase_seconds: BTreeMap<Phase, f64>,
     /// Wall time of the verdict, milliseconds since 1970.
@@ -186,6 +190,11 @@ impl History {
         known(self.baseline()?.predicted_s)
     }
 
+    /// How long the baseline's first step took, once it is settled and where it is known.
+    pub fn baseline_smoked(&self) -> Option<Duration> {
+        known(self.baseline()?.smoked_s)
+    }
+
     /// What the times of candidates are held against, whichever of them is the incumbent: what a human
     /// put there last, at the start or since.
     fn baseline(&self) -> Option<&Row> {
@@ -262,8 +271,11 @@ impl History {
                 self.lived_s += lived_s;
                 self.sign_ms = *sign_ms;
             }
-            // It is device time, which every entry that tells any adds to.
-            Entry::Tested { .. } => {}
+            Entry::Tested { what, seconds } => {
+                if let Some(candidate) = self.in_hand.as_mut().filter(|_| what == SMOKE) {
+                    candidate.row.smoked_s = *seconds;
+                }
+            }
             Entry::Capped { caps } => self.caps = *caps,
             Entry::Diverged { tip } => {
                 let in_hand = self.in_hand.as_ref().and_then(|candidate| candidate.commit.as_ref());
@@ -364,6 +376,9 @@ impl History {
         IllegalEntry { experiment, entry, after }
     }
 }
+
+/// The word for a first step.
+const SMOKE: &str = Stage::Smoke.as_str();
 
 /// Ledgers of an early daemon do not tell how long a run took.
 fn known(seconds: f64) -> Option<Duration> {

@@ -296,6 +296,23 @@ fn the_times_of_the_baseline_are_those_of_the_first_keep_where_they_are_known() 
 }
 
 #[test]
+fn the_last_first_step_of_the_baseline_is_the_measure_and_no_canary_is() {
+    let mut history = History::default();
+    let tested = |what: &str, seconds| Entry::Tested { what: what.into(), seconds };
+    let built = Entry::Built { program: None };
+    let (parent, proposer) = ("p".to_owned(), "baseline".to_owned());
+    let opened = Entry::Opened { parent, proposer, purpose: Purpose::Baseline };
+    let run = [opened, proposed(), committed()];
+    let steps = [tested("smoke", 9.0), tested("smoke", 2.0), tested("canary", 7.0), built];
+    let (decided, settled) = (decided(Verdict::Keep), settled());
+    let rest = [ran(), predicted(), scored(), decided, settled, tested("smoke", 8.0)];
+    for entry in run.into_iter().chain(steps).chain(rest) {
+        history.apply(history.current(), &entry, 0).unwrap();
+    }
+    assert_eq!(history.baseline_smoked(), Some(Duration::from_secs(2)));
+}
+
+#[test]
 fn the_times_of_an_adopted_commit_are_the_measure_from_then_on() {
     let all = [tried(Verdict::Keep, 0.5, "baseline"), tried(Verdict::Keep, 0.4, "a human's")];
     let mut history = sample::history(&[&all[..], &[tried(Verdict::Keep, 0.6, "better")]].concat());

@@ -18,7 +18,9 @@ mod verdict;
 
 pub use branch::{BranchMove, align};
 pub use candidate::{Answered, Candidate, Step, telling};
-pub use deadline::{Limits, overlong, predict_deadline, train_limits};
+pub use deadline::{
+    Limits, overlong, overlong_step, predict_deadline, smoke_deadline, train_limits,
+};
 pub use entry::{DeviceState, Entry, Notes, Pause, Purpose, SourceScore, Stage, Stake, Usage};
 pub use history::{Environment, History, IllegalEntry, Row};
 pub use next::{Effect, Rules, Situation, next};

@@ -80,6 +80,10 @@ pub struct Situation<'a> {
     pub built: Option<&'a str>,
     /// What was spent.
     pub spent: Spent,
+    /// Something outside is waited for.
+    pub waits: bool,
+    /// The newest attempt at what is under way is this life's, or has left its end to be taken up.
+    pub goes_on: bool,
 }
 
 /// Decides.
@@ -98,12 +102,19 @@ fn between(history: &History, rules: &Rules, now: &Situation<'_>) -> Effect {
     if let Some(cap) = rules.caps.reached(now.spent).next() {
         return spent(cap);
     }
+    let incumbent = history.incumbent();
+    // What a human has just put there may be what mends it.
+    if let Some(tip) =
+        history.diverged.clone().filter(|_| incumbent.is_some() && !history.is_theirs())
+    {
+        return Effect::Open { purpose: Purpose::Adoption, commit: Some(tip) };
+    }
     if history.environment == Environment::Down {
         let newest = history.opened.saturating_sub(1);
         let why = format!("experiment {newest} measured what is known to run, and came to nothing");
         return Effect::Wait { cause: Pause::Environment, why };
     }
-    let Some(incumbent) = history.incumbent() else {
+    let Some(incumbent) = incumbent else {
         return Effect::Open { purpose: Purpose::Baseline, commit: None };
     };
     let is_probe = history.environment == Environment::Probing;
@@ -148,6 +159,11 @@ fn within(
         // Whoever raises the cap begins another life; the answer was paid for.
         return Effect::Stop;
     }
+    // It cannot be finished first, and what is built goes on with the next life.
+    let is_built = candidate.patience() > StopLevel::AfterExperiment;
+    if now.waits && is_built && now.stop == StopLevel::AfterExperiment {
+        return Effect::Stop;
+    }
     if let Some(reason) = hopeless(history, candidate, now) {
         return Effect::Abandon { reason };
     }
@@ -171,11 +187,14 @@ fn within(
     }
 }
 
-/// A human who wants to stop need not wait for a number that decides nothing.
+/// A human who wants to stop need not wait for a number that decides nothing; the next life measures it.
 fn after_verdict(candidate: &Candidate, rules: &Rules, now: &Situation<'_>) -> Effect {
     let is_wanted = rules.holdout && candidate.owes_holdout();
-    if !is_wanted || now.stop >= StopLevel::AbandonRun {
+    if !is_wanted {
         return Effect::Settle;
+    }
+    if now.stop >= StopLevel::AbandonRun {
+        return Effect::Stop;
     }
     match now.built == candidate.commit.as_deref() {
         true => Effect::HoldOut,
@@ -204,7 +223,7 @@ fn hopeless(history: &History, candidate: &Candidate, now: &Situation<'_>) -> Op
         return Some("the commit was taken off the branch again".to_owned());
     }
     // What has just been begun for the last time may still end well; only a new try is refused.
-    let phase = candidate.cut_short()?;
+    let phase = candidate.cut_short().filter(|_| !now.goes_on)?;
     Some(format!("the machine cut {phase} short {ATTEMPTS} times"))
 }
 

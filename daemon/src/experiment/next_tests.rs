@@ -19,7 +19,7 @@ const RULES: Rules = Rules {
 
 fn now(history: &History) -> Situation<'static> {
     let spent = Spent::new(history, std::time::Duration::ZERO, 0);
-    Situation { stop: StopLevel::Continue, built: Some("c"), spent }
+    Situation { stop: StopLevel::Continue, built: Some("c"), spent, waits: false, goes_on: false }
 }
 
 /// What comes after these entries of a first experiment.
@@ -183,6 +183,30 @@ fn what_the_machine_cuts_short_is_given_up_in_the_end() {
         entries.push(Entry::Began { phase: Phase::Train, sealed: None, stake: None });
     }
     assert!(matches!(after(&entries), Effect::Abandon { .. }));
+    // Unless it did end, or this life may still bring it to its end.
+    let history = fold(&History::default(), &entries);
+    let ended = Situation { goes_on: true, ..now(&history) };
+    assert_eq!(next(&history, &RULES, &ended), Effect::Train);
+}
+
+#[test]
+fn one_stop_leaves_what_was_built_and_waits_to_the_next_life() {
+    let built =
+        [opened(Purpose::Candidate), proposed(), committed(), Entry::Built { program: None }];
+    let ran = [&built[..], &[ran(None)]].concat();
+    for (entries, waits, effect) in [
+        (&ran[..], true, Effect::Stop),
+        (&ran[..], false, Effect::Predict),
+        (&built[..3], true, Effect::Stop),
+    ] {
+        let history = fold(&History::default(), entries);
+        let stop = StopLevel::AfterExperiment;
+        let now = Situation { stop, waits, ..now(&history) };
+        assert_eq!(next(&history, &RULES, &now), effect);
+    }
+    let history = fold(&History::default(), &ran);
+    let insists = Situation { stop: StopLevel::AbandonRun, waits: true, ..now(&history) };
+    assert!(matches!(next(&history, &RULES, &insists), Effect::Abandon { .. }));
 }
 
 #[test]
@@ -237,6 +261,25 @@ fn crashes_in_a_row_measure_the_incumbent_again_and_its_crash_stops_the_loop() {
     let probing = fold(&down, &[Entry::Paused { cause, why: "w".into(), seconds: 30.0 }]);
     assert_eq!(next(&probing, &RULES, &now(&probing)), control);
     assert_eq!(probing.incumbent().unwrap().commit, object_id(0));
+}
+
+#[test]
+fn what_a_human_commits_may_mend_what_even_the_incumbent_cannot_run_on() {
+    let history = sample::history(&[tried(Verdict::Keep, 0.5, "first")]);
+    let down = settled(&history, Purpose::Control, Verdict::Crash, &object_id(0));
+    let theirs = fold(&down, &[Entry::Diverged { tip: "theirs".into() }]);
+    let adopt = Effect::Open { purpose: Purpose::Adoption, commit: Some("theirs".into()) };
+    assert_eq!(next(&theirs, &RULES, &now(&theirs)), adopt);
+    let kept = settled(&theirs, Purpose::Adoption, Verdict::Keep, "theirs");
+    let candidate = Effect::Open { purpose: Purpose::Candidate, commit: None };
+    assert_eq!(next(&kept, &RULES, &now(&kept)), candidate);
+    // If it does not, there is a wait, and the machine is looked at first.
+    let fails = settled(&theirs, Purpose::Adoption, Verdict::Crash, "theirs");
+    let wait = next(&fails, &RULES, &now(&fails));
+    let Effect::Wait { cause: cause @ Pause::Environment, why } = wait else { panic!("{wait:?}") };
+    let probing = fold(&fails, &[Entry::Paused { cause, why, seconds: 30.0 }]);
+    let control = Effect::Open { purpose: Purpose::Control, commit: Some(object_id(0)) };
+    assert_eq!(next(&probing, &RULES, &now(&probing)), control);
 }
 
 /// An experiment that the machine cuts short until it is given up.
@@ -306,7 +349,7 @@ fn what_is_paid_for_and_waits_for_a_budget_is_in_hand_for_who_raises_it() {
     let spent = Spent { disk_bytes: 1 << 30, ..Spent::default() };
     for history in [fold(&history, &entries), fold(&history, &built)] {
         for stop in [StopLevel::AfterExperiment, StopLevel::AbandonRun] {
-            let held = Situation { spent, stop, built: None };
+            let held = Situation { spent, stop, built: None, ..now(&history) };
             assert_eq!(next(&history, &RULES, &held), Effect::Stop);
         }
         let held = Situation { spent, built: None, ..now(&history) };
@@ -456,10 +499,11 @@ fn a_keep_is_measured_on_the_holdout_once_and_nothing_else_is() {
     let mut keep = decided(Verdict::Keep);
     assert_eq!(after(&keep, now), Effect::HoldOut);
     assert_eq!(after(&decided(Verdict::Discard), now), Effect::Settle);
-    // What a restart took away is built again, and a human in a hurry need not wait for it.
+    // What a restart took away is built again; for a human in a hurry the next life does it.
     assert_eq!(after(&keep, |h| Situation { built: None, ..now(h) }), Effect::Build);
     let hurried = |h: &History| Situation { stop: StopLevel::AbandonRun, ..now(h) };
-    assert_eq!(after(&keep, hurried), Effect::Settle);
+    assert_eq!(after(&keep, hurried), Effect::Stop);
+    assert_eq!(after(&decided(Verdict::Discard), hurried), Effect::Settle);
     keep.push(held_out());
     assert_eq!(after(&keep, now), Effect::Settle);
     let mut cut = decided(Verdict::Keep);

@@ -216,6 +216,8 @@ impl World {
             Effect::HoldOut => self.run(life, Phase::Holdout),
             Effect::Settle => self.record(life, Entry::Settled { phase_seconds: BTreeMap::new() }),
             Effect::Abandon { reason } => {
+                let is_cut = reason.starts_with("the machine cut");
+                assert!(!is_cut || !self.goes_on(life), "gave up what had ended");
                 self.end(life, Entry::Abandoned { reason })?;
                 self.align(life)
             }
@@ -354,6 +356,14 @@ impl World {
         self.record(life, Entry::Paused { cause, why, seconds: 1.0 })
     }
 
+    /// What is under way was begun in this life, or its end is there to be taken up.
+    fn goes_on(&self, life: &Life) -> bool {
+        let Some(candidate) = &life.history.in_hand else { return false };
+        let Some(phase) = candidate.under_way() else { return false };
+        let left = (candidate.experiment, phase, candidate.attempts(phase));
+        life.begun == Some((candidate.experiment, phase)) || self.ended.contains(&left)
+    }
+
     /// One life, until it dies or is done.
     fn live(&mut self, steps: &mut u32) -> Result<History, Died> {
         let mut life = Life { history: self.folded.clone(), built: None, begun: None };
@@ -377,8 +387,14 @@ impl World {
             self.align(&mut life)?;
             let rules = Rules { caps: Caps { usd: Some(self.cap), ..RULES.caps }, ..RULES };
             let spent = Spent::new(&life.history, Duration::ZERO, 0);
-            let situation =
-                Situation { stop: StopLevel::Continue, built: life.built.as_deref(), spent };
+            let goes_on = self.goes_on(&life);
+            let situation = Situation {
+                stop: StopLevel::Continue,
+                built: life.built.as_deref(),
+                spent,
+                waits: false,
+                goes_on,
+            };
             let effect = next(&life.history, &rules, &situation);
             if effect == Effect::Stop {
                 return Ok(life.history);

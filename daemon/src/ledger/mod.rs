@@ -236,8 +236,8 @@ impl Ledger {
     pub async fn beat(&self, session_id: i64, beat: &Heartbeat) -> Result<(), LedgerError> {
         sqlx::query(
             "insert or replace into heartbeat (session_id, pid, host, boot_id, phase, \
-             phase_since_ms, experiment, paused, lived_s, at_ms) \
-             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             phase_since_ms, experiment, paused, asks_at_ms, lived_s, at_ms) \
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(session_id)
         .bind(beat.pid)
@@ -247,6 +247,7 @@ impl Ledger {
         .bind(beat.phase_since_ms)
         .bind(beat.experiment)
         .bind(&beat.paused)
+        .bind(beat.asks_at_ms)
         .bind(beat.lived_s)
         .bind(beat.at_ms)
         .execute(&self.pool)

@@ -100,6 +100,9 @@ pub(super) struct HeartbeatRow {
     phase_since_ms: i64,
     experiment: Option<u32>,
     paused: Option<String>,
+    // A ledger that an earlier version wrote has none.
+    #[sqlx(default)]
+    asks_at_ms: Option<i64>,
     lived_s: f64,
     at_ms: i64,
 }
@@ -122,6 +125,7 @@ impl TryFrom<HeartbeatRow> for Heartbeat {
             phase_since_ms: row.phase_since_ms,
             experiment: row.experiment,
             paused: row.paused,
+            asks_at_ms: row.asks_at_ms,
             lived_s: row.lived_s,
             at_ms: row.at_ms,
         })

@@ -132,6 +132,7 @@ async fn only_the_newest_heartbeat_is_kept() {
         phase: None,
         phase_since_ms: 1,
         paused: None,
+        asks_at_ms: Some(1_750_000_100_000),
         lived_s: 1.5,
         experiment: None,
         at_ms: 2,

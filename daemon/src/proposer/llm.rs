@@ -33,6 +33,9 @@ use refusal::HttpFailure;
 /// Longest wait for the list of models, and for one token: somebody is watching the start.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// Tokens of an answer that never came, when none has come yet: a whole recipe with some thoughts.
+const USUAL_ANSWER_TOKENS: u64 = 4096;
+
 /// What an endpoint needs to be told.
 #[derive(Clone)]
 pub struct LlmSettings {
@@ -44,6 +47,8 @@ pub struct LlmSettings {
     pub model: String,
     /// Longest wait for one answer, all of it.
     pub timeout: Duration,
+    /// Tokens of one answer at most, where that is asked for.
+    pub max_answer_tokens: Option<u32>,
 }
 
 impl fmt::Debug for LlmSettings {
@@ -62,6 +67,8 @@ pub struct Llm {
     client: Client<OpenAIConfig>,
     /// What the request under way costs if its answer never comes.
     at_stake: Usage,
+    /// Tokens of the longest answer so far.
+    longest: u64,
 }
 
 impl fmt::Debug for Llm {
@@ -75,9 +82,12 @@ impl fmt::Debug for Llm {
 struct Request<'a> {
     model: &'a str,
     messages: &'a [Message],
-    /// Tokens of the answer at most.
+    /// Tokens of the answer at most, by the name that all servers know.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<u32>,
+    /// The same, thoughts included, by the name that newer ones want for models that think.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<u32>,
 }
 
 /// The part of a chat completion that is looked at.
@@ -143,7 +153,7 @@ impl Llm {
             .with_org_id("")
             .with_project_id("");
         let client = transport::client(config, http, transport);
-        Ok(Self { client, settings, at_stake: Usage::default() })
+        Ok(Self { client, settings, at_stake: Usage::default(), longest: 0 })
     }
 
     async fn ask(
@@ -151,12 +161,24 @@ impl Llm {
         messages: &[Message],
         (max_tokens, limit): (Option<u32>, Duration),
     ) -> Result<Reply, ProposerError> {
-        let request = Request { model: &self.settings.model, messages, max_tokens };
-        self.at_stake = estimate(messages);
+        let LlmSettings { model, max_answer_tokens, .. } = &self.settings;
+        let max_completion_tokens = max_answer_tokens.filter(|_| max_tokens.is_none());
+        let request = Request { model, messages, max_tokens, max_completion_tokens };
+        let answer_tokens = max_tokens.map_or_else(|| self.answer_tokens(), u64::from);
+        self.at_stake = estimate(messages, answer_tokens);
         let chat = self.client.chat();
         let completion = within(limit, chat.create_byot(request)).await;
         let at_stake = mem::take(&mut self.at_stake);
-        read(completion.map_err(|failure| error(&self.settings, failure, at_stake))?, at_stake)
+        let completion = completion.map_err(|failure| error(&self.settings, failure, at_stake))?;
+        self.longest = self.longest.max(cost(&completion, at_stake).completion_tokens);
+        read(completion, at_stake)
+    }
+
+    /// Tokens that an answer may be billed which never came: what it is limited to, or as many as the
+    /// longest so far.
+    fn answer_tokens(&self) -> u64 {
+        let limit = self.settings.max_answer_tokens;
+        limit.map_or_else(|| self.longest.max(USUAL_ANSWER_TOKENS), u64::from)
     }
 
     /// One token: several servers list their models for everybody, or not at all.
@@ -167,7 +189,7 @@ impl Llm {
         let limit = CHECK_TIMEOUT.min(self.settings.timeout);
         match self.ask(&question, (Some(1), limit)).await {
             Ok(reply) => Ok(reply.usage),
-            Err(error) if error.is_for_a_human() => Err(error),
+            Err(error) if error.is_for_a_human() || error.is_outage() => Err(error),
             // The key is good; the answer is cut, of course, or this question is not to its taste.
             Err(error) => Ok(error.usage()),
         }
@@ -190,10 +212,10 @@ fn error(settings: &LlmSettings, failure: Failure, at_stake: Usage) -> ProposerE
     failure.into_error(&Told { base_url, api_key, at_stake })
 }
 
-/// About what a question costs: four bytes to a token, rounded up.
-fn estimate(messages: &[Message]) -> Usage {
+/// About what a question costs with an answer of so many tokens: four bytes to a token, rounded up.
+fn estimate(messages: &[Message], completion_tokens: u64) -> Usage {
     let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
-    Usage { prompt_tokens: tokens(bytes), completion_tokens: 0 }
+    Usage { prompt_tokens: tokens(bytes), completion_tokens }
 }
 
 fn tokens(bytes: usize) -> u64 {
@@ -251,6 +273,15 @@ impl Proposer for Llm {
     }
 
     fn try_out(&mut self) -> BoxFuture<'_, Result<Usage, ProposerError>> {
+        let tried = self.ask_for_a_token().map(|tried| match tried {
+            // The loop has patience for the rest.
+            Err(error) if !error.is_for_a_human() => Ok(error.usage()),
+            tried => tried,
+        });
+        tried.boxed()
+    }
+
+    fn probe(&mut self) -> BoxFuture<'_, Result<Usage, ProposerError>> {
         self.ask_for_a_token().boxed()
     }
 
@@ -265,7 +296,8 @@ impl Proposer for Llm {
     }
 
     fn stake(&self, context: &Context<'_>, size: Size) -> Usage {
-        prompt::messages(context, size).map_or_else(|_| Usage::default(), |asked| estimate(&asked))
+        let asked = prompt::messages(context, size);
+        asked.map_or_else(|_| Usage::default(), |asked| estimate(&asked, self.answer_tokens()))
     }
 
     fn abandoned(&mut self) -> Usage {

@@ -44,6 +44,11 @@ pub trait Proposer: Send {
         Box::pin(async { Ok(Usage::default()) })
     }
 
+    /// Whether it answers again, found out quickly, after it had failed. Gives what it cost.
+    fn probe(&mut self) -> BoxFuture<'_, Result<Usage, ProposerError>> {
+        Box::pin(async { Ok(Usage::default()) })
+    }
+
     /// One answer to a question of this size. One call is one request.
     fn propose<'a>(
         &'a mut self,

@@ -164,6 +164,18 @@ impl Patience {
         had_failed
     }
 
+    /// Whether a fallback may answer.
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Takes in that nobody may be asked for so long, whatever the reason.
+    pub fn rest(&mut self, now: Duration, wait: Duration) {
+        self.failures = self.failures.max(1);
+        self.is_open = true;
+        self.not_before = self.not_before.max(now.saturating_add(wait));
+    }
+
     /// Takes in that a call with a question of this size failed now.
     pub fn failed(
         &mut self,
@@ -176,7 +188,9 @@ impl Patience {
             Response::Shrink => Next::Shrink,
             Response::Fatal => Next::Fatal,
             Response::Retry(wait) => {
-                self.wait(now, wait, wait > self.policy.most);
+                // Another answer that never comes would take as long again.
+                let is_silent = matches!(error, ProposerError::Timeout { .. });
+                self.wait(now, wait, is_silent || wait > self.policy.most);
                 Next::Wait { is_alert: wait > TOLD_ABOVE }
             }
             Response::Probe(wait) => {

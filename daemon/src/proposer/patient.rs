@@ -116,6 +116,8 @@ pub struct Patient {
     fault: Fault,
     /// Of the question at hand.
     size: Size,
+    /// Spent on probes, and not told yet.
+    probed: Usage,
 }
 
 impl Patient {
@@ -135,7 +137,19 @@ impl Patient {
             began: Instant::now(),
             fault: Fault::default(),
             size: Size::Whole,
+            probed: Usage::default(),
         }
+    }
+
+    /// Whether somebody answers while the primary rests.
+    pub fn has_fallback(&self) -> bool {
+        self.fallback.is_some()
+    }
+
+    /// Does not ask the primary for so long; a fallback answers meanwhile.
+    pub fn rest(&mut self, wait: Duration, cause: &str) {
+        self.patience.rest(self.began.elapsed(), wait);
+        self.fault = Fault { cause: cause.to_owned(), is_alert: false };
     }
 
     /// The primary's name.
@@ -172,7 +186,9 @@ impl Patient {
     /// What a call may have cost whose [`Patient::ask`] was dropped; told once, here or by the next
     /// `ask`. For a session that ends.
     pub fn abandoned(&mut self) -> Usage {
-        self.primary.abandoned()
+        let mut usage = self.primary.abandoned();
+        usage += std::mem::take(&mut self.probed);
+        usage
     }
 
     /// Asks until there is something to write down. May be dropped at any point and called again.
@@ -194,7 +210,23 @@ impl Patient {
                 return Ok(answer);
             }
             gate.may_call().map_err(Halt::Capped)?;
-            let replied = self.primary.propose(context, self.size).await;
+            // Where somebody else can answer, it must not take as long as an answer to find out that
+            // there is none.
+            let is_doubtful = self.fallback.is_some() && self.patience.is_open();
+            let probed = match is_doubtful {
+                true => self.primary.probe().await,
+                false => Ok(Usage::default()),
+            };
+            let replied = match probed {
+                Ok(usage) => {
+                    self.probed += usage;
+                    if is_doubtful {
+                        gate.may_call().map_err(Halt::Capped)?;
+                    }
+                    self.primary.propose(context, self.size).await
+                }
+                Err(error) => Err(error),
+            };
             if let Some(answer) = self.take(replied, gate).map_err(Halt::Fatal)? {
                 return Ok(answer);
             }
@@ -269,7 +301,7 @@ impl Patient {
             }
             Next::Wait { is_alert } => self.fault = Fault { cause: cause.clone(), is_alert },
         }
-        let is_lost = usage != Usage::default();
+        let is_lost = [usage, self.probed].iter().any(|usage| *usage != Usage::default());
         Ok(is_lost.then(|| self.answer(usage, Said::Lost(cause))))
     }
 
@@ -282,7 +314,8 @@ impl Patient {
         self.answer(usage, said)
     }
 
-    fn answer(&self, usage: Usage, said: Said) -> Answer {
+    fn answer(&mut self, mut usage: Usage, said: Said) -> Answer {
+        usage += std::mem::take(&mut self.probed);
         Answer { proposer: self.primary.name(), usage, said }
     }
 }

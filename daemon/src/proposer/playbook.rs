@@ -15,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use super::knobs::{self, Knob};
 use super::{Proposer, ProposerError, Reply};
 use crate::context::Context;
-use crate::experiment::{History, Usage};
+use crate::experiment::{History, Row, Usage, rounded};
 use crate::patch::DESCRIPTION_CHARS;
 use crate::prompt::Size;
 
@@ -51,11 +51,12 @@ impl Playbook {
         self.turn_to(parent(context.history));
         let objective = &context.task.score.objective;
         let record = Record::read(context.history, &self.parent, &knobs, objective);
+        let parent = context.history.rows.iter().find(|row| row.commit == self.parent);
         let choice = self.choose(&knobs, &record, context.history);
         let description = describe(&choice.changes);
         let mut text = format!(
             "HYPOTHESIS: {}\nDESCRIPTION: {description}\n",
-            hypothesis(&choice, &record, objective)
+            hypothesis(&choice, &record, (parent, objective))
         );
         text.push_str(&notes(&choice));
         text.push_str(&edits(path, recipe, &knobs, &choice.changes));
@@ -90,18 +91,25 @@ fn parent(history: &History) -> &str {
     history.in_hand.as_ref().map_or_else(incumbent, |candidate| &candidate.parent)
 }
 
-fn hypothesis(choice: &Choice, record: &Record, objective: &str) -> String {
+/// A model may read it in a later prompt: it tells scores as a prompt does.
+fn hypothesis(
+    choice: &Choice,
+    record: &Record,
+    (parent, objective): (Option<&Row>, &str),
+) -> String {
     let changes: Vec<_> =
         choice.changes.iter().map(|c| format!("{} at {}", c.knob, c.new)).collect();
-    let above = record.parent_score().map_or(String::new(), |best| format!(" above {best:.6}"));
+    let best = parent.and_then(|row| Some(rounded(*row.metrics.get(objective)?, row)));
+    let above = best.map_or_else(String::new, |best| format!(" above {best}"));
     let why = match choice.changes.as_slice() {
         _ if choice.is_repeat => {
             "every setting of the knobs was measured, so one is drawn again".to_owned()
         }
         [Change { knob, .. }] => match record.best_gain(knob) {
-            Some(gain) if gain.is_finite() => {
-                format!("the best change of {knob} so far moved it by {gain:+.6}")
+            Some(gain) if gain.is_finite() && gain > 0.0 => {
+                format!("a change of {knob} was better than what it was made from")
             }
+            Some(gain) if gain.is_finite() => format!("no change of {knob} was better so far"),
             Some(_) => format!("no change of {knob} was scored so far"),
             None => format!("{knob} was not changed so far"),
         },

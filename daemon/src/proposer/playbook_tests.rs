@@ -197,7 +197,8 @@ fn it_notes_what_comes_next_and_repeats_no_result() {
     let next = ["learning_rate 1e-3 -> 3e-3", "batch 8 -> 16"].map(str::to_owned).to_vec();
     assert_eq!(first.notes, Notes { next, ..Notes::default() });
     let second = session.experiment(None);
-    assert!(second.hypothesis.contains("above 0.600000"), "{second:?}");
+    // In steps of what the part that decides can tell apart.
+    assert!(second.hypothesis.contains("above 0.60;"), "{second:?}");
     assert!(second.notes.worked.is_empty() && second.notes.failed.is_empty(), "{second:?}");
 }
 

@@ -26,6 +26,8 @@ pub struct Finding {
     pub grade: Grade,
     /// What it means and the way out; empty when all is well.
     pub meaning: String,
+    /// A session that is under way waits for it to pass.
+    pub is_waited_for: bool,
 }
 
 /// Whether what was found will do.
@@ -74,13 +76,17 @@ pub struct Containment {
 impl Finding {
     /// All is well.
     pub fn ok(name: &'static str, found: impl Into<String>) -> Self {
-        Self { name, found: found.into(), grade: Grade::Ok, meaning: String::new() }
+        Self::warn(name, found, "").graded(Grade::Ok)
     }
 
     /// It will do, but: what it means.
     pub fn warn(name: &'static str, found: impl Into<String>, meaning: impl Into<String>) -> Self {
         let (found, meaning) = (found.into(), meaning.into());
-        Self { name, found, grade: Grade::Warn, meaning }
+        Self { name, found, grade: Grade::Warn, meaning, is_waited_for: false }
+    }
+
+    fn graded(self, grade: Grade) -> Self {
+        Self { grade, ..self }
     }
 
     /// It will not do: the way out.
@@ -89,7 +95,16 @@ impl Finding {
         found: impl Into<String>,
         meaning: impl Into<String>,
     ) -> Self {
-        Self { grade: Grade::Missing, ..Self::warn(name, found, meaning) }
+        Self::warn(name, found, meaning).graded(Grade::Missing)
+    }
+
+    /// The same of what a session waits for that is under way.
+    pub fn missing_now(
+        name: &'static str,
+        found: impl Into<String>,
+        meaning: impl Into<String>,
+    ) -> Self {
+        Self { is_waited_for: true, ..Self::missing(name, found, meaning) }
     }
 }
 
@@ -179,9 +194,12 @@ impl From<Grade> for Ink {
     }
 }
 
-/// Why a loop must not be left alone here, by name; nothing when it may.
-pub fn refuse_unattended(checkup: &Checkup) -> Option<String> {
-    let lacks = checkup.findings.iter().filter(|finding| finding.grade == Grade::Missing);
+/// Why a loop must not be left alone here, by name; nothing when it may. One that is under way waits for
+/// what passes: that ends no night.
+pub fn refuse_unattended(checkup: &Checkup, is_under_way: bool) -> Option<String> {
+    let lacks = checkup.findings.iter().filter(|finding| {
+        finding.grade == Grade::Missing && !(is_under_way && finding.is_waited_for)
+    });
     let mut lacks: Vec<_> =
         lacks.map(|finding| format!("{} ({})", finding.name, finding.found)).collect();
     if checkup.tier == Tier::None && lacks.is_empty() {
@@ -215,7 +233,7 @@ pub fn doctor_text(checkup: &Checkup, style: Style) -> String {
 
 fn verdict(checkup: &Checkup, style: Style) -> String {
     let tier = checkup.tier;
-    let unattended = match refuse_unattended(checkup) {
+    let unattended = match refuse_unattended(checkup, false) {
         None => style.paint(Ink::Green, "unattended: yes"),
         Some(lacks) => style.paint(Ink::Red, &format!("unattended: no: {lacks}")),
     };

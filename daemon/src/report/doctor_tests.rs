@@ -118,14 +118,14 @@ fn below_the_minimum() {
 fn only_what_is_missing_refuses() {
     let warn = Finding::warn("service", "none", "nobody starts the daemon again");
     for containment in [full(), container()] {
-        assert_eq!(refuse_unattended(&checkup(containment, vec![warn.clone()])), None);
+        assert_eq!(refuse_unattended(&checkup(containment, vec![warn.clone()]), false), None);
     }
     let missing = Finding::missing("disk", "1 MiB free", "make room");
-    let lacks = refuse_unattended(&checkup(full(), vec![warn, missing]));
+    let lacks = refuse_unattended(&checkup(full(), vec![warn, missing]), true);
     assert_eq!(lacks.as_deref(), Some("disk (1 MiB free)"));
     // No containment is refused whatever the findings say.
     let nothing = Checkup { tier: Tier::None, findings: Vec::new() };
-    assert_eq!(refuse_unattended(&nothing).as_deref(), Some("containment (none)"));
+    assert_eq!(refuse_unattended(&nothing, true).as_deref(), Some("containment (none)"));
 }
 
 #[test]

@@ -33,8 +33,18 @@ fn columns() -> Vec<String> {
 fn beat(phase: Option<Phase>, experiment: Option<u32>) -> Heartbeat {
     let (host, boot_id) = ("gpu-1".to_owned(), "b".to_owned());
     let (phase_since_ms, at_ms) = (900_000, 999_000);
-    let (paused, lived_s) = (None, 100.0);
-    Heartbeat { pid: 42, host, boot_id, phase, phase_since_ms, experiment, paused, lived_s, at_ms }
+    Heartbeat {
+        pid: 42,
+        host,
+        boot_id,
+        phase,
+        phase_since_ms,
+        experiment,
+        paused: None,
+        asks_at_ms: None,
+        lived_s: 100.0,
+        at_ms,
+    }
 }
 
 fn status(heartbeat: Option<&Heartbeat>, lock: Lock, now_ms: i64) -> String {

@@ -20,7 +20,7 @@ use super::words::{CONTAIN, Order, Seen, Stage, THIS_PROGRAM, Word};
 use crate::tier::Tier;
 
 /// How long a probe may take before it counts as failed.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// A cap on files that only a probe would have.
 const PROBE_FILE_BYTES: u64 = 54_321;
 /// `landlock_create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION)` answers the ABI.

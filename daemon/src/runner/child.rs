@@ -50,7 +50,8 @@ impl Child {
         execution: &Execution,
         group: &Group,
     ) -> Result<(Self, pipe::Receiver), RunnerError> {
-        let failed = |source| RunnerError::Start { program: execution.argv[0].clone(), source };
+        // Of its program nothing is known yet.
+        let failed = |source| RunnerError::Supervise { program: execution.argv[0].clone(), source };
         Self::start(execution, group).map_err(failed)
     }
 

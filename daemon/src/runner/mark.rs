@@ -34,6 +34,12 @@ pub(super) fn carries(pid: i32, session: &str) -> bool {
             == Some(number(session))
 }
 
+/// Whether a process is one of any session's.
+pub(super) fn is_marked(pid: i32) -> bool {
+    let limit = limit(&fs::read_to_string(format!("/proc/{pid}/limits")).unwrap_or_default());
+    limit.is_some_and(|limit| limit != u64::MAX && limit & TOP != 0)
+}
+
 /// The hard limit: `Max file locks  SOFT  HARD  locks`, proc_pid_limits(5).
 fn limit(table: &str) -> Option<u64> {
     let row = table.lines().find_map(|line| line.strip_prefix(ROW))?;

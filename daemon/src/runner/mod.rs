@@ -198,6 +198,17 @@ pub enum RunnerError {
     },
 }
 
+impl RunnerError {
+    /// Whether it is the program that cannot be started, on a machine that could start others.
+    pub fn is_of_the_program(&self) -> bool {
+        use std::io::ErrorKind::{OutOfMemory, WouldBlock};
+        match self {
+            Self::Start { source, .. } => !matches!(source.kind(), WouldBlock | OutOfMemory),
+            _ => false,
+        }
+    }
+}
+
 /// Runs a program to its end, its deadline, or a stop, whichever comes first. Nothing of it is left
 /// when this returns.
 ///

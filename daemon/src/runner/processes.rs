@@ -99,7 +99,11 @@ pub(super) async fn sweep_orphans(known: impl Fn(i32) -> bool, since: u64) -> u3
     let here = getpid().as_raw();
     let orphans = || {
         let table = all();
-        let is_orphan = |p: &&Process| p.parent == here && p.started >= since && !known(p.pid);
+        // The first process of a namespace adopts everybody's orphans, not those of runs alone.
+        let is_ours = |pid: i32| here != 1 || mark::is_marked(pid);
+        let is_orphan = |p: &&Process| {
+            p.parent == here && p.started >= since && !known(p.pid) && is_ours(p.pid)
+        };
         let adopted: Vec<Process> = table.iter().filter(is_orphan).copied().collect();
         let roots: Vec<i32> = adopted.iter().map(|process| process.pid).collect();
         let mut left = below(&table, &roots);

@@ -95,6 +95,8 @@ pub struct Settings {
     pub proposer: ProposerChoice,
     /// Whether the playbook proposes while the endpoint is out.
     pub fallback: bool,
+    /// Tokens of one answer of the model at most.
+    pub max_answer_tokens: Option<u32>,
     /// What the model's tokens cost, where that is known.
     pub price: Option<Price>,
     /// Seed of every random draw, when given.
@@ -107,8 +109,6 @@ pub struct Settings {
     pub no_caps: bool,
     /// What a run may use and how it is kept together.
     pub runs: Runs,
-    /// Free space below which nothing new is started, in MiB, when not the usual.
-    pub floor_mib: Option<u64>,
     /// Room that is kept back for a full disk, in MiB, when not the usual.
     pub ballast_mib: Option<u64>,
     /// Refuse to start where a loop must not be left alone.
@@ -157,6 +157,7 @@ struct File {
     endpoint_probe_s: Option<u64>,
     max_usd: Option<f64>,
     max_tokens: Option<u64>,
+    max_answer_tokens: Option<u32>,
     max_gpu_hours: Option<f64>,
     max_hours: Option<f64>,
     max_disk_gib: Option<f64>,
@@ -328,6 +329,11 @@ impl Settings {
             budget_s: within("budget_s", budget_s, BUDGET_MOST_S)?,
             max_experiments: within("max_experiments", max_experiments, u32::MAX)?,
             fallback: fallback(flags.fallback.as_deref().or(file.fallback.as_deref()))?,
+            max_answer_tokens: within(
+                "max_answer_tokens",
+                flags.max_answer_tokens.or(file.max_answer_tokens),
+                u32::MAX,
+            )?,
             price: caps::price_of(&proposer, &file.prices, caps)?,
             proposer,
             seed: flags.seed.or(env.number("DFR_SEED")?).or(file.seed),
@@ -335,7 +341,6 @@ impl Settings {
             caps,
             no_caps: flags.no_caps,
             runs: runs::resolve(flags, env, &file)?,
-            floor_mib: file.floor_mib,
             ballast_mib: env.number("DFR_BALLAST_MIB")?.or(file.ballast_mib),
             unattended: flags.unattended || file.unattended,
             backup_every: within("backup_every", file.backup_every, u32::MAX)?

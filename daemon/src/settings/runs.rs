@@ -22,6 +22,8 @@ pub struct Runs {
     pub file_bytes: Option<u64>,
     /// All that a run writes together, in bytes.
     pub directory_bytes: Option<u64>,
+    /// Free space below which nothing new is started, in MiB, when not the usual.
+    pub floor_mib: Option<u64>,
 }
 
 /// Enough for any trainer's threads, too few for a bomb to be felt.
@@ -71,5 +73,6 @@ pub(super) fn resolve(
         processes: Some(within("processes", file.processes, PROCESSES_MOST)?.unwrap_or(PROCESSES)),
         file_bytes: Some(number("file_gib", None, file.file_gib)?.map_or(FILE_BYTES, bytes)),
         directory_bytes: Some(number("run_gib", None, file.run_gib)?.map_or(RUN_BYTES, bytes)),
+        floor_mib: file.floor_mib,
     })
 }

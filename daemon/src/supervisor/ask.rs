@@ -196,6 +196,9 @@ impl Session {
             Ok((proposal, _)) => {
                 let Proposal { hypothesis, description, notes, .. } = proposal;
                 info!(hypothesis, description, "proposed");
+                if self.candidate()?.row().proposer.starts_with("llm:") {
+                    self.rests = 0;
+                }
                 Entry::Proposed { hypothesis, description, notes, usage: Usage::default() }
             }
             Err(problem) => {

@@ -7,7 +7,7 @@ use tracing::{info, warn};
 use super::Session;
 use super::work::Work;
 use crate::experiment::{
-    Entry, Phase, Purpose, RunOutcome, Stage, Step, StopLevel, Usage, telling,
+    Entry, Phase, Purpose, RunOutcome, Stage, Step, StopLevel, Usage, overlong_step, telling,
 };
 use crate::failure::{Failure, OrFailure as _};
 use crate::runner::remove_written;
@@ -197,13 +197,12 @@ impl Session {
 
     async fn make(&mut self) -> Result<Made, Failure> {
         let log = self.notebook.experiment(self.history.current()).join("build.log");
-        let budget = self.task.budget;
         let mut program = None;
-        for (work, stage, limit_s) in [
-            (Work::Build, Stage::Build, self.build_s()),
-            (Work::Smoke, Stage::Smoke, budget.smoke_s),
+        for (work, stage, limits) in [
+            (Work::Build, Stage::Build, self.limits(self.build_s())),
+            (Work::Smoke, Stage::Smoke, self.smoke_limits()),
         ] {
-            let report = self.execute(work, &log, self.limits(limit_s)).await?;
+            let report = self.execute(work, &log, limits).await?;
             if work == Work::Smoke {
                 self.tested(stage.as_str(), &report).await?;
             }
@@ -216,6 +215,11 @@ impl Session {
                     self.take_product().await?
                 }
                 (RunOutcome::Finished, _) => continue,
+                (RunOutcome::TimedOut, Work::Smoke)
+                    if limits.deadline.as_secs() < self.task.budget.smoke_s =>
+                {
+                    Err(format!("smoke: {}\n{}", overlong_step(limits.deadline), report.tail))
+                }
                 _ => Err(format!("{}: {}\n{}", stage.as_str(), report.outcome, report.tail)),
             };
             let problem = match taken {

@@ -11,7 +11,7 @@ use super::candidates::Candidates;
 use super::manifest::unseen;
 use super::preflight::{REPAIR_TURNS, busy, refuse_second};
 use super::room::making_room;
-use super::settle::{remove_outputs, tolerate};
+use super::settle::{not_held_out, remove_outputs, tolerate};
 use super::{leftovers, outlook};
 use crate::clock;
 use crate::experiment::{BranchMove, Caps, Entry, History, Rules, Stake, Verdict};
@@ -141,6 +141,10 @@ impl ByHand {
         match &self.history.in_hand {
             // Its verdict is in: what follows from it is all that is left.
             Some(candidate) if candidate.decided().is_some() => {
+                if self.task.score.holdout.is_some() && candidate.lacks_holdout() {
+                    let problem = "a human returned to an earlier keep before it was measured";
+                    self.record(not_held_out(problem)).await?;
+                }
                 self.record(Entry::Settled { phase_seconds: BTreeMap::new() }).await?;
             }
             Some(candidate) => {

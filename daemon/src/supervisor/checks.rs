@@ -17,8 +17,8 @@ use crate::proposer::{
 };
 use crate::repository::{Repository, valid_tag};
 use crate::sandbox::{Code, Sandbox};
-use crate::settings::{ProposerChoice, Settings};
-use crate::task::{Places, Scoring, Task, expand, expand_paths};
+use crate::settings::{Locations, ProposerChoice, Settings};
+use crate::task::{Holdout, Places, Scoring, Task, expand, expand_paths};
 
 /// Longest wait for one answer of a model: long enough for one that thinks.
 const LLM_TIMEOUT: Duration = Duration::from_secs(600);
@@ -91,14 +91,15 @@ pub(super) async fn find(settings: &Settings, known: Option<&Resumed>) -> Result
 }
 
 /// Somebody watches a first start; a later one may be the service manager's, at night, which waits for
-/// an endpoint that is out, and once there is something to go on with for a human, too.
+/// an endpoint that is out, and once there is something to go on with for whatever it says: a page of its
+/// maintenance, or that a human has to pay.
 async fn check_proposer(
     proposer: &mut Patient,
     known: Option<&Resumed>,
 ) -> Result<Option<ProposerError>, Failure> {
     let Err(error) = proposer.check().await else { return Ok(None) };
     let has_rows = known.is_some_and(|known| known.has_rows);
-    match (known.is_some() && error.is_outage()) || (has_rows && error.is_for_a_human()) {
+    match has_rows || (known.is_some() && error.is_outage()) {
         true => Ok(Some(error)),
         false => Err(unusable(error)),
     }
@@ -150,36 +151,49 @@ fn find_pack(settings: &Settings, task: &Task) -> Result<PathBuf, Failure> {
     let repository = settings.locations.repo.to_string_lossy().into_owned();
     let places =
         Places::from([("pack", pack.to_string_lossy().into_owned()), ("repository", repository)]);
-    let Scoring { labels, sources, holdout, .. } = &task.score;
-    let holdout = holdout.as_ref().map(|holdout| &holdout.labels);
-    for of_the_vault in [Some(labels), sources.as_ref(), holdout].into_iter().flatten() {
+    let Scoring { labels, sources, inputs, holdout, .. } = &task.score;
+    let of_holdout = |part: fn(&Holdout) -> &String| holdout.as_ref().map(part);
+    let is_sealed = !settings.runs.unsealed;
+    let vault = [Some(labels), sources.as_ref(), of_holdout(|part| &part.labels)];
+    for of_the_vault in vault.into_iter().flatten() {
         let path = expand(of_the_vault, &places);
         std::fs::metadata(&path).with_context(|| format!("labels {path}")).or_configuration()?;
-        let is_sealed = !settings.runs.unsealed;
         refuse_open(task, &places, (Path::new(&path), is_sealed))?;
+    }
+    for inputs in [Some(inputs), of_holdout(|part| &part.inputs)].into_iter().flatten() {
+        refuse_open(task, &places, (Path::new(&expand(inputs, &places)), is_sealed))?;
+    }
+    let Locations { repo, state_dir, .. } = &settings.locations;
+    for own in [state_dir.clone(), repo.join(".env"), repo.join(".git")] {
+        refuse_open(task, &places, (&own, is_sealed))?;
     }
     Ok(pack)
 }
 
-/// A task whose runs may read everything must not hand them what they are scored on; neither must the
-/// system's own places, which all of them may read.
+/// A task whose runs may read everything must not hand them what they are scored on, nor a key, nor what
+/// others did before; neither must the system's own places, which all of them may read.
 fn refuse_open(
     task: &Task,
     places: &Places,
-    (of_the_vault, is_sealed): (&Path, bool),
+    (private, is_sealed): (&Path, bool),
 ) -> Result<(), Failure> {
     let named = task.sandbox.readable.iter().chain(task.paths.values());
     let named = named.map(|path| PathBuf::from(expand(path, places)));
     let systems = Sandbox::system(Code::Candidate).readable;
     let systems = systems.into_iter().filter(|_| is_sealed);
-    let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let secret = canonical(of_the_vault);
+    let secret = canonical(private);
     let open = named.chain(systems).find(|path| secret.starts_with(canonical(path)));
     let Some(open) = open.map(|open| open.display().to_string()) else { return Ok(()) };
-    let error = anyhow!("runs may read {open}, and {} lies in it", of_the_vault.display());
+    let error = anyhow!("runs may read {open}, and {} lies in it", private.display());
     Err(Failure::new(Kind::Configuration, error)
         .hint("name what they need more narrowly under [paths] and [sandbox] of the task")
-        .hint("or keep the data elsewhere (DFRESEARCH_CACHE): all runs may read the system's own places"))
+        .hint("or keep it elsewhere (data: DFRESEARCH_CACHE): all runs may read the system's own places"))
+}
+
+/// Where a path leads; of one that is not there yet, where it will be.
+fn canonical(path: &Path) -> PathBuf {
+    let above = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(above).unwrap_or_else(|| path.to_owned())
 }
 
 /// What the build needs before it is worth starting: its program and its paths.
@@ -216,6 +230,7 @@ fn make_proposer(settings: &Settings, seed: u64) -> Result<Box<dyn Proposer>, Fa
                 api_key: api_key.0.clone(),
                 model: model.clone(),
                 timeout: LLM_TIMEOUT,
+                max_answer_tokens: settings.max_answer_tokens,
             };
             Box::new(Llm::new(llm).map_err(unusable)?)
         }

@@ -39,6 +39,8 @@ pub(super) struct Gpus {
     /// As they were before the last run.
     before: Vec<Gpu>,
     pub(super) has_gpu: bool,
+    /// A part of one, which the driver tells nothing of.
+    is_slice: bool,
 }
 
 impl Gpus {
@@ -47,8 +49,10 @@ impl Gpus {
     pub(super) async fn open(settings: &Settings, began: Option<&NewSession>) -> Self {
         let (library, visible) = (settings.nvml.clone(), settings.visible_gpus.as_deref());
         let began_with = began.is_some_and(|began| began.settings[GPU].as_bool() == Some(true));
+        let is_slice = visible.is_some_and(|list| list.trim_start().starts_with("MIG-"));
         let visible = Visible::parse(visible);
-        let opened = tokio::task::spawn_blocking(move || device::open(library, visible)).await;
+        let open = move || device::open(library, visible, began_with);
+        let opened = tokio::task::spawn_blocking(open).await;
         let opened = opened.expect("a look at the GPUs does not panic");
         let mut gpus = Self {
             devices: opened.devices,
@@ -59,6 +63,7 @@ impl Gpus {
             owed: None,
             before: Vec::new(),
             has_gpu: began_with,
+            is_slice,
         };
         match opened.first {
             Ok(first) => gpus.before = first,
@@ -68,7 +73,12 @@ impl Gpus {
             info!(uuid = gpu.uuid, driver = gpu.driver, "device: {} {}", gpu.index, gpu.name);
         }
         gpus.has_gpu |= !gpus.before.is_empty() || gpus.health != Health::Healthy;
-        if !gpus.has_gpu {
+        if is_slice {
+            warn!(
+                "device: a MIG slice, of which the driver does not tell who uses it; no run waits for \
+                 it to be free"
+            );
+        } else if !gpus.has_gpu {
             warn!("device: no NVIDIA GPU; training runs on the CPU");
         }
         gpus
@@ -270,7 +280,8 @@ impl Session {
         if self.sealed().is_none() {
             return Ok(false);
         }
-        Ok(!self.gpus.has_gpu || self.canary().await? == Some(Event::CanaryPassed))
+        let has_device = self.gpus.has_gpu || self.gpus.is_slice;
+        Ok(!has_device || self.canary().await? == Some(Event::CanaryPassed))
     }
 
     /// What the rest of the machine did to a run: it slept, somebody stopped it, or its disks are full,

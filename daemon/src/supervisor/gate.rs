@@ -74,6 +74,13 @@ impl Gate for CallGate<'_> {
 
     fn hear(&mut self, notice: &Notice<'_>) {
         match notice {
+            Notice::Waits { wait, .. } | Notice::FallsBack { wait, .. } => {
+                self.pulse.postpone(*wait);
+            }
+            Notice::Recovers => self.pulse.postpone(Duration::ZERO),
+            Notice::FallbackFails { .. } | Notice::Shrinks { .. } => {}
+        }
+        match notice {
             Notice::Waits { cause, wait, is_alert: true } => {
                 error!(cause, wait_s = wait.as_secs(), "paused: somebody has to mend this");
                 self.waits(cause);

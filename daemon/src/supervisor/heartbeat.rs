@@ -28,6 +28,8 @@ struct Doing {
     /// Experiment, phase, and since when.
     phase: Option<(u32, Phase, Instant)>,
     paused: Option<String>,
+    /// When the endpoint may be asked again.
+    asks_at: Option<Instant>,
 }
 
 impl Pulse {
@@ -44,7 +46,7 @@ impl Pulse {
             let (host, boot_id) = (kernel("hostname"), kernel("random/boot_id"));
             let mut trouble = Trouble::default();
             loop {
-                let Doing { phase, paused } = receiver.borrow_and_update().clone();
+                let Doing { phase, paused, asks_at } = receiver.borrow_and_update().clone();
                 let (now, at_ms) = (clock::now(), clock::wall_ms());
                 let since = phase.map_or(born, |(_, _, since)| since);
                 let beat = Heartbeat {
@@ -55,6 +57,8 @@ impl Pulse {
                     phase_since_ms: at_ms.saturating_sub(ms(now.duration_since(since))),
                     experiment: phase.map(|(experiment, _, _)| experiment),
                     paused,
+                    asks_at_ms: asks_at
+                        .map(|at| at_ms.saturating_add(ms(at.saturating_duration_since(now)))),
                     lived_s: now.duration_since(born).as_secs_f64(),
                     at_ms,
                 };
@@ -86,10 +90,20 @@ impl Pulse {
         }
     }
 
-    /// The last beat says that nothing is in hand.
+    /// Says how long the endpoint has to be waited for; not at all, once it answers again.
+    pub(super) fn postpone(&self, wait: Duration) {
+        if let Some(sender) = &self.sender {
+            let at = (!wait.is_zero()).then(|| clock::now().checked_add(wait)).flatten();
+            sender.send_modify(|doing| doing.asks_at = at);
+        }
+    }
+
+    /// The last beat says that nothing is in hand, and how long the endpoint has to be waited for.
     pub(super) async fn end(&mut self) {
         if let Some(sender) = self.sender.take() {
-            sender.send_replace(Doing::default());
+            sender.send_modify(|doing| {
+                *doing = Doing { asks_at: doing.asks_at, ..Doing::default() };
+            });
         }
         if let Some(beats) = self.beats.take() {
             let _ = timeout(INTERVAL, beats).await;

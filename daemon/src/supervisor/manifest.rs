@@ -8,7 +8,7 @@ use super::Session;
 use super::device::last_line;
 use super::settle::tolerate;
 use super::work::Work;
-use crate::experiment::{Candidate, Entry, History, Limits, Phase, RunOutcome};
+use crate::experiment::{Candidate, Cause, Entry, History, Limits, Phase, RunOutcome};
 use crate::failure::Failure;
 use crate::runner::Report;
 use crate::session::Heartbeat;
@@ -35,6 +35,19 @@ pub(super) struct Manifest {
 }
 
 impl Manifest {
+    /// The same once driver and canary were asked: what it said of the device is its own word.
+    fn disproved(&self) -> Self {
+        let run = match &self.run {
+            RunOutcome::Crashed { code, signal, cause: Some(Cause::DeviceFault) }
+                if self.is_doubtful =>
+            {
+                RunOutcome::Crashed { code: *code, signal: *signal, cause: None }
+            }
+            run => run.clone(),
+        };
+        Self { run, is_doubtful: false, ..self.clone() }
+    }
+
     /// Why there are no predictions to score, if there are none.
     pub(super) fn failed_prediction(&self) -> Option<String> {
         let failed = self.run != RunOutcome::Finished;
@@ -90,7 +103,7 @@ impl Session {
         // A run cannot remove the place that it was given.
         let gone = self.output(work).filter(|directory| !directory.is_dir());
         let gone = gone.map(|directory| format!("{} is gone", directory.display()));
-        let mut ended = self.word(phase, &report)?;
+        let ended = self.word(phase, &report)?;
         // To ask the canary takes long and may fail, and the run is not to be had again.
         if ended.is_doubtful {
             self.leave(&ended).await;
@@ -98,9 +111,8 @@ impl Session {
         if let Some(why) = self.harmed(work, &report).await?.or(gone) {
             return self.cut_short(work, why, ended.seconds).await;
         }
-        ended.is_doubtful = false;
-        self.leave(&ended).await;
-        Ok(Some(ended))
+        self.leave(&ended.disproved()).await;
+        Ok(Some(ended.disproved()))
     }
 
     /// Takes what an earlier life left, or this one before something else failed.
@@ -112,7 +124,7 @@ impl Session {
         };
         match fault {
             Some(why) => self.cut_short(work, why, ended.seconds).await,
-            None => Ok(Some(ended)),
+            None => Ok(Some(ended.disproved())),
         }
     }
 
@@ -182,6 +194,14 @@ impl Session {
             Some(_) => Ok(()),
             None => self.clear_output(work).await,
         }
+    }
+
+    /// Whether the newest attempt at what is under way is this life's, or an earlier one left its end.
+    pub(super) fn goes_on(&self) -> Result<bool, Failure> {
+        let under_way = self.history.in_hand.as_ref().and_then(Candidate::under_way);
+        let Some(phase) = under_way else { return Ok(false) };
+        let is_begun = self.begun == Some((self.history.current(), phase));
+        Ok(is_begun || self.left(phase)?.is_some())
     }
 
     /// What the newest attempt at a phase left, when it had ended.

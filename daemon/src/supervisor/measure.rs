@@ -15,11 +15,11 @@ use super::settle::tolerate;
 use super::work::Work;
 use crate::experiment::{
     Entry, Limits, Phase, Purpose, RunOutcome, Seen, contradiction, false_claim, gaps, longest,
-    overfit, overlong, overtime, predict_deadline, train_limits, unmeasured,
+    overfit, overlong, overtime, predict_deadline, smoke_deadline, train_limits, unmeasured,
 };
 use crate::failure::{Failure, OrFailure as _};
 use crate::notebook::make_way;
-use crate::runner::{self, Execution, MARK, Report, RunnerError};
+use crate::runner::{self, Execution, MARK, Report};
 use crate::scorer::{self, Part};
 use crate::task::{Places, expand, expand_paths};
 
@@ -93,6 +93,14 @@ impl Session {
         let is_bound = self.sealed().is_some() && self.is_compared();
         let baseline = self.history.baseline_predicted().filter(|_| is_bound);
         predict_deadline(task, baseline, self.budget)
+    }
+
+    /// Of a first step, in a sealed session: held against the baseline's.
+    pub(super) fn smoke_limits(&self) -> Limits {
+        let task = self.limits(self.task.budget.smoke_s);
+        let is_bound = self.sealed().is_some() && self.is_compared();
+        let baseline = self.history.baseline_smoked().filter(|_| is_bound);
+        Limits { deadline: smoke_deadline(task.deadline, baseline, self.budget), ..task }
     }
 
     /// Whether the experiment in hand competes. A human's commit does not: it is measured for what it
@@ -283,7 +291,7 @@ impl Session {
         }
         let report = match ended {
             // What a candidate's build made is no program: its doing, and nothing to wait for.
-            Err(error @ RunnerError::Start { .. }) if self.is_own(work, &execution.argv[0]) => {
+            Err(error) if error.is_of_the_program() && self.is_own(work, &execution.argv[0]) => {
                 Report::not_started(&anyhow::Error::from(error))
             }
             report => report.or_outside()?,

@@ -133,6 +133,8 @@ struct Session {
     is_backed_up: bool,
     /// How often in a row something outside failed, whatever was waited for in between.
     failures: u32,
+    /// How often the model was given a rest since an answer of it could be used.
+    rests: u32,
     /// Held for the life of the session.
     lock: crate::runner::FileLock,
 }
@@ -226,13 +228,13 @@ impl Session {
             self.back_up().await;
         }
         self.pulse.end().await;
-        let best = self.history.incumbent().map_or_else(String::new, |row| {
+        let best = self.history.best().map_or_else(String::new, |row| {
             let commit = short(&row.commit);
             let objective = &self.task.score.objective;
             let score = row.metrics.get(objective).copied().unwrap_or_default();
             format!(", best {objective} {score:.6} at {commit}")
         });
-        info!(rows = self.history.rows.len(), "stopped{best}");
+        info!(rows = self.history.decided().count(), "stopped{best}");
         Ok(self.stop_level())
     }
 
@@ -241,7 +243,7 @@ impl Session {
         self.service.alive();
         self.check_locks()?;
         self.align().await?;
-        let effect = next(&self.history, &self.rules, &self.situation());
+        let effect = next(&self.history, &self.rules, &self.situation()?);
         match effect {
             Effect::Stop => {
                 self.gave_up().await;
@@ -277,10 +279,16 @@ impl Session {
             .hint(format!("what is left goes on with: dfr-daemon --resume --tag {}", self.tag)))
     }
 
-    fn situation(&self) -> Situation<'_> {
+    fn situation(&self) -> Result<Situation<'_>, Failure> {
         let Self { history, notebook, born, .. } = self;
         let purse = Purse { caps: self.rules.caps, history, notebook, born: *born };
-        Situation { stop: self.urgency(), built: self.built.as_deref(), spent: purse.spent() }
+        Ok(Situation {
+            stop: self.stop_level(),
+            built: self.built.as_deref(),
+            spent: purse.spent(),
+            waits: self.waiting.is_some(),
+            goes_on: self.goes_on()?,
+        })
     }
 
     async fn perform(&mut self, effect: Effect) -> Result<(), Failure> {

@@ -38,7 +38,11 @@ fn in_hand(history: &History, candidate: &Candidate, rules: &Rules) -> String {
 
 fn then(history: &History, rules: &Rules, built: Option<&str>) -> Effect {
     let spent = Spent::new(history, Duration::ZERO, 0);
-    next(history, rules, &Situation { stop: StopLevel::Continue, built, spent })
+    next(
+        history,
+        rules,
+        &Situation { stop: StopLevel::Continue, built, spent, waits: false, goes_on: false },
+    )
 }
 
 fn word(effect: &Effect) -> &'static str {

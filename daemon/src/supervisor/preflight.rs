@@ -23,9 +23,11 @@ use crate::ledger::Ledger;
 use crate::notebook::Notebook;
 use crate::runner::{self, Containment, FileLock, Live, LockError, ResourceLimits, RunUser};
 use crate::service::Service;
+use crate::session::Heartbeat;
 use crate::settings::Settings;
 use crate::task::Places;
 use crate::telemetry;
+use crate::tier::Tier;
 
 /// Answers that may follow a first one that failed.
 pub(super) const REPAIR_TURNS: u32 = 2;
@@ -47,7 +49,7 @@ pub(super) async fn prepare(
         }
         _ => (None, 0),
     };
-    let found = find(&settings, known.as_ref()).await?;
+    let mut found = find(&settings, known.as_ref()).await?;
     let notebook = Notebook::new(&settings.locations.state_dir, &found.tag);
     refuse_second(&notebook, &found.tag)?;
     notebook.probe().or_outside()?;
@@ -58,7 +60,9 @@ pub(super) async fn prepare(
     let slot = Slot::claim(&settings.locations.cache, &project[..12]).map_err(crowded)?;
     let program = found.terms.task.commands.build.expand(&Places::new()).swap_remove(0);
     let log = slot.root().join("toolchain.log");
-    let toolchain = Toolchain::find(&settings, &program, (&containment, &log)).await?;
+    let find_toolchain = async || Toolchain::find(&settings, &program, (&containment, &log)).await;
+    let (toolchain, more) = making_room(&notebook, find_toolchain).await?;
+    let given_up = given_up + more;
     // From here on things are made.
     notebook.create().or_outside()?;
     // A path that leads back over others leads nowhere in a sandbox, where those are not.
@@ -92,6 +96,10 @@ pub(super) async fn prepare(
         }
     };
     gpus.recall(&history.device);
+    let wait = earlier.as_ref().map(|beat: &Heartbeat| beat.postponed(clock::wall_ms()));
+    if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
+        found.proposer.rest(wait, "it had asked for patience before the restart");
+    }
     let caps = opening::caps(&settings, &history)?;
     let ballast = Ballast::new(
         notebook.ballast(),
@@ -128,6 +136,7 @@ pub(super) async fn prepare(
         warn!("UNSEALED: candidates can read the labels that they are scored on");
     }
     report_checkout(&found);
+    warn_of_downgrade(&history, (containment.tier(), settings.runs.unsealed));
     let live = if std::io::stderr().is_terminal() { Live::Terminal } else { Live::Quiet };
     let rules = Rules {
         repair_turns: REPAIR_TURNS,
@@ -173,6 +182,7 @@ pub(super) async fn prepare(
         waiting: None,
         is_backed_up: true,
         failures: 0,
+        rests: 0,
         lock,
     })
 }
@@ -213,6 +223,15 @@ fn contain(settings: &Settings) -> Result<Containment, Failure> {
     Err(Failure::new(Kind::Configuration, error)
         .hint(doctor)
         .hint("--unsealed runs them all the same, and every row says so"))
+}
+
+/// A session that was kept together better before says so: its rows are of two kinds from now on.
+fn warn_of_downgrade(history: &History, (tier, is_unsealed): (Tier, bool)) {
+    let Some(before) = history.decided().next_back().and_then(|row| row.sealed) else { return };
+    let now = if is_unsealed { "none" } else { tier.as_str() };
+    if is_unsealed || (before == Tier::Full && tier == Tier::Container) {
+        warn!(before = before.as_str(), now, "a weaker sandbox than that of the rows before");
+    }
 }
 
 /// Puts references that held nothing back from the ledger. A candidate that cannot be had again is

@@ -114,7 +114,7 @@ impl Session {
     }
 
     fn floor_mib(&self) -> u64 {
-        self.settings.floor_mib.unwrap_or(disk::FLOOR_MIB)
+        self.settings.runs.floor_mib.unwrap_or(disk::FLOOR_MIB)
     }
 
     /// Where anything is written, and what is free there.

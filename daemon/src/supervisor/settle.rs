@@ -1,6 +1,7 @@
 //! The verdict and everything that follows from it: results.tsv, STATE.md, artifacts. The branch
 //! follows by itself.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -16,6 +17,8 @@ use crate::notebook::{Notebook, NotebookError};
 use crate::report::short;
 use crate::runner::{level_times, remove_written};
 
+/// Longest time for one, on a slow disk: longer it counts as hung.
+const BACKUP_MOST: Duration = Duration::from_secs(600);
 /// Backups of the ledger that are kept.
 const BACKUPS: usize = 3;
 
@@ -35,11 +38,17 @@ impl Session {
         let Judgement { verdict, reason } = judgement;
         let commit = candidate.commit.as_deref().unwrap_or_default();
         info!(%verdict, reason, commit = short(commit), "decided");
-        self.record(Entry::Decided { verdict, reason }).await
+        self.record(Entry::Decided { verdict, reason }).await?;
+        // What is still measured of a keep may take long.
+        self.notebook.write(&self.task, &self.history).or_outside()
     }
 
     /// Puts the notebook in line with a verdict that stands in the ledger. Repeatable.
     pub(super) async fn settle(&mut self) -> Result<(), Failure> {
+        if self.rules.holdout && self.candidate()?.lacks_holdout() {
+            let problem = "the machine cut its measuring short, again and again";
+            self.record(not_held_out(problem)).await?;
+        }
         let Some(row) = self.candidate()?.decided().cloned() else { return Ok(()) };
         let n = row.experiment;
         self.close_outputs(&row).await;
@@ -94,11 +103,17 @@ impl Session {
     /// A backup that cannot be made now is made after some more experiments, or at the end.
     pub(super) async fn back_up(&mut self) {
         self.is_backed_up = true;
-        match self.ledger.back_up(BACKUPS).await {
+        let copied = self.ledger.back_up(BACKUPS);
+        match self.service.during(BACKUP_MOST, copied).await {
             Ok(path) => debug!(path = %path.display(), "backup of the ledger"),
             Err(error) => warn!("no backup: {:#}", anyhow::Error::from(error)),
         }
     }
+}
+
+/// Why nobody knows how a keep does on the holdout.
+pub(super) fn not_held_out(problem: &str) -> Entry {
+    Entry::HeldOut { metrics: BTreeMap::new(), seconds: 0.0, problem: Some(problem.to_owned()) }
 }
 
 /// The same for whoever holds no session.

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tracing::debug;
 
 use crate::experiment::{RunOutcome, StopLevel};
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::runner::{self, Containment, Execution, Live, ResourceLimits};
 use crate::settings::Settings;
 
@@ -58,7 +58,10 @@ impl Toolchain {
                 .hint("the build needs a Rust toolchain with rustc on PATH: https://rustup.rs")
         };
         let report = runner::run(&execution, Live::Quiet, nobody).await;
-        let report = report.map_err(|error| missing(error.into()))?;
+        let report = match report {
+            Err(error) if error.is_of_the_program() => return Err(missing(error.into())),
+            report => report.or_outside()?,
+        };
         let sysroot = PathBuf::from(report.tail.lines().last().unwrap_or_default().trim());
         if report.outcome != RunOutcome::Finished || !sysroot.join("bin/cargo").exists() {
             let (outcome, said) = (report.outcome, report.tail);

@@ -54,6 +54,15 @@ impl Session {
         let looks = self.begin_wait(cause, why);
         let pause = match cause {
             Pause::Environment => doubled(self.settings.probe, self.failed_controls(), PROBE_MOST),
+            Pause::Endpoint if self.proposer.has_fallback() => {
+                let wait = doubled(self.settings.probe, self.rests, PROBE_MOST);
+                self.rests = self.rests.saturating_add(1);
+                let cause = self.waiting.as_ref().map_or_else(String::new, |w| w.why.clone());
+                self.proposer.rest(wait, &cause);
+                self.pulse.postpone(wait);
+                self.went_on().await?;
+                return Ok(Flow::GoOn);
+            }
             Pause::Endpoint => {
                 let limit = self.rules.crash_limit;
                 let more = self.history.unusable(limit).unwrap_or(limit) - limit;

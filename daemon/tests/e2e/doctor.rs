@@ -158,4 +158,17 @@ fn a_loop_that_nobody_watches_starts_only_where_nothing_is_missing() {
     let ended = environment.run(session.env("DFR_NVML", lost.library()));
     ended.code(if fit { 0 } else { 3 });
     assert_eq!(environment.rows().len(), usize::from(fit));
+    if !fit {
+        return;
+    }
+    // One that is under way waits for what passes.
+    environment.write("repo/dfr.toml", "probe_s = 1\n");
+    lost.now(LOST);
+    let two = ["--unattended", "--resume", "--max-experiments", "2"];
+    let mut session = sealed(&environment, &two);
+    let mut daemon = environment.start(session.env("DFR_NVML", lost.library()));
+    daemon.wait_for_log("paused: GPU_DOWN");
+    lost.now(IDLE);
+    daemon.wait().code(0);
+    assert_eq!(environment.rows().len(), 2);
 }

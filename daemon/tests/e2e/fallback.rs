@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use nix::sys::signal::Signal::SIGINT;
+use nix::sys::signal::Signal::{SIGINT, SIGKILL};
 use serde_json::Value;
 
 use crate::environment::{Daemon, TestEnvironment, reply};
@@ -87,12 +87,49 @@ fn a_revoked_key_is_worked_around_too() {
     server.finish();
 }
 
+/// Words that are no patch cost, and bring nothing: the machine works meanwhile.
+#[test]
+fn the_playbook_proposes_while_a_model_gives_nothing_that_can_be_used() {
+    let environment = impatient();
+    environment.write("repo/dfr.toml", "crash_limit = 1\nprobe_s = 600\n");
+    let prose = || Answer::text("I would rather not.");
+    let server = Server::start([prose(), prose(), prose()]);
+    let two = ["--fallback", "playbook", "--max-experiments", "2"];
+    environment.run(&mut asking(&environment, &server, &two)).code(0);
+    assert_eq!(environment.verdicts().len(), 2);
+    assert!(environment.show(2).contains("playbook"), "{}", environment.show(2));
+    server.finish();
+}
+
+/// Not before it said, whoever asks.
+#[test]
+fn what_an_endpoint_asked_for_holds_after_a_restart() {
+    let environment = impatient();
+    let busy = Answer::Raw {
+        status: 503,
+        headers: vec![("retry-after", "3600".to_owned())],
+        body: "out of order".to_owned(),
+    };
+    let server = Server::start([busy]);
+    let mut daemon = environment.start(&mut asking(&environment, &server, &[]));
+    daemon.wait_for_log("the loop waits and asks again");
+    daemon.wait_for_status("paused, the endpoint does not answer");
+    daemon.signal(SIGKILL);
+    let _ = daemon.wait();
+    let mut daemon = environment.start(&mut asking(&environment, &server, &["--resume"]));
+    daemon.wait_for_log("it had asked for patience before the restart");
+    daemon.signal(SIGINT);
+    daemon.wait().code(0);
+    assert_eq!(server.asked(), 1);
+    server.finish();
+}
+
 #[test]
 fn without_a_fallback_the_loop_waits_and_says_so() {
     let environment = impatient();
     let busy = Answer::Raw {
         status: 503,
-        headers: vec![("retry-after", "86400".to_owned())],
+        headers: vec![("retry-after", "6".to_owned())],
         body: "out of order".to_owned(),
     };
     let server = Server::start([busy, idea()]);

@@ -1,6 +1,11 @@
 //! Runs in sandboxes, in each tier: what comes of honest candidates, of one that prints its own score,
 //! and of the part that no proposer hears of.
 
+use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 use serde_json::Value;
 
 use crate::environment::{BETTER, EQUAL, Ended, TestEnvironment, reply};
@@ -115,6 +120,43 @@ fn a_keep_that_does_not_stand_on_the_holdout_is_told_of() {
     }
 }
 
+/// A human who is in a hurry need not wait for it, and it is not forgotten.
+#[test]
+fn a_keep_that_a_stop_left_unmeasured_is_measured_by_the_next_life() {
+    let environment = environment();
+    let slow = reply("better", &[("mode = ok", "mode = slow-on-the-holdout"), BETTER]);
+    let script = environment.script(&[slow]);
+    let mut session = environment.daemon(&["--tag", "t", "--containment", "full"]);
+    session.arg("--task").arg(environment.path("task.toml"));
+    session.args(["--proposer", &script, "--max-experiments", "2"]);
+    let mut daemon = environment.start(&mut session);
+    daemon.wait_for_log("predicting the holdout part");
+    // That of the baseline came first.
+    daemon.wait_for("a keep", || environment.peek("repo/state/t/results.tsv").lines().count() == 3);
+    daemon.signal(nix::sys::signal::Signal::SIGTERM);
+    daemon.wait().code(0);
+    assert_eq!(environment.verdicts(), ["keep", "keep"]);
+    assert_eq!(environment.read("repo/state/t/holdout.tsv").lines().count(), 2);
+    let on = ["--tag", "t", "--resume", "--proposer", &script, "--max-experiments", "2"];
+    environment.run(&mut environment.daemon(&on)).code(0).says(&["predicting the holdout part"]);
+    let holdout = environment.read("repo/state/t/holdout.tsv");
+    assert_eq!(holdout.lines().count(), 3, "{holdout}");
+    assert_eq!(environment.verdicts(), ["keep", "keep"]);
+}
+
+#[test]
+fn a_task_whose_runs_may_read_what_is_private_is_refused() {
+    let environment = environment();
+    for (open, private) in [("{repository}", "repo/state"), ("{repository}/state", "repo/state")] {
+        let (own, more) = ("readable = [", format!("readable = [{open:?}, "));
+        environment.edit("task.toml", (own, &more));
+        let ended = run(&environment, "full", &[reply("better", &[BETTER])]);
+        let named = format!("{private} lies in it");
+        ended.code(3).says(&["runs may read ", &named, "name what they need more narrowly"]);
+        environment.edit("task.toml", (&more, own));
+    }
+}
+
 #[test]
 fn a_prediction_that_writes_more_than_predictions_is_a_crash() {
     let environment = environment();
@@ -170,13 +212,28 @@ fn more_time_than_the_baseline_took_is_refused_in_the_rules_own_words() {
 }
 
 #[test]
+fn a_first_step_that_takes_long_is_refused_as_often_as_it_is_repaired() {
+    let environment = environment();
+    let learns = reply("learns", &[("smoke = ok", "smoke = slow"), BETTER]);
+    let script = environment.script(&[learns.clone(), learns.clone(), learns]);
+    let mut session = environment.daemon(&["--tag", "t", "--containment", "full"]);
+    session.arg("--task").arg(environment.path("task.toml"));
+    session.args(["--proposer", &script, "--max-experiments", "2"]);
+    environment.run(&mut session).code(0);
+    assert_eq!(environment.verdicts(), ["keep", "crash"]);
+    let shown = environment.show(1);
+    assert!(shown.contains("the first step took longer than "), "{shown}");
+}
+
+#[test]
 fn that_the_device_failed_is_not_believed_of_a_candidate_alone() {
     let environment = environment();
     let fault = reply("faulty", &[("mode = ok", "mode = device-fault"), BETTER]);
     run(&environment, "full", &[fault]).code(0);
     assert_eq!(environment.verdicts(), ["keep", "crash"]);
     let shown = environment.show(1);
-    assert!(shown.contains("the device failed") && !shown.contains("interrupted"), "{shown}");
+    assert!(shown.contains("training exit code 7") && !shown.contains("interrupted"), "{shown}");
+    assert!(!shown.contains("the device failed"), "{shown}");
 }
 
 #[test]
@@ -189,6 +246,37 @@ fn rows_without_a_sandbox_say_so() {
     let table = environment.read("repo/state/t/results.tsv");
     assert!(table.lines().nth(1).unwrap().contains("\t[unsealed] baseline"), "{table}");
     assert_eq!(meta(&environment, 0)["sealed"], Value::Null);
+}
+
+/// A kernel without Landlock, where namespaces are refused as well.
+fn nothing_seals(command: &mut Command) {
+    use nix::libc::{EPERM, SYS_landlock_create_ruleset, SYS_unshare};
+    let refused = BTreeMap::from([(SYS_landlock_create_ruleset, vec![]), (SYS_unshare, vec![])]);
+    let refuse = SeccompAction::Errno(EPERM.cast_unsigned());
+    let arch = std::env::consts::ARCH.try_into().unwrap();
+    let filter = SeccompFilter::new(refused, SeccompAction::Allow, refuse, arch).unwrap();
+    let filter: BpfProgram = filter.try_into().unwrap();
+    let apply = move || {
+        nix::sys::prctl::set_no_new_privs()?;
+        apply_filter(&filter).map_err(std::io::Error::other)
+    };
+    // SAFETY: both are calls of the kernel; the filter was compiled before.
+    unsafe { command.pre_exec(apply) };
+}
+
+#[test]
+fn where_nothing_seals_a_session_begins_only_if_it_is_told_to() {
+    let environment = environment();
+    let mut session = environment.daemon(&["--tag", "t", "--proposer", "playbook"]);
+    session.arg("--task").arg(environment.path("task.toml"));
+    nothing_seals(&mut session);
+    let ended = environment.run(&mut session);
+    ended.code(3).says(&["candidates cannot be kept from what they are scored on", "--unsealed"]);
+    environment.assert_nothing_created();
+    nothing_seals(session.args(["--unsealed", "--max-experiments", "1"]));
+    environment.run(&mut session).code(0).says(&["UNSEALED"]);
+    let table = environment.read("repo/state/t/results.tsv");
+    assert!(table.contains("\t[unsealed] baseline"), "{table}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub fn violations(night: &Night) -> Vec<String> {
     for (at, event) in &night.events {
         replay.see(*at, event);
     }
-    replay.told(night.abandoned);
+    replay.told(night.abandoned, false);
     let owed = replay.owed;
     replay.demand(owed == Usage::default(), "a cost that was never told");
     replay.wrong
@@ -34,6 +34,10 @@ struct Replay<'a> {
     /// Cost that was not told yet, and that was.
     owed: Usage,
     spent: u64,
+    /// Some of it for what never came.
+    has_loss: bool,
+    /// The last call was a probe.
+    was_probe: bool,
     /// The breaker.
     failures: u32,
     is_open: bool,
@@ -59,6 +63,8 @@ impl<'a> Replay<'a> {
             may_call: false,
             owed: Usage::default(),
             spent: 0,
+            has_loss: false,
+            was_probe: false,
             failures: 0,
             is_open: false,
             not_before: None,
@@ -103,14 +109,24 @@ impl<'a> Replay<'a> {
     fn called(&mut self, at: Instant, call: &Call) {
         self.demand(self.may_call, "the gate was not asked");
         self.may_call = false;
-        self.demand(self.owed == Usage::default(), "called before the last cost was told");
+        let is_told = self.owed == Usage::default() || self.was_probe;
+        self.demand(is_told, "called before the last cost was told");
         self.demand(self.not_before.is_none_or(|then| at >= then), "called too soon");
-        self.demand((call.bytes < self.whole) == self.is_small, "a question of the wrong size");
+        if call.is_probe {
+            let is_due = self.is_open && self.night.has_fallback;
+            self.demand(is_due, "a probe where nobody else could answer");
+        } else {
+            let is_small = call.bytes < self.whole;
+            self.demand(is_small == self.is_small, "a question of the wrong size");
+        }
+        self.was_probe = call.is_probe;
     }
 
     fn ended(&mut self, at: Instant, call: &Call, (usage, is_dropped): (Usage, bool)) {
         self.owed += usage;
-        if is_dropped {
+        self.has_loss |= is_dropped || call.fault.is_loss();
+        // What is no outage, the question itself finds out.
+        if is_dropped || (call.is_probe && !call.fault.ends_a_probe()) {
             return;
         }
         if call.fault.is_answer() || call.fault.is_final(self.is_small) {
@@ -129,8 +145,10 @@ impl<'a> Replay<'a> {
         let asked = call.retry_after.unwrap_or_default();
         self.is_for_people = call.fault.is_for_people();
         self.failures += 1;
-        self.is_open |=
-            self.is_for_people || asked > policy.most || self.failures >= policy.opens_after;
+        self.is_open |= call.fault == Fault::Silence
+            || self.is_for_people
+            || asked > policy.most
+            || self.failures >= policy.opens_after;
         let doubled = policy.first.saturating_mul(1 << (self.failures - 1).min(20));
         let least = [
             asked,
@@ -162,12 +180,18 @@ impl<'a> Replay<'a> {
             (self.may_call, self.is_small) = (false, false);
             return;
         }
-        self.told(usage);
+        self.told(usage, is_answer);
         self.demand(!(is_answer && self.must_recover), "the recovery was not told");
     }
 
-    fn told(&mut self, usage: Usage) {
-        self.demand(usage == self.owed, "told another cost than there was");
+    /// Of an answer exactly what it cost; of one that never came no less.
+    fn told(&mut self, usage: Usage, is_exact: bool) {
+        let owed = self.owed;
+        let covers = usage.prompt_tokens >= owed.prompt_tokens
+            && usage.completion_tokens >= owed.completion_tokens;
+        self.demand(covers, "told a lower cost than there was");
+        let is_known = is_exact && !std::mem::take(&mut self.has_loss);
+        self.demand(!is_known || usage == owed, "told another cost than there was");
         self.owed = Usage::default();
         self.spent += tokens(usage);
     }

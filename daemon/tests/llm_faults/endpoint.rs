@@ -76,8 +76,17 @@ impl Fault {
         matches!(self, WrongKey | Spent | UnknownModel)
     }
 
+    /// Nobody is there who could be asked more.
+    pub fn ends_a_probe(self) -> bool {
+        use Fault::*;
+        matches!(
+            self,
+            RateLimit | ServerError | Silence | Refused | Reset | CutBody | WrongKey | Spent
+        )
+    }
+
     /// The request was taken in, and what was made of it never came.
-    fn is_loss(self) -> bool {
+    pub fn is_loss(self) -> bool {
         use Fault::*;
         matches!(self, Silence | Reset | CutBody | Garbage)
     }
@@ -91,7 +100,21 @@ pub struct Call {
     pub retry_after: Option<Duration>,
     /// Bytes of the question.
     pub bytes: usize,
+    /// It asks for one token, to see whether anybody is there.
+    pub is_probe: bool,
+    /// Tokens that were generated and never arrived.
+    pub generated: u64,
 }
+
+impl Call {
+    /// How long the client waits for its end.
+    fn limit(self) -> Duration {
+        if self.is_probe { PROBE_LIMIT } else { LIMIT }
+    }
+}
+
+/// Longest wait of the client for one token.
+const PROBE_LIMIT: Duration = Duration::from_secs(15);
 
 pub struct Endpoint {
     rng: ChaCha8Rng,
@@ -123,14 +146,14 @@ struct Ending {
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        let Call { fault, bytes, .. } = self.call;
-        let is_dropped = !self.is_served && self.began.elapsed() < LIMIT;
-        // Whoever stops waiting has to estimate.
-        let estimate = Usage { prompt_tokens: bytes.div_ceil(4) as u64, completion_tokens: 0 };
+        let Call { fault, bytes, generated, .. } = self.call;
+        let is_dropped = !self.is_served && self.began.elapsed() < self.call.limit();
+        // Billed, whoever stopped waiting for it.
+        let lost = Usage { prompt_tokens: bytes.div_ceil(4) as u64, completion_tokens: generated };
         let usage = match self.is_served {
             true if fault.is_answer() => USAGE,
             true if !fault.is_loss() => Usage::default(),
-            _ => estimate,
+            _ => lost,
         };
         self.log.note(Event::Ended { call: self.call, usage, is_dropped });
     }
@@ -156,7 +179,11 @@ impl tower::Service<HttpRequestFactory> for Transport {
                 .map_err(|error| OpenAIError::Boxed(error.into()))?;
             let messages = body["messages"].as_array().unwrap();
             let bytes = messages.iter().map(|m| m["content"].as_str().unwrap().len()).sum();
-            let (call, response, delay) = endpoint.lock().unwrap().serve(bytes);
+            let limit = |name: &str| body[name].as_u64();
+            let is_probe = limit("max_tokens") == Some(1);
+            let most = limit("max_tokens").or(limit("max_completion_tokens")).unwrap();
+            let asked = (bytes, is_probe, most);
+            let (call, response, delay) = endpoint.lock().unwrap().serve(asked);
             log.note(Event::Called(call));
             let mut ending = Ending { log, call, began: Instant::now(), is_served: false };
             tokio::time::sleep(delay).await;
@@ -168,7 +195,11 @@ impl tower::Service<HttpRequestFactory> for Transport {
 }
 
 impl Endpoint {
-    fn serve(&mut self, bytes: usize) -> (Call, Result<reqwest::Response, OpenAIError>, Duration) {
+    fn serve(
+        &mut self,
+        (bytes, is_probe, most): (usize, bool, u64),
+    ) -> (Call, Result<reqwest::Response, OpenAIError>, Duration) {
+        let generated = self.rng.random_range(0..=most);
         let fault = self.next_fault();
         let (response, retry_after) = self.respond(fault);
         let delay = match fault {
@@ -176,7 +207,7 @@ impl Endpoint {
             Fault::SlowAndFine => Duration::from_secs(self.rng.random_range(1..60)),
             _ => Duration::ZERO,
         };
-        (Call { fault, retry_after, bytes }, response, delay)
+        (Call { fault, retry_after, bytes, is_probe, generated }, response, delay)
     }
 
     /// Faults come in spells: an outage lasts.

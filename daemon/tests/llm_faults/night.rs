@@ -26,6 +26,9 @@ const ASKS: u32 = 12;
 /// Longest wait for an answer; at no whole second, where nobody gives up.
 pub const LIMIT: Duration = Duration::from_millis(60_500);
 
+/// Most tokens of an answer.
+const ANSWER_TOKENS: u32 = 400;
+
 /// Something that the endpoint or the caller saw.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -161,6 +164,7 @@ where
         api_key: "sk-0123456789".to_owned(),
         model: "m".to_owned(),
         timeout: LIMIT,
+        max_answer_tokens: Some(ANSWER_TOKENS),
     };
     Llm::over(transport, HTTP.clone(), settings).unwrap()
 }

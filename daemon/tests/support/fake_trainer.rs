@@ -60,6 +60,9 @@ fn check(recipe: &Recipe, step: &str) -> ExitCode {
     if recipe.get(step) == "device-fault" {
         return fault();
     }
+    if recipe.get(step) == "slow" {
+        std::thread::sleep(Duration::from_secs(20));
+    }
     ExitCode::SUCCESS
 }
 
@@ -229,6 +232,10 @@ fn predict(recipe: &Recipe, run: &Path, records: &str) -> ExitCode {
     let is_holdout = run.ends_with("holdout");
     let text = match recipe.get("mode") {
         "dodges-the-holdout" if is_holdout => return crash(),
+        "slow-on-the-holdout" if is_holdout => {
+            std::thread::sleep(Duration::from_secs(4));
+            predictions::print(&p)
+        }
         "forges-on-the-holdout" if is_holdout => {
             print!(
                 "{}",

@@ -16,10 +16,10 @@ const CONTROL: &str = "/dev/nvidiactl";
 pub(super) fn findings(environment: &Environment) -> Vec<Finding> {
     let library = environment.get("DFR_NVML").map(OsString::from);
     let visible = Visible::parse(environment.get("CUDA_VISIBLE_DEVICES").as_deref());
-    match device::open(library, visible).first {
+    match device::open(library, visible, false).first {
         Ok(gpus) if gpus.is_empty() => vec![none(Path::new(CONTROL).exists())],
         Ok(gpus) => gpus.iter().map(finding).collect(),
-        Err(error) => vec![Finding::missing(
+        Err(error) => vec![Finding::missing_now(
             NAME,
             error.to_string(),
             "reboot the machine, or look at dmesg for NVRM and Xid",
@@ -47,7 +47,7 @@ fn finding(gpu: &Gpu) -> Finding {
     };
     match Floor::of_idle(std::slice::from_ref(gpu)) {
         Ok(_) => Finding::ok(NAME, found),
-        Err(Admission::Sick { why }) => Finding::missing(NAME, found, why),
+        Err(Admission::Sick { why }) => Finding::missing_now(NAME, found, why),
         Err(crowded) => {
             Finding::warn(NAME, found, format!("{crowded}; the loop waits until it ends"))
         }

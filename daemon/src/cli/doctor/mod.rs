@@ -39,7 +39,7 @@ pub(super) fn checkup(asked: Asked) -> Result<Checkup, Failure> {
         containment::unsealed(&runs).into_iter().collect(),
         machine::findings(asked.environment),
         gpu::findings(asked.environment),
-        places::findings(&locations),
+        places::findings(&locations, runs.floor_mib),
         session::findings(asked, &locations),
     ];
     Ok(Checkup { tier: containment.tier, findings: findings.concat() })

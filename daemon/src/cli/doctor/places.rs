@@ -5,37 +5,40 @@ use std::path::{Path, PathBuf};
 use super::gib;
 use crate::disk::{self, FLOOR_MIB, Nature, Place};
 use crate::notebook::Notebook;
-use crate::report::Finding;
+use crate::report::{Finding, Grade};
 use crate::settings::Locations;
 
-pub(super) fn findings(locations: &Locations) -> Vec<Finding> {
+pub(super) fn findings(locations: &Locations, floor_mib: Option<u64>) -> Vec<Finding> {
+    let floor_mib = floor_mib.unwrap_or(FLOOR_MIB);
     let state = ("state", &locations.state_dir, "--state-dir");
     let cache = ("cache", &locations.cache, "DFRESEARCH_CACHE");
     let look = |(name, path, flag): (_, &PathBuf, _)| {
-        let found = kept(name, path);
+        let found = kept((name, path), floor_mib);
         match Notebook::new(path, "doctor").probe() {
             Ok(()) => found,
             Err(_) => {
                 let meaning = format!("it cannot be written: {flag} names another place");
-                Finding::missing(name, found.found, meaning)
+                // On a disk that is full it is that which passes.
+                Finding { meaning, grade: Grade::Missing, ..found }
             }
         }
     };
     [state, cache].map(look).to_vec()
 }
 
-fn kept(name: &'static str, path: &Path) -> Finding {
+fn kept((name, path): (&'static str, &Path), floor_mib: u64) -> Finding {
     match disk::place(path) {
-        Ok(place) => judge(name, path, &place),
+        Ok(place) => judge((name, path), &place, floor_mib),
         Err(error) => Finding::missing(name, path.display().to_string(), error.to_string()),
     }
 }
 
-fn judge(name: &'static str, path: &Path, place: &Place) -> Finding {
+fn judge((name, path): (&'static str, &Path), place: &Place, floor_mib: u64) -> Finding {
     let found = format!("{}: {}, {} free", path.display(), place.kind, gib(place.free_mib));
-    if place.free_mib < FLOOR_MIB {
-        let floor = gib(FLOOR_MIB);
-        return Finding::missing(name, found, format!("nothing starts below {floor}: make room"));
+    if place.free_mib < floor_mib {
+        let floor = gib(floor_mib);
+        let meaning = format!("nothing starts below {floor}: make room");
+        return Finding::missing_now(name, found, meaning);
     }
     match (place.nature, name) {
         (Nature::Local, _) => Finding::ok(name, found),
@@ -62,7 +65,6 @@ fn judge(name: &'static str, path: &Path, place: &Place) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Grade;
 
     #[test]
     fn places_are_graded_by_what_becomes_of_files() {
@@ -77,8 +79,10 @@ mod tests {
         ];
         for (name, nature, free_mib, grade) in cases {
             let place = Place { kind: "ext4".to_owned(), nature, free_mib };
-            let finding = judge(name, Path::new("/x"), &place);
+            let finding = judge((name, Path::new("/x")), &place, FLOOR_MIB);
             assert_eq!(finding.grade, grade, "{finding:?}");
+            let is_full = free_mib < FLOOR_MIB;
+            assert_eq!(finding.is_waited_for, is_full, "{finding:?}");
             assert!(finding.found.starts_with("/x: ext4, "), "{finding:?}");
         }
     }
@@ -87,7 +91,7 @@ mod tests {
     fn a_place_that_cannot_be_written_is_missing() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let [state_dir, cache] = ["state", "cache"].map(|name| file.path().join(name));
-        let findings = findings(&Locations { repo: "/r".into(), state_dir, cache });
+        let findings = findings(&Locations { repo: "/r".into(), state_dir, cache }, None);
         for (finding, flag) in findings.iter().zip(["--state-dir", "DFRESEARCH_CACHE"]) {
             assert_eq!(finding.grade, Grade::Missing);
             assert!(finding.meaning.contains(flag), "{finding:?}");

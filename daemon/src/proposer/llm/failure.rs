@@ -99,6 +99,10 @@ impl Failure {
                 refusal::error(endpoint, HttpFailure { body: hide(&failure.body), ..failure })
             }
             Self::Unreadable(content) => {
+                // A page is no answer of a model: nothing was written for it.
+                let is_page = content.trim_start().starts_with('<');
+                let completion_tokens = if is_page { 0 } else { usage.completion_tokens };
+                let usage = Usage { completion_tokens, ..usage };
                 ProposerError::Unreadable { endpoint, reason: one_line(&hide(&content)), usage }
             }
             Self::Unsendable(text) => ProposerError::Refused { endpoint, reason: hide(&text) },

@@ -45,12 +45,6 @@ pub fn parse(description: &str) -> Option<Vec<Change>> {
     description.split(AND).map(change).collect()
 }
 
-/// The official score of the candidate with this commit.
-pub fn score_of(history: &History, commit: &str, objective: &str) -> Option<f64> {
-    let row = history.rows.iter().find(|row| row.commit == commit)?;
-    row.metrics.get(objective).copied()
-}
-
 /// Values by knob.
 type Setting = BTreeMap<String, String>;
 
@@ -58,7 +52,6 @@ type Setting = BTreeMap<String, String>;
 #[derive(Debug, Default)]
 pub struct Record {
     present: Setting,
-    parent_score: Option<f64>,
     measured: HashSet<Setting>,
     gains: HashMap<String, f64>,
     crashed: HashSet<(String, String)>,
@@ -69,12 +62,8 @@ impl Record {
     pub fn read(history: &History, parent: &str, knobs: &[Knob], objective: &str) -> Self {
         let present: Setting =
             knobs.iter().map(|knob| (knob.name.clone(), knob.current.clone())).collect();
-        let mut record = Self {
-            parent_score: score_of(history, parent, objective),
-            measured: measured(history, parent, &present),
-            present,
-            ..Self::default()
-        };
+        let mut record =
+            Self { measured: measured(history, parent, &present), present, ..Self::default() };
         record.read_gains(history, objective);
         record
     }
@@ -100,11 +89,6 @@ impl Record {
             let best = self.gains.entry(change.knob).or_insert(f64::NEG_INFINITY);
             *best = best.max(gain);
         }
-    }
-
-    /// The score to beat.
-    pub fn parent_score(&self) -> Option<f64> {
-        self.parent_score
     }
 
     /// The most that a change of this knob alone ever added to the score; minus infinity when none
