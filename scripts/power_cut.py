@@ -28,6 +28,10 @@ IMAGE_BYTES = 96 << 20
 GIT = ["git", "-c", "user.name=human", "-c", "user.email=human@localhost", "-c", "safe.directory=*"]
 
 
+# Where tools for file systems are, on a path for people or not.
+os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+
+
 class Refused(Exception):
     """This machine cannot do it."""
 
@@ -41,7 +45,8 @@ def mounted(image, place):
     try:
         run("mount", "-o", "loop", str(image), str(place))
     except (subprocess.CalledProcessError, FileNotFoundError) as problem:
-        raise Refused("no loop device can be mounted here") from problem
+        said = (getattr(problem, "stderr", None) or str(problem)).strip()
+        raise Refused(f"no loop device can be mounted here: {said}") from problem
     try:
         yield
     finally:
