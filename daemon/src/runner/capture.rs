@@ -109,7 +109,7 @@ fn reserve(file: &File) -> io::Result<bool> {
 /// The file, which never grows by more than its head, its tail and one line between them. What
 /// cannot be written is lost, and said at the end; the run goes on.
 struct Log {
-    file: Option<File>,
+    file: File,
     error: Option<io::Error>,
     is_reserved: bool,
     seen: u64,
@@ -119,17 +119,10 @@ struct Log {
 
 impl Log {
     fn open(execution: &Execution) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).append(true).open(&execution.log);
-        let full = |e: &io::Error| {
-            matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-        };
-        let (file, error) = match file {
-            Ok(file) => (Some(file), None),
-            Err(error) if full(&error) => (None, Some(error)),
-            Err(error) => return Err(error),
-        };
-        let is_reserved = file.as_ref().map_or(Ok(false), reserve)?;
-        Ok(Self { file, error, is_reserved, seen: 0, tail: VecDeque::new() })
+        // On a full disk nothing is begun: a run without a log is worth nothing, whoever is at fault.
+        let file = OpenOptions::new().create(true).append(true).open(&execution.log)?;
+        let is_reserved = reserve(&file)?;
+        Ok(Self { file, error: None, is_reserved, seen: 0, tail: VecDeque::new() })
     }
 
     fn take(&mut self, bytes: &[u8]) {
@@ -159,14 +152,17 @@ impl Log {
 
     /// Gives back what was reserved and not needed.
     fn release(&mut self) {
-        let Some(file) = self.file.as_ref().filter(|_| self.is_reserved) else { return };
+        if !self.is_reserved {
+            return;
+        }
+        let file = &self.file;
         if let Err(error) = file.metadata().and_then(|metadata| file.set_len(metadata.len())) {
             self.error.get_or_insert(error);
         }
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        if let Some(error) = self.file.as_mut().and_then(|file| file.write_all(bytes).err()) {
+        if let Err(error) = self.file.write_all(bytes) {
             self.error.get_or_insert(error);
         }
     }

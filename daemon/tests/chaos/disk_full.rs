@@ -105,6 +105,17 @@ fn a_full_disk_pauses_a_session_and_loses_nothing() {
     assert!(times(Met::Paused) > 0.0, "no session ever paused: {met:?}");
 }
 
+/// Its footer would have nowhere to stand, and the idea would pay for it.
+#[test]
+fn no_run_begins_without_its_log() {
+    let log = |call: &String| call == "open repo/state/t/exp/0/run.log";
+    let calls = undisturbed();
+    let point = calls.iter().position(log).unwrap_or_else(|| panic!("{}", calls.join("\n")));
+    let (met, violations) = fill(u32::try_from(point + 1).unwrap(), 0);
+    none(&violations);
+    assert_eq!(met, Met::Paused);
+}
+
 #[test]
 fn one_failed_call_loses_nothing() {
     let mut violations = Vec::new();
