@@ -167,29 +167,9 @@ mod tests {
         assert_eq!(resumed, Entry::Resumed { lived_s: 5.0, device_s: 0.0, sign_ms: None });
     }
 
-    #[test]
-    fn an_endpoint_is_waited_for_no_longer_than_it_asked() {
-        let beat = Heartbeat {
-            pid: 1,
-            host: "h".into(),
-            boot_id: "b".into(),
-            phase: None,
-            phase_since_ms: 0,
-            experiment: None,
-            paused: None,
-            asks_at_ms: Some(70_000),
-            lived_s: 0.0,
-            at_ms: 10_000,
-        };
-        // In time, late, and on a clock that was set back.
-        for (now_ms, left_s) in [(30_000, 40), (90_000, 0), (0, 60)] {
-            assert_eq!(beat.postponed(now_ms), Duration::from_secs(left_s));
-        }
-    }
-
-    #[test]
-    fn life_needs_the_lock_and_a_fresh_heartbeat() {
-        let beat = |at_ms| Heartbeat {
+    /// A sign of life at this time.
+    fn beat(at_ms: i64) -> Heartbeat {
+        Heartbeat {
             pid: 1,
             host: "h".into(),
             boot_id: "b".into(),
@@ -200,7 +180,20 @@ mod tests {
             asks_at_ms: None,
             lived_s: 0.0,
             at_ms,
-        };
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_waited_for_no_longer_than_it_asked() {
+        let beat = Heartbeat { asks_at_ms: Some(70_000), ..beat(10_000) };
+        // In time, late, and on a clock that was set back.
+        for (now_ms, left_s) in [(30_000, 40), (90_000, 0), (0, 60)] {
+            assert_eq!(beat.postponed(now_ms), Duration::from_secs(left_s));
+        }
+    }
+
+    #[test]
+    fn life_needs_the_lock_and_a_fresh_heartbeat() {
         let cases = [
             (Lock::Held(42), Some(beat(70_000)), Life::Alive),
             (Lock::Held(42), Some(beat(69_999)), Life::Silent),

@@ -30,14 +30,16 @@ pub(super) fn carries(pid: i32, session: &str) -> bool {
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     let variable = format!("{MARK}={session}");
     environment.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes())
-        || limit(&fs::read_to_string(format!("/proc/{pid}/limits")).unwrap_or_default())
-            == Some(number(session))
+        || limit_of(pid) == Some(number(session))
 }
 
 /// Whether a process is one of any session's.
 pub(super) fn is_marked(pid: i32) -> bool {
-    let limit = limit(&fs::read_to_string(format!("/proc/{pid}/limits")).unwrap_or_default());
-    limit.is_some_and(|limit| limit != u64::MAX && limit & TOP != 0)
+    limit_of(pid).is_some_and(|limit| limit != u64::MAX && limit & TOP != 0)
+}
+
+fn limit_of(pid: i32) -> Option<u64> {
+    limit(&fs::read_to_string(format!("/proc/{pid}/limits")).unwrap_or_default())
 }
 
 /// The hard limit: `Max file locks  SOFT  HARD  locks`, proc_pid_limits(5).

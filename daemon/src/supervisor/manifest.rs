@@ -111,8 +111,9 @@ impl Session {
         if let Some(why) = self.harmed(work, &report).await?.or(gone) {
             return self.cut_short(work, why, ended.seconds).await;
         }
-        self.leave(&ended.disproved()).await;
-        Ok(Some(ended.disproved()))
+        let ended = ended.disproved();
+        self.leave(&ended).await;
+        Ok(Some(ended))
     }
 
     /// Takes what an earlier life left, or this one before something else failed.

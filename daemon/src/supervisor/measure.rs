@@ -90,17 +90,20 @@ impl Session {
 
     /// Of what decides, in a sealed session: held against the baseline's.
     fn predict_deadline(&self, task: Duration) -> Duration {
-        let is_bound = self.sealed().is_some() && self.is_compared();
-        let baseline = self.history.baseline_predicted().filter(|_| is_bound);
+        let baseline = self.history.baseline_predicted().filter(|_| self.is_bound());
         predict_deadline(task, baseline, self.budget)
     }
 
     /// Of a first step, in a sealed session: held against the baseline's.
     pub(super) fn smoke_limits(&self) -> Limits {
         let task = self.limits(self.task.budget.smoke_s);
-        let is_bound = self.sealed().is_some() && self.is_compared();
-        let baseline = self.history.baseline_smoked().filter(|_| is_bound);
+        let baseline = self.history.baseline_smoked().filter(|_| self.is_bound());
         Limits { deadline: smoke_deadline(task.deadline, baseline, self.budget), ..task }
+    }
+
+    /// Whether the times of the experiment in hand are held against the baseline's.
+    fn is_bound(&self) -> bool {
+        self.sealed().is_some() && self.is_compared()
     }
 
     /// Whether the experiment in hand competes. A human's commit does not: it is measured for what it
