@@ -257,9 +257,13 @@ impl Candidate {
                 row.notes.clone_from(notes);
                 self.proposed_at_ms = at_ms;
             }
-            Entry::Refused { stage, problem, .. } => self.refuse(*stage, problem),
+            Entry::Refused { stage, problem, tampered, .. } => {
+                self.tampered.clone_from(tampered);
+                self.refuse(*stage, problem);
+            }
             Entry::Committed { commit } => {
                 row.commit.clone_from(commit);
+                self.tampered = None;
                 self.commit = Some(commit.clone());
             }
             Entry::Built { program } => {

@@ -73,6 +73,10 @@ pub enum Entry {
         stage: Stage,
         /// The message given to the proposer.
         problem: String,
+        /// What it did to look better than it is, when that was seen: what counts if it is the last
+        /// answer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tampered: Option<String>,
         /// Tokens spent, where no entry of their own tells them.
         #[serde(default)]
         usage: Usage,

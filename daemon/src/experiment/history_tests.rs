@@ -19,7 +19,7 @@ fn proposed() -> Entry {
 
 fn refused() -> Entry {
     let usage = Usage { prompt_tokens: 5, completion_tokens: 2 };
-    Entry::Refused { stage: Stage::Build, problem: "p".into(), usage }
+    Entry::Refused { stage: Stage::Build, problem: "p".into(), tampered: None, usage }
 }
 
 fn committed() -> Entry {

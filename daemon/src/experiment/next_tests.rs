@@ -70,7 +70,7 @@ fn proposed() -> Entry {
 }
 
 fn refused(stage: Stage) -> Entry {
-    Entry::Refused { stage, problem: "error: x".into(), usage: Usage::default() }
+    Entry::Refused { stage, problem: "error: x".into(), tampered: None, usage: Usage::default() }
 }
 
 fn committed() -> Entry {
@@ -534,6 +534,27 @@ fn what_tampers_is_neither_predicted_nor_scored() {
     let history = fold(&History::default(), &entries);
     let tampered = history.in_hand.unwrap().tampered;
     assert_eq!(tampered.as_deref(), Some("it printed sn34_score"));
+}
+
+#[test]
+fn what_the_last_answer_did_in_its_first_step_counts_and_nothing_before_it() {
+    let tampering = Entry::Refused {
+        stage: Stage::Smoke,
+        problem: "smoke: it printed a score".into(),
+        tampered: Some("it printed sn34_score".into()),
+        usage: Usage::default(),
+    };
+    let turn = |end: Entry| [proposed(), committed(), end];
+    let tampered = |ends: &[Entry]| {
+        let turns = ends.iter().cloned().flat_map(turn);
+        let entries: Vec<_> = [opened(Purpose::Candidate)].into_iter().chain(turns).collect();
+        fold(&History::default(), &entries).in_hand.unwrap().tampered
+    };
+    assert_eq!(tampered(&[tampering.clone()]).as_deref(), Some("it printed sn34_score"));
+    assert_eq!(tampered(&[tampering.clone(), refused(Stage::Build)]), None);
+    assert_eq!(tampered(&[tampering, Entry::Built { program: None }]), None);
+    let of_old = r#"{"entry":"refused","stage":"smoke","problem":"p"}"#;
+    assert!(matches!(serde_json::from_str(of_old).unwrap(), Entry::Refused { tampered: None, .. }));
 }
 
 #[test]

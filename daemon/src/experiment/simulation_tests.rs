@@ -418,7 +418,7 @@ fn proposed() -> Entry {
 }
 
 fn refused(stage: Stage) -> Entry {
-    Entry::Refused { stage, problem: "x".to_owned(), usage: Usage::default() }
+    Entry::Refused { stage, problem: "x".to_owned(), tampered: None, usage: Usage::default() }
 }
 
 /// A whole night, checked; gives what it left.

@@ -156,6 +156,7 @@ fn show_tells_everything_about_an_experiment() {
     let refused = Entry::Refused {
         stage: Stage::Build,
         problem: "error[E0308]: mismatched\n  types".into(),
+        tampered: None,
         usage: Usage::default(),
     };
     let told = sample::entries(1, &tried(Verdict::Discard, 0.7, "focal loss, gamma 2"));

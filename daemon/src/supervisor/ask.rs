@@ -203,7 +203,12 @@ impl Session {
             }
             Err(problem) => {
                 warn!(stage = Stage::Patch.as_str(), problem = telling(&problem), "refused");
-                Entry::Refused { stage: Stage::Patch, problem, usage: Usage::default() }
+                Entry::Refused {
+                    stage: Stage::Patch,
+                    problem,
+                    tampered: None,
+                    usage: Usage::default(),
+                }
             }
         };
         self.record(entry).await
@@ -220,7 +225,7 @@ impl Session {
             // its way, or another version understood it.
             Err(problem) => {
                 let (stage, usage) = (Stage::Patch, Usage::default());
-                return self.record(Entry::Refused { stage, problem, usage }).await;
+                return self.record(Entry::Refused { stage, problem, tampered: None, usage }).await;
             }
         };
         self.repository.keep(&self.tag, n, &commit).or_outside()?;

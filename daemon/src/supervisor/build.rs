@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use tracing::{info, warn};
 
 use super::Session;
+use super::manifest::printed;
 use super::work::Work;
 use crate::experiment::{
     Entry, Phase, Purpose, RunOutcome, Stage, Step, StopLevel, Usage, overlong_step, telling,
@@ -30,8 +31,8 @@ pub(super) enum Ground {
 enum Made {
     /// It builds and takes a step: the SHA-256 of its program, where the task names one.
     Whole(Option<String>),
-    /// It does not, and this is why.
-    Not(Stage, String),
+    /// It does not, and this is why; and what it did to look better than it is, if that was seen.
+    Not { stage: Stage, problem: String, tampered: Option<String> },
     /// The machine cut it short, after this many seconds.
     Harmed { why: String, seconds: f64 },
 }
@@ -53,7 +54,7 @@ impl Session {
         self.begin(Phase::Build).await?;
         let was_warm = self.is_warm();
         let Some(mut made) = self.attempt(&commit).await? else { return Ok(()) };
-        if was_warm && matches!(made, Made::Not(..)) && self.is_known_to_build()? {
+        if was_warm && matches!(made, Made::Not { .. }) && self.is_known_to_build()? {
             self.start_over().await?;
             let Some(again) = self.attempt(&commit).await? else { return Ok(()) };
             made = again;
@@ -64,14 +65,15 @@ impl Session {
                 self.end(Entry::Built { program }).await
             }
             // What built before is the same now: it is not its proposer's fault.
-            Made::Not(_, problem) if self.candidate()?.step != Step::Committed => {
+            Made::Not { problem, .. } if self.candidate()?.step != Step::Committed => {
                 let why = format!("it built before: {}", telling(&problem));
                 warn!(why, "cut short by the machine; it is repeated");
                 self.end(Entry::Interrupted { phase: Phase::Build, why, seconds: 0.0 }).await
             }
-            Made::Not(stage, problem) => {
+            Made::Not { stage, problem, tampered } => {
                 warn!(stage = stage.as_str(), problem = telling(&problem), "refused");
-                self.end(Entry::Refused { stage, problem, usage: Usage::default() }).await
+                let usage = Usage::default();
+                self.end(Entry::Refused { stage, problem, tampered, usage }).await
             }
             Made::Harmed { why, seconds } => {
                 warn!(why, "its first step was cut short by the machine; it is repeated");
@@ -236,7 +238,10 @@ impl Session {
             };
             return Ok(match harm {
                 Some(why) => Made::Harmed { why, seconds: report.elapsed.as_secs_f64() },
-                None => Made::Not(stage, problem),
+                None => {
+                    let tampered = printed(&report).filter(|_| stage == Stage::Smoke);
+                    Made::Not { stage, problem, tampered }
+                }
             });
         }
         Ok(Made::Whole(program))

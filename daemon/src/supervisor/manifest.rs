@@ -71,6 +71,12 @@ pub(super) fn is_counted(history: &History, earlier: &Heartbeat) -> bool {
     history.sign_ms == Some(earlier.at_ms)
 }
 
+/// The score that a run printed, if it did.
+pub(super) fn printed(report: &Report) -> Option<String> {
+    let told = |line: &String| format!("it printed a score: {}", line.trim());
+    report.telltale.as_ref().map(told)
+}
+
 impl Session {
     /// Runs a phase of the experiment in hand, or takes what an earlier life left of it. Nothing when
     /// the machine cut it short: that is written down, and it is begun again.
@@ -149,7 +155,6 @@ impl Session {
     /// What is to be left of a run that ended.
     fn word(&self, phase: Phase, report: &Report) -> Result<Manifest, Failure> {
         let startup = report.startup.unwrap_or(report.elapsed);
-        let printed = |line: &String| format!("it printed a score: {}", line.trim());
         Ok(Manifest {
             phase,
             commit: self.candidate_commit()?,
@@ -158,7 +163,7 @@ impl Session {
             seconds: report.elapsed.as_secs_f64(),
             startup_s: startup.as_secs_f64(),
             said: last_line(&report.tail).to_owned(),
-            tampered: report.telltale.as_ref().map(printed),
+            tampered: printed(report),
             is_doubtful: report.outcome.is_device_fault() && self.sealed().is_some(),
         })
     }

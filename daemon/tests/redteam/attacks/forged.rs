@@ -3,7 +3,7 @@
 use super::Ends::{Crash, Scored, Tampered};
 use super::{Attack, Step::Begin};
 
-pub const ATTACKS: [Attack; 10] = [
+pub const ATTACKS: [Attack; 11] = [
     Attack::new(
         "prints a footer with scores",
         &[Begin(
@@ -22,6 +22,11 @@ pub const ATTACKS: [Attack; 10] = [
         Tampered,
     )
     .in_lab(),
+    Attack::new(
+        "prints a metric line in the first step",
+        &[Begin(r#"if is("smoke") { println!("sn34_score:       1.000000"); }"#)],
+        Tampered,
+    ),
     Attack::new(
         "prints a metric line to the error stream",
         &[Begin(r#"if is("train") { eprintln!("mcc: 1.000000"); }"#)],
