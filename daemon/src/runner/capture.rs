@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
+use nix::sys::statfs::{BTRFS_SUPER_MAGIC, fstatfs};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
 
@@ -88,7 +89,7 @@ impl Capture {
     /// What is left to know when all is read.
     pub(super) fn finish(self) -> Captured {
         let (tail, telltale) = self.lines.finish();
-        let is_log_reserved = self.log.is_reserved;
+        let is_log_reserved = self.log.is_reserved && writes_in_place(&self.log.file);
         Captured { tail, telltale, is_log_reserved, log_error: self.log.finish() }
     }
 }
@@ -104,6 +105,12 @@ fn reserve(file: &File) -> io::Result<bool> {
         Err(Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::ENODEV) => Ok(false),
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// Whether what is reserved is all that writing takes: btrfs may want room for its own account as well,
+/// which a run can take.
+fn writes_in_place(file: &File) -> bool {
+    fstatfs(file).is_ok_and(|volume| volume.filesystem_type() != BTRFS_SUPER_MAGIC)
 }
 
 /// The file, which never grows by more than its head, its tail and one line between them. What

@@ -55,7 +55,9 @@ pub use processes::end_leftovers;
 pub use seal::{Seal, Unsealed};
 pub use suspend::Taint;
 pub use words::{NotContained, Step};
-pub use written::{PrepareError, level_times, prepare_writable, remove_written, written_bytes};
+pub use written::{
+    PrepareError, level_times, prepare_writable, remove_written, settle_space, written_bytes,
+};
 
 use capture::{Capture, Captured};
 use cause::Evidence;

@@ -1,16 +1,19 @@
 //! The directories that a run may write: made for it, watched, and removed.
 
-use std::fs::{self, DirBuilder, DirEntry, Metadata};
+use std::fs::{self, DirBuilder, DirEntry, File, Metadata};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, lchown};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures::FutureExt;
 use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{UtimensatFlags, utimensat};
+use nix::sys::statfs::{BTRFS_SUPER_MAGIC, statfs};
 use nix::sys::statvfs::statvfs;
 use nix::sys::time::TimeSpec;
+use nix::unistd::syncfs;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{Containment, Execution, ResourceLimits};
@@ -24,6 +27,10 @@ const LONGEST_PATH: usize = 500;
 const MOST_ENTRIES: u64 = 500_000;
 /// Directories below each other that are looked into; no honest tree has so many.
 const DEPTH: usize = 100;
+
+/// How long it may take until what was removed is free: commits come every 30 s.
+const SETTLED: Duration = Duration::from_secs(40);
+const SETTLES: Duration = Duration::from_millis(500);
 
 /// Why a directory cannot be handed to runs.
 #[derive(Debug, thiserror::Error)]
@@ -201,9 +208,12 @@ impl Watch {
         if limits.directory_bytes.is_some_and(|limit| exceeds(directories, limit)) {
             return End::Excess;
         }
+        let free_bytes = limits.free_bytes.unwrap_or_default();
+        if self.is_short || is_short(directories, free_bytes) {
+            settle_space(directories, free_bytes);
+        }
         let own = written_bytes(directories).saturating_sub(self.before);
-        let least = limits.free_bytes.unwrap_or_default().saturating_sub(own);
-        let is_still_short = self.is_short && is_short(directories, least);
+        let is_still_short = self.is_short && is_short(directories, free_bytes.saturating_sub(own));
         if is_still_short { End::FilledByOthers } else { End::Enough }
     }
 }
@@ -233,6 +243,28 @@ fn is_short(directories: &[PathBuf], least: u64) -> bool {
         Some(volume.blocks_available().saturating_mul(volume.fragment_size()))
     };
     directories.iter().filter_map(free).any(|free| free < least)
+}
+
+/// Lets the file systems of these directories give back what was removed, until so much is free: some
+/// do so with their next commit only, and until then a file of no name looks like somebody else's.
+pub fn settle_space(directories: &[PathBuf], least: u64) {
+    let until = Instant::now() + SETTLED;
+    loop {
+        // Where it fails, what is free is looked at as it is.
+        let settled = directories.iter().filter_map(|place| syncfs(File::open(place).ok()?).ok());
+        settled.for_each(drop);
+        let is_awaited = is_short(directories, least) && directories.iter().any(|d| frees_late(d));
+        if !is_awaited || Instant::now() > until {
+            return;
+        }
+        thread::sleep(SETTLES);
+    }
+}
+
+/// Whether a file system may need more than a commit for it: btrfs, where no room is left for its own
+/// account.
+fn frees_late(directory: &Path) -> bool {
+    statfs(directory).is_ok_and(|volume| volume.filesystem_type() == BTRFS_SUPER_MAGIC)
 }
 
 /// Whether there is more than that in these directories; also when they cannot be looked through.
@@ -292,8 +324,6 @@ fn add(directory: &Path, depth: usize, most: Sum, sum: &mut Sum) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn holds(directory: &Path, limit: u64) -> bool {

@@ -13,7 +13,7 @@ use crate::experiment::Pause;
 use crate::failure::{Failure, OrFailure as _};
 use crate::ledger::LedgerError;
 use crate::notebook::Notebook;
-use crate::runner::{ResourceLimits, written_bytes};
+use crate::runner::{ResourceLimits, settle_space, written_bytes};
 use crate::sandbox::Sandbox;
 
 /// The most that a prediction may write, temporary files included: the caches of compiled kernels are
@@ -60,7 +60,7 @@ impl Session {
         }
         let slot = self.slot.clone();
         self.aside(move || slot.give_up_target()).await.or_outside()?;
-        self.check_disks()
+        self.check_settled_disks().await
     }
 
     /// Whether there is room but for what a run that failed wrote: nobody needs that, and it is what
@@ -72,7 +72,18 @@ impl Session {
         if let Err(failure) = self.clear_output(work).await {
             warn!("what it wrote stays for now: {:#}", failure.error);
         }
-        self.have_room().await
+        match self.check_settled_disks().await {
+            Ok(()) => Ok(()),
+            Err(_) => self.have_room().await,
+        }
+    }
+
+    /// Looks again after something was removed, whose space may come back late.
+    async fn check_settled_disks(&self) -> Result<(), Failure> {
+        let places: Vec<_> = self.free_mib()?.into_iter().map(|(place, _)| place).collect();
+        let least = self.floor_mib() << 20;
+        self.aside(move || settle_space(&places, least)).await;
+        self.check_disks()
     }
 
     fn check_disks(&self) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::Command;
 
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
@@ -369,12 +370,24 @@ fn a_build_that_fills_the_disk_is_its_own_fault_and_stands_in_nobodys_way() {
     assert!(!shown.contains("waited") && !shown.contains("cut short"), "{shown}");
 }
 
-/// A sealed session of these replies, with its files on a disk of 200 MiB and something that happens
-/// beside it (`$0` is the disk); the verdicts are its output. The disk goes with its namespace. Nothing
-/// where a small disk cannot be mounted.
-fn on_a_small_disk(replies: &[String], beside: &str) -> Option<Ended> {
-    if !nix::unistd::geteuid().is_root() {
-        println!("skipped: a small disk cannot be mounted");
+/// Small disks, at `$0`.
+const IN_MEMORY: &str = "mount -t tmpfs -o size=200m none \"$0\"";
+/// One that gives back the space of what was removed a while later.
+const BTRFS: &str = "truncate -s 300M \"$0.disk\" && mkfs.btrfs --mixed \"$0.disk\" >\"$0.made\" && \
+                     mount -o loop \"$0.disk\" \"$0\"";
+
+fn has_btrfs() -> bool {
+    let known = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    let made = Command::new("mkfs.btrfs").arg("--version").output();
+    known.contains("btrfs") && made.is_ok() && Path::new("/dev/loop-control").exists()
+}
+
+/// A sealed session of these replies, with its files on a small disk and something that happens beside
+/// it (`$0` is the disk); the verdicts are its output. The disk goes with its namespace. Nothing where
+/// such a disk cannot be mounted.
+fn on_a_small_disk(disk: &str, replies: &[String], beside: &str) -> Option<Ended> {
+    if !nix::unistd::geteuid().is_root() || disk == BTRFS && !has_btrfs() {
+        println!("skipped: a small disk cannot be mounted: {disk}");
         return None;
     }
     let environment = environment();
@@ -382,7 +395,7 @@ fn on_a_small_disk(replies: &[String], beside: &str) -> Option<Ended> {
     let (script, most) = (environment.script(replies), (replies.len() + 1).to_string());
     std::fs::create_dir_all(environment.state()).unwrap();
     let within = format!(
-        "mount -t tmpfs -o size=200m none \"$0\" || exit 1; ({beside}) & \"$@\"; ended=$?; \
+        "{disk} || exit 1; ({beside}) & \"$@\"; ended=$?; \
          cut -f 5 \"$0/t/results.tsv\"; exit $ended"
     );
     let mut session = environment.hermetic("unshare");
@@ -403,10 +416,12 @@ fn a_run_that_fills_the_disk_with_a_nameless_file_gains_no_other_try() {
         reply("stays", &[("mode = ok", "mode = fill-unlinked"), BETTER]),
         reply("gives it back", &[("mode = ok", "mode = fill-unlinked-briefly"), BETTER]),
     ];
-    let Some(ended) = on_a_small_disk(&replies, ":") else { return };
-    ended.says(&["too much was written", "nothing but this can be written"]);
-    assert!(!ended.err.contains("cut short") && !ended.err.contains("paused"), "{ended:#?}");
-    assert!(ended.out.starts_with("status\nkeep\ncrash\n"), "{ended:#?}");
+    for disk in [IN_MEMORY, BTRFS] {
+        let Some(ended) = on_a_small_disk(disk, &replies, ":") else { continue };
+        ended.says(&["too much was written"]);
+        assert!(!ended.err.contains("cut short") && !ended.err.contains("paused"), "{ended:#?}");
+        assert!(ended.out.starts_with("status\nkeep\ncrash\n"), "{ended:#?}");
+    }
 }
 
 /// It is waited for, and the run is repeated: the idea has nothing to do with it.
@@ -418,7 +433,7 @@ fn a_disk_that_somebody_else_fills_during_a_run_is_no_fault_of_the_run() {
          head -c 160M /dev/zero >\"$0/theirs\"; sleep 2; rm \"$0/theirs\""
     );
     let slow = reply("slow", &[(EQUAL.0, "ms = 2000"), BETTER]);
-    let Some(ended) = on_a_small_disk(&[slow], &theirs) else { return };
+    let Some(ended) = on_a_small_disk(IN_MEMORY, &[slow], &theirs) else { return };
     ended.says(&["the disk was filled meanwhile", "paused: a disk is full"]);
     assert!(ended.out.ends_with("status\nkeep\nkeep\n"), "{ended:#?}");
 }
@@ -427,7 +442,9 @@ fn a_disk_that_somebody_else_fills_during_a_run_is_no_fault_of_the_run() {
 #[test]
 fn a_run_that_fills_the_disk_and_crashes_is_its_own_fault() {
     let fills = reply("fills", &[("mode = ok", "mode = fill-and-crash\nfill_mib = 120")]);
-    let Some(ended) = on_a_small_disk(&[fills, reply("better", &[BETTER])], ":") else { return };
+    let Some(ended) = on_a_small_disk(IN_MEMORY, &[fills, reply("better", &[BETTER])], ":") else {
+        return;
+    };
     ended.says(&["Traceback: shapes"]);
     assert!(ended.out.ends_with("status\nkeep\ncrash\nkeep\n"), "{ended:#?}");
     assert!(!ended.err.contains("cut short") && !ended.err.contains("paused"), "{ended:#?}");
