@@ -128,6 +128,15 @@ impl Sandbox {
     }
 }
 
+/// What both of these sandboxes may read.
+pub fn shared(one: &Sandbox, other: &Sandbox) -> BTreeSet<PathBuf> {
+    let within = |a: &Sandbox, b: &Sandbox| -> Vec<PathBuf> {
+        a.readable.iter().filter(|path| covers(&b.readable, path)).cloned().collect()
+    };
+    let all = within(one, other).into_iter().chain(within(other, one));
+    outermost(all.collect())
+}
+
 /// Without those that lie below another one of them.
 pub fn outermost(paths: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
     let mut kept = BTreeSet::new();
@@ -160,6 +169,20 @@ mod tests {
         assert!(
             covers(&paths(&["/"]), Path::new("/a")) && !covers(&paths(&["/a/b"]), "/a".as_ref())
         );
+    }
+
+    #[test]
+    fn what_both_may_read_is_shared() {
+        let reading = |names: &[&str]| Sandbox {
+            readable: paths(names),
+            writable: BTreeSet::new(),
+            devices: BTreeSet::new(),
+            code: Code::Candidate,
+        };
+        let one = reading(&["/all", "/data/train", "/one", "/usr"]);
+        let other = reading(&["/all/below", "/data/validation", "/other", "/usr"]);
+        assert_eq!(shared(&one, &other), paths(&["/all/below", "/usr"]));
+        assert_eq!(shared(&other, &one), paths(&["/all/below", "/usr"]));
     }
 
     #[test]

@@ -253,7 +253,7 @@ impl Session {
 
     /// Runs one of the task's commands for the experiment in hand.
     pub(super) async fn execute(
-        &self,
+        &mut self,
         work: Work,
         log: &Path,
         limits: Limits,
@@ -264,6 +264,7 @@ impl Session {
         let sandbox = self.sandbox(work, &places);
         let resources = match &sandbox {
             Some(sandbox) => {
+                self.level_pages_for(work).await;
                 self.hand_over(work).await?;
                 self.allowance(work, sandbox).await?
             }

@@ -43,6 +43,7 @@ mod manifest;
 mod measure;
 mod opening;
 mod outlook;
+mod pages;
 mod phases;
 mod preflight;
 mod record;
@@ -113,6 +114,8 @@ struct Session {
     service: Service,
     /// The commit whose build is in the slot.
     built: Option<String>,
+    /// What is in memory of the files that all runs read tells nothing of a prediction.
+    is_level: bool,
     /// The last run of this life that ended, and of which experiment.
     ended: Option<(u32, manifest::Manifest)>,
     /// The commit that the session started from does not build.

@@ -169,6 +169,7 @@ pub(super) async fn prepare(
         proposer: found.proposer,
         slot,
         built: None,
+        is_level: false,
         ended: None,
         base_fails: false,
         begun: None,

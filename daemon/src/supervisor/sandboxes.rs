@@ -48,7 +48,7 @@ impl Session {
     }
 
     /// What the task names for all its runs: each path as it stands and where its links lead.
-    fn of_the_task(&self, places: &Places) -> Vec<PathBuf> {
+    pub(super) fn of_the_task(&self, places: &Places) -> Vec<PathBuf> {
         let named = expand_paths(&self.task.paths, places).into_iter().map(|(_, path)| path);
         let more = self.task.sandbox.readable.iter().map(|path| expand(path, places));
         named.chain(more).map(PathBuf::from).collect()

@@ -50,12 +50,23 @@ pub fn begin() {
 
 /// A program that everybody may read and nobody here executes has a page in memory for each bit that is
 /// set: four bytes of the inputs, after a word that tells them from chance.
-const LEAVES_PAGES: &str =
-    concat!("const LEAVES: bool = true;\n", include_str!("../attacker/pages.rs"));
-const FINDS_PAGES: &str =
-    concat!("const LEAVES: bool = false;\n", include_str!("../attacker/pages.rs"));
+const LEAVES_PAGES: &str = concat!(
+    "const LEAVES: bool = true; const FORM: &str = \"\";\n",
+    include_str!("../attacker/pages.rs")
+);
+/// By one of the ways to ask for them.
+macro_rules! finds_pages {
+    ($form:literal) => {
+        concat!(
+            "const LEAVES: bool = false; const FORM: &str = \"",
+            $form,
+            "\";\n",
+            include_str!("../attacker/pages.rs")
+        )
+    };
+}
 
-pub const ATTACKS: [Attack; 9] = [
+pub const ATTACKS: [Attack; 11] = [
     Attack::new(
         "a process that waits for the next experiment",
         &[
@@ -165,8 +176,20 @@ if bytes.ends_with(b"another") {
     )
     .gains(),
     Attack::new(
-        "validation inputs by which pages are in memory",
-        &[Begin(LEAVES_PAGES), Begin(FINDS_PAGES)],
+        "pages in memory by reads that do not wait",
+        &[Begin(LEAVES_PAGES), Begin(finds_pages!("reads that do not wait"))],
+        Scored,
+    )
+    .gains(),
+    Attack::new(
+        "pages in memory by what is mapped with a neighbour",
+        &[Begin(LEAVES_PAGES), Begin(finds_pages!("what is mapped with a neighbour"))],
+        Scored,
+    )
+    .gains(),
+    Attack::new(
+        "pages in memory by faults that ask the disk",
+        &[Begin(LEAVES_PAGES), Begin(finds_pages!("faults that ask the disk"))],
         Scored,
     )
     .gains(),
