@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 /// What every program needs: programs, libraries, and what the C library looks up.
-const SYSTEM: [&str; 17] = [
+const SYSTEM: [&str; 20] = [
     "/bin",
     "/etc/alternatives",
     "/etc/group",
@@ -25,9 +25,16 @@ const SYSTEM: [&str; 17] = [
     "/nix/store",
     "/sbin",
     "/sys/devices/system/cpu",
-    "/sys/devices/system/node",
+    "/sys/devices/system/node/has_cpu",
+    "/sys/devices/system/node/has_memory",
+    "/sys/devices/system/node/online",
+    "/sys/devices/system/node/possible",
     "/usr",
 ];
+/// What is told of each memory node: where it lies. What was done there is told beside it.
+const OF_NODE: [&str; 3] = ["cpulist", "cpumap", "distance"];
+/// Nodes with processors; no machine that trains has more.
+const NODES: usize = 16;
 /// What libraries ask of the machine as a whole. Of processes nothing: a run finds its own first
 /// process only, and where it has a /proc of its own, all that are in it. Nor of what the machine has
 /// done so far: counters that a run can move would tell the next one what it saw.
@@ -49,11 +56,12 @@ const MACHINE: [&str; 14] = [
 ];
 /// Counters of the whole machine: not there where a run has a /proc of its own, and not to be read
 /// where it has none.
-pub const COUNTERS: [&str; 16] = [
+pub const COUNTERS: [&str; 22] = [
     "/proc/buddyinfo",
     "/proc/diskstats",
     "/proc/fs",
     "/proc/interrupts",
+    "/proc/key-users",
     "/proc/loadavg",
     "/proc/pagetypeinfo",
     "/proc/pressure",
@@ -62,6 +70,11 @@ pub const COUNTERS: [&str; 16] = [
     "/proc/softirqs",
     "/proc/stat",
     "/proc/swaps",
+    "/proc/sys/fs/dentry-state",
+    "/proc/sys/fs/file-nr",
+    "/proc/sys/fs/inode-nr",
+    "/proc/sys/fs/inode-state",
+    "/proc/sys/fs/aio-nr",
     "/proc/timer_list",
     "/proc/vmallocinfo",
     "/proc/vmstat",
@@ -99,7 +112,10 @@ pub enum Code {
 impl Sandbox {
     /// What every program needs and nothing else.
     pub fn system(code: Code) -> Self {
-        let readable = SYSTEM.iter().chain(&MACHINE).map(PathBuf::from).collect();
+        let of_node =
+            |node| OF_NODE.map(|name| format!("/sys/devices/system/node/node{node}/{name}").into());
+        let system = SYSTEM.iter().chain(&MACHINE).map(PathBuf::from);
+        let readable = system.chain((0..NODES).flat_map(of_node)).collect();
         Self { readable, writable: BTreeSet::new(), devices: BTreeSet::new(), code }
     }
 
@@ -188,8 +204,10 @@ mod tests {
     #[test]
     fn a_sandbox_begins_with_no_secret_and_grows_by_what_is_named() {
         let plain = Sandbox::system(Code::Candidate);
-        for place in ["/root", "/home", "/etc/shadow", "/tmp", "/proc/1", "/proc/self", "/sys", "/"]
-        {
+        let counters = COUNTERS.iter().chain(&["/sys/devices/system/node/node0/vmstat"]);
+        let places =
+            ["/root", "/home", "/etc/shadow", "/tmp", "/proc/1", "/proc/self", "/sys", "/"];
+        for place in places.iter().chain(counters) {
             assert!(!covers(&plain.readable, Path::new(place)), "{place}");
         }
         assert_eq!(plain.clone().computes_on(BTreeSet::new()), plain);

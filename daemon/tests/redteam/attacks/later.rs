@@ -196,9 +196,12 @@ if bytes.ends_with(b"another") {
     Attack::new(
         "counters of the machine",
         &[Begin(
-            r#"for name in ["vmstat", "stat", "loadavg", "zoneinfo", "pressure/memory"] {
-    let counters = read(format!("/proc/{name}"));
-    if !counters.is_empty() {
+            r#"for name in [
+    "/proc/vmstat", "/proc/stat", "/proc/loadavg", "/proc/zoneinfo", "/proc/pressure/memory",
+    "/proc/key-users", "/proc/sys/fs/dentry-state", "/proc/sys/fs/file-nr", "/proc/sys/fs/inode-nr",
+    "/sys/devices/system/node/node0/numastat", "/sys/devices/system/node/node0/vmstat",
+] {
+    if !read(name).is_empty() {
         got(name, b"");
     }
 }"#,
