@@ -550,7 +550,10 @@ fn what_the_last_answer_did_in_its_first_step_counts_and_nothing_before_it() {
         let entries: Vec<_> = [opened(Purpose::Candidate)].into_iter().chain(turns).collect();
         fold(&History::default(), &entries).in_hand.unwrap().tampered
     };
-    assert_eq!(tampered(&[tampering.clone()]).as_deref(), Some("it printed sn34_score"));
+    assert_eq!(
+        tampered(std::slice::from_ref(&tampering)).as_deref(),
+        Some("it printed sn34_score")
+    );
     assert_eq!(tampered(&[tampering.clone(), refused(Stage::Build)]), None);
     assert_eq!(tampered(&[tampering, Entry::Built { program: None }]), None);
     let of_old = r#"{"entry":"refused","stage":"smoke","problem":"p"}"#;
