@@ -55,6 +55,8 @@ pub struct Capabilities {
     pub root: bool,
     /// This looks like the inside of a container.
     pub in_container: bool,
+    /// What could not be found out at this moment, of what a tier is made of.
+    pub untried: Option<Unsealed>,
     pub(super) init: PathBuf,
 }
 
@@ -67,12 +69,16 @@ pub fn capabilities(user: Option<RunUser>) -> Capabilities {
 /// The same with another program as the init of runs, for programs whose `main` does not begin with
 /// [`contained`](super::contained).
 pub fn capabilities_with(init: &Path, user: Option<RunUser>) -> Capabilities {
-    let see = |stage: &Stage| {
+    let mut untried = None;
+    let mut see = |stage: &Stage| {
         let nothing = Path::new("/dev/null");
-        probe(&Asked { init, program: init, stage, canary: nothing, confinement: None }).ok()
+        let asked = Asked { init, program: init, stage, canary: nothing, confinement: None };
+        probe(&asked)
+            .map_err(|why| untried = Some(why).filter(Unsealed::may_pass).or(untried.take()))
+            .ok()
     };
     // The program is the second process of its namespace.
-    let in_namespace = |stage: &Stage| see(stage).is_some_and(|seen| seen.pid == 2);
+    let mut in_namespace = |stage: &Stage| see(stage).is_some_and(|seen| seen.pid == 2);
     let namespace = |user: bool| Stage::Namespace { user };
     let pid_namespace = in_namespace(&namespace(false));
     let user_namespace = in_namespace(&namespace(true));
@@ -95,6 +101,7 @@ pub fn capabilities_with(init: &Path, user: Option<RunUser>) -> Capabilities {
         landlock_abi: landlock_abi(),
         root: geteuid().is_root(),
         in_container: in_container(),
+        untried,
         ..Capabilities::none(init)
     }
 }
@@ -141,6 +148,7 @@ impl Capabilities {
             container_seal: Err(Unsealed::NoTier),
             root: false,
             in_container: false,
+            untried: None,
             init: init.to_owned(),
         }
     }

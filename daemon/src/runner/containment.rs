@@ -31,6 +31,9 @@ pub enum ContainmentError {
     /// Not even the weaker tier.
     #[error("runs cannot be contained here: /proc cannot be read, or orphans cannot be adopted")]
     None,
+    /// What it takes could not be found out.
+    #[error("what keeps runs together could not be tried: {0}")]
+    Untried(Unsealed),
 }
 
 impl Containment {
@@ -43,17 +46,18 @@ impl Containment {
         forced: Option<Tier>,
         capabilities: &Capabilities,
     ) -> Result<Self, ContainmentError> {
-        let tier = forced.or(capabilities.tier()).ok_or(ContainmentError::None)?;
-        let is_there = match tier {
+        let tier = forced.or(capabilities.tier());
+        let is_there = |tier: &Tier| match tier {
             Tier::Full => capabilities.full(),
             Tier::Container => capabilities.container(),
         };
-        if !is_there {
-            return Err(match tier {
-                Tier::Full => ContainmentError::Unavailable { tier },
-                Tier::Container => ContainmentError::None,
+        let Some(tier) = tier.filter(is_there) else {
+            return Err(match (capabilities.untried.clone(), tier) {
+                (Some(why), _) => ContainmentError::Untried(why),
+                (None, Some(tier @ Tier::Full)) => ContainmentError::Unavailable { tier },
+                (None, _) => ContainmentError::None,
             });
-        }
+        };
         Ok(Self {
             tier,
             user_namespace: !capabilities.pid_namespace,
@@ -141,6 +145,18 @@ mod tests {
             let chosen = Containment::choose(None, &machine(pid, true, true)).unwrap();
             assert_eq!(chosen.stage(), Stage::Namespace { user });
         }
+    }
+
+    #[test]
+    fn what_could_not_be_tried_is_not_called_missing() {
+        let why = Unsealed::Untried("timed out".to_owned());
+        let busy = Capabilities { untried: Some(why), ..machine(false, false, false) };
+        for forced in [None, Some(Tier::Full), Some(Tier::Container)] {
+            let chosen = Containment::choose(forced, &busy);
+            assert!(matches!(chosen, Err(ContainmentError::Untried(_))), "{chosen:?}");
+        }
+        let weaker = Capabilities { proc_readable: true, ..busy };
+        assert!(Containment::choose(None, &weaker).is_ok());
     }
 
     #[test]

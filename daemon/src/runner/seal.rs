@@ -1,9 +1,11 @@
 //! Whether a tier makes sandboxes that hold: tried, with a program of ours in one.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
 
 use super::capabilities::{Asked, landlock_abi, probe};
 use super::confine::{Confinement, RunUser};
@@ -45,6 +47,19 @@ pub enum Unsealed {
     /// It was tried, and does not hold.
     #[error("a program in a sandbox could {0}")]
     Open(&'static str),
+}
+
+impl Unsealed {
+    /// Whether it says more of this moment than of the machine.
+    pub fn may_pass(&self) -> bool {
+        const OF_THE_MOMENT: [Errno; 4] =
+            [Errno::EAGAIN, Errno::ENOMEM, Errno::EMFILE, Errno::ENFILE];
+        match self {
+            Self::Untried(_) => true,
+            Self::Failed(failed) => OF_THE_MOMENT.contains(&Errno::from_raw(failed.errno)),
+            Self::NoTier | Self::Landlock(_) | Self::Open(_) => false,
+        }
+    }
 }
 
 fn told(abi: Option<u32>) -> String {
@@ -102,22 +117,49 @@ fn mounts(stage: &Stage) -> bool {
     matches!(stage, Stage::Namespace { .. })
 }
 
-/// A file that anybody may read; removed when dropped.
+/// Where every user has files, also where the first is full.
+const SHARED_MEMORY: &str = "/dev/shm";
+
+/// A file that anybody may read; removed when dropped. There is nothing in it: a disk without space
+/// must not look like a machine without sandboxes.
 struct Canary(PathBuf);
 
 impl Canary {
     fn put() -> io::Result<Self> {
         let name = format!("dfr-canary-{}-{:?}", std::process::id(), std::thread::current().id());
-        let path = std::env::temp_dir().join(name);
-        let mut file = File::options().write(true).create_new(true).mode(0o644).open(&path)?;
-        let canary = Self(path);
-        file.write_all(b"canary\n")?;
-        Ok(canary)
+        let put = |directory: &Path| {
+            let path = directory.join(&name);
+            let made = File::options().write(true).create_new(true).mode(0o644).open(&path);
+            made.map(|_| Self(path))
+        };
+        put(&std::env::temp_dir()).or_else(|error| put(Path::new(SHARED_MEMORY)).or(Err(error)))
     }
 }
 
 impl Drop for Canary {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_told_from_what_the_machine_is() {
+        let failed = |step, errno: Errno| NotContained { step, errno: errno as i32 }.into();
+        let cases: [(Unsealed, bool); 6] = [
+            (Unsealed::Untried("timed out".to_owned()), true),
+            (failed(Step::Mounts, Errno::ENOMEM), true),
+            (failed(Step::Namespace, Errno::EAGAIN), true),
+            // So a kernel tells that there may be no namespaces at all.
+            (failed(Step::Namespace, Errno::ENOSPC), false),
+            (failed(Step::Mounts, Errno::EPERM), false),
+            (Unsealed::Landlock(None), false),
+        ];
+        for (unsealed, expected) in cases {
+            assert_eq!(unsealed.may_pass(), expected, "{unsealed}");
+        }
     }
 }

@@ -21,7 +21,9 @@ use crate::experiment::{History, Phase, Row, Rules, Verdict};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::Ledger;
 use crate::notebook::Notebook;
-use crate::runner::{self, Containment, FileLock, Live, LockError, ResourceLimits, RunUser};
+use crate::runner::{
+    self, Containment, ContainmentError, FileLock, Live, LockError, ResourceLimits, RunUser,
+};
 use crate::service::Service;
 use crate::session::Heartbeat;
 use crate::settings::Settings;
@@ -54,7 +56,8 @@ pub(super) async fn prepare(
     refuse_second(&notebook, &found.tag)?;
     notebook.probe().or_outside()?;
     let project = found.repository.root(&found.base).or_outside()?;
-    let containment = contain(&settings)?;
+    let (containment, more) = making_room(&notebook, async || contain(&settings)).await?;
+    let given_up = given_up + more;
     let (socket, interval) = &settings.service;
     let service = Service::from_environment(socket.as_deref(), *interval).or_configuration()?;
     let slot = Slot::claim(&settings.locations.cache, &project[..12]).map_err(crowded)?;
@@ -218,9 +221,15 @@ fn contain(settings: &Settings) -> Result<Containment, Failure> {
     let user = RunUser::choose(asked.run_as).or_configuration()?;
     let doctor = "dfr-daemon doctor says what there is";
     let chosen = Containment::choose(asked.containment, &runner::capabilities(user));
-    let chosen = chosen.map_err(|e| Failure::new(Kind::Configuration, e).hint(doctor))?;
+    let chosen = chosen.map_err(|error| match error {
+        ContainmentError::Untried(_) => Failure::new(Kind::Outside, error),
+        error => Failure::new(Kind::Configuration, error).hint(doctor),
+    })?;
     let Some(why) = chosen.seals().err().filter(|_| !asked.unsealed) else { return Ok(chosen) };
     let error = anyhow::anyhow!("candidates cannot be kept from what they are scored on: {why}");
+    if why.may_pass() {
+        return Err(Failure::new(Kind::Outside, error));
+    }
     Err(Failure::new(Kind::Configuration, error)
         .hint(doctor)
         .hint("--unsealed runs them all the same, and every row says so"))

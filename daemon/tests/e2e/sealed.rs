@@ -328,6 +328,28 @@ fn what_a_candidate_made_and_cannot_be_started_is_a_crash_without_a_product_too(
     }
 }
 
+/// A sandbox is tried at every start, with a file that it must not show.
+#[test]
+fn a_full_disk_of_temporary_files_is_no_machine_without_sandboxes() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: a small disk cannot be mounted");
+        return;
+    }
+    let environment = TestEnvironment::new();
+    run(&environment, "full", &[reply("equal", &[EQUAL])]).code(0);
+    let task = environment.path("task.toml");
+    for (most, disk) in [("3", "size=64k"), ("4", "size=64k,nr_inodes=2")] {
+        let full = format!(
+            "mount -t tmpfs -o {disk} none $TMPDIR && ! head -c 1M /dev/zero >$TMPDIR/full && exec \"$@\""
+        );
+        let mut session = environment.hermetic("unshare");
+        session.args(["--mount", "sh", "-c", &full, "sh", env!("CARGO_BIN_EXE_dfr-daemon")]);
+        session.args(["--tag", "t", "--resume", "--proposer", "playbook"]).arg("--task").arg(&task);
+        environment.run(session.args(["--max-experiments", most])).code(0);
+    }
+    assert_eq!(environment.rows().len(), 4);
+}
+
 /// Builds by copying the stand-in, beside which it writes so many MiB as the recipe's `fill` says.
 const FILLS: &str = r#"build = ["sh", "-c", "cp FAKE {target}/made && head -c $(sed -n 's/^fill = //p' {tree}/lab/recipe.txt)M /dev/zero >{target}/junk && ! grep -q 'build = broken' {tree}/lab/recipe.txt"]
 product = "{target}/made""#;

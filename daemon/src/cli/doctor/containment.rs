@@ -28,6 +28,9 @@ pub(super) fn found(capabilities: &Capabilities, forced: Option<Tier>) -> Contai
 pub(super) fn asked(capabilities: &Capabilities, forced: Option<Tier>) -> Vec<Finding> {
     let judge = |tier: Tier| match runner::Containment::choose(Some(tier), capabilities) {
         Ok(_) => Finding::ok("containment", format!("{}, as asked", tier.as_str())),
+        Err(error @ runner::ContainmentError::Untried(_)) => {
+            Finding::missing_now("containment", tier.as_str(), error.to_string())
+        }
         Err(error) => Finding::missing("containment", tier.as_str(), error.to_string()),
     };
     forced.map(judge).into_iter().collect()
@@ -88,6 +91,9 @@ fn sandbox(
     (tier, needed): (Tier, bool),
 ) -> Finding {
     match seal {
+        Err(why) if needed && why.may_pass() => {
+            Finding::missing_now(name, "could not be tried", format!("{why}; try again"))
+        }
         Err(why) if needed => Finding::missing(name, "does not hold", format!("{why}; {UNSEALED}")),
         Err(why) => Finding::ok(name, format!("not here, and not needed: {why}")),
         Ok(seal) if seal.signals.is_none() => Finding::warn(name, made_of(seal, tier), SIGNALS),
@@ -156,6 +162,9 @@ mod tests {
         assert_eq!(told, "mounts, seccomp, runs are the daemon's user, signals reach the daemon");
         let (grade, _) = graded(&Err(Unsealed::NoTier), true);
         assert_eq!(grade, Grade::Missing);
+        let untried = Err(Unsealed::Untried("timed out".to_owned()));
+        let found = sandbox("sandbox full", &untried, (Tier::Full, true));
+        assert_eq!((found.grade, found.is_waited_for), (Grade::Missing, true));
         let (grade, told) = graded(&Err(Unsealed::Landlock(Some(2))), false);
         assert_eq!(grade, Grade::Ok);
         assert!(told.ends_with("3 or more is needed without mounts, and this kernel has ABI 2"));
