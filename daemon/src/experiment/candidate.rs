@@ -284,7 +284,8 @@ impl Candidate {
             Entry::Scored { metrics, peak_vram_mb, records, sources, tampered } => {
                 row.metrics.clone_from(metrics);
                 row.peak_vram_mb = *peak_vram_mb;
-                row.records = *records;
+                let known = sources.values().map(|source| source.records).sum();
+                row.records = if *records > 0 { *records } else { known };
                 row.sources.clone_from(sources);
                 self.tampered.clone_from(tampered);
             }

@@ -9,6 +9,9 @@ use super::{
 };
 use crate::tier::Tier;
 
+/// Experiments whose notes are still read; older ones have become facts or stale.
+pub const NOTED: usize = 200;
+
 /// One decided experiment: a row of results.tsv and everything people ask about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
@@ -34,7 +37,7 @@ pub struct Row {
     pub description: String,
     /// Who proposed it.
     pub proposer: String,
-    /// What the proposer wants remembered.
+    /// What the proposer wants remembered; of the last [`NOTED`] rows alone.
     pub notes: Notes,
     /// Tokens spent, repairs included.
     pub usage: Usage,
@@ -54,7 +57,7 @@ pub struct Row {
     pub sealed: Option<Tier>,
     /// Records of the validation part; 0 where an earlier version did not write it down.
     pub records: u64,
-    /// How it did on each data set of the validation part.
+    /// How it did on each data set of the validation part; of a settled row only if it is a keep.
     pub sources: BTreeMap<String, SourceScore>,
     /// Official scores on the holdout by name, of a keep. For people alone: never for a proposer.
     pub holdout: BTreeMap<String, f64>,
@@ -349,6 +352,17 @@ impl History {
             (Purpose::Baseline | Purpose::Adoption, Verdict::Crash) => {}
         }
         self.rows.push(row);
+        self.forget();
+    }
+
+    /// Lets go of what nobody is told again, which would be most of what a long session holds.
+    fn forget(&mut self) {
+        if let Some(row) = self.rows.last_mut().filter(|row| row.verdict != Verdict::Keep) {
+            row.sources = BTreeMap::new();
+        }
+        if let Some(stale) = self.rows.len().checked_sub(NOTED + 1) {
+            self.rows[stale].notes = Notes::default();
+        }
     }
 
     /// Without a verdict: of a model that babbles, or a machine that never lets even what is known

@@ -22,7 +22,7 @@ pub use deadline::{
     Limits, overlong, overlong_step, predict_deadline, smoke_deadline, train_limits,
 };
 pub use entry::{DeviceState, Entry, Notes, Pause, Purpose, SourceScore, Stage, Stake, Usage};
-pub use history::{Environment, History, IllegalEntry, Row};
+pub use history::{Environment, History, IllegalEntry, NOTED, Row};
 pub use next::{Effect, Rules, Situation, next};
 pub use noise::{Gap, gaps, overfit, rounded, told_reason, told_sources, unmeasured};
 pub use outcome::{Cause, Phase, RunOutcome, StopLevel};

@@ -8,6 +8,7 @@ fn row(sources: &[(&str, u64, u64)]) -> Row {
         ((*name).to_owned(), SourceScore { records: *records, correct: *correct })
     };
     row.sources = sources.iter().map(source).collect();
+    row.records = sources.iter().map(|(_, records, _)| records).sum();
     row
 }
 

@@ -28,8 +28,7 @@ impl Ledger {
         let sessions = self.sessions().await?;
         let mut standing = Standing::Whole;
         for session in &sessions {
-            let compared = self.compare(session, self.reader(&session.begun.tag)?).await?;
-            compared.history?;
+            let (_, compared) = self.fold(session, self.reader(&session.begun.tag)?).await?;
             if compared.is_ahead {
                 standing = Standing::Behind;
             }

@@ -21,21 +21,40 @@ pub(super) struct Compared {
     pub is_ahead: bool,
     /// Entries of the ledger.
     pub entries: u64,
-    /// What they imply, or the first of them that implies nothing.
-    pub history: Result<History, LedgerError>,
     /// Wall time of the last entry, milliseconds since 1970.
     pub last_at_ms: Option<i64>,
 }
 
 impl Ledger {
-    /// Walks through both at once, in flat memory.
+    /// What the entries of the ledger imply, and how they stand to the journal.
+    ///
+    /// # Errors
+    /// As [`Self::compare`], or an entry that cannot follow what came before it.
+    pub(super) async fn fold(
+        &self,
+        session: &Session,
+        journal: Option<Reader>,
+    ) -> Result<(History, Compared), LedgerError> {
+        let mut history = History::default();
+        let mut taken_in = Ok(());
+        let compared = self.compare(session, journal, |recorded| {
+            if taken_in.is_ok() {
+                taken_in = recorded.and_then(|recorded| take_in(&mut history, &recorded));
+            }
+        });
+        let compared = compared.await?;
+        taken_in.map(|()| (history, compared))
+    }
+
+    /// Walks through both at once, in flat memory, and tells of each entry of the ledger.
     ///
     /// # Errors
     /// [`LedgerError::Damaged`] where a good line of the journal says something else.
-    pub(super) async fn compare(
+    async fn compare(
         &self,
         session: &Session,
         mut journal: Option<Reader>,
+        mut tell: impl FnMut(Result<Recorded, LedgerError>),
     ) -> Result<Compared, LedgerError> {
         let differs = |what: String| LedgerError::Damaged {
             path: self.path.clone(),
@@ -48,7 +67,6 @@ impl Ledger {
         let mut rows = pin!(self.rows(session.id));
         let mut line = journal.as_mut().and_then(Iterator::next);
         let (mut entries, mut last_at_ms) = (0, None);
-        let mut history = Ok(History::default());
         while let Some(row) = rows.try_next().await.map_err(|source| failed(&self.path, source))? {
             let recorded = Recorded::try_from(row);
             line = at_least(line, entries, journal.as_mut());
@@ -58,12 +76,12 @@ impl Ledger {
                 return Err(differs(format!("entry {entries}")));
             }
             last_at_ms = recorded.as_ref().map(|recorded| recorded.at_ms).ok().or(last_at_ms);
-            history = history.and_then(|history| folded(history, &recorded?));
+            tell(recorded);
             entries += 1;
         }
         let is_ahead = at_least(line, entries, journal.as_mut()).is_some();
         let whole = journal.as_ref().map_or((0, 0), Reader::whole);
-        Ok(Compared { whole, is_ahead, entries, history, last_at_ms })
+        Ok(Compared { whole, is_ahead, entries, last_at_ms })
     }
 
     /// The journal of a session that this process writes, made to say what the ledger says.
@@ -71,7 +89,7 @@ impl Ledger {
         let session = self.session_by_id(session_id).await?;
         let tag = session.begun.tag.clone();
         let path = journal::path(&self.path, &tag);
-        let whole = match self.compare(&session, self.reader(&tag)?).await {
+        let whole = match self.compare(&session, self.reader(&tag)?, drop).await {
             Ok(compared) if !compared.is_ahead => compared.whole,
             Ok(_) | Err(LedgerError::Damaged { .. }) => {
                 let aside = files::aside(&path, "broken");
@@ -123,10 +141,9 @@ fn at_least(line: Option<Line>, number: u64, journal: Option<&mut Reader>) -> Op
     rest.find(|line| line.sequence >= number)
 }
 
-/// A history with one more entry.
-pub(super) fn folded(mut history: History, recorded: &Recorded) -> Result<History, LedgerError> {
+/// Takes one more entry in.
+pub(super) fn take_in(history: &mut History, recorded: &Recorded) -> Result<(), LedgerError> {
     history
         .apply(recorded.experiment, &recorded.entry, recorded.at_ms)
-        .map_err(|source| LedgerError::Illegal { id: recorded.id, source })?;
-    Ok(history)
+        .map_err(|source| LedgerError::Illegal { id: recorded.id, source })
 }

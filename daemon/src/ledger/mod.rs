@@ -215,7 +215,7 @@ impl Ledger {
         while let Some(row) = rows.try_next().await.map_err(|source| failed(&self.path, source))? {
             let recorded = Recorded::try_from(row)?;
             last = Some(recorded.id);
-            history = compare::folded(history, &recorded)?;
+            compare::take_in(&mut history, &recorded)?;
         }
         self.written.lock().await.read(session_id, last);
         Ok(history)

@@ -122,8 +122,8 @@ impl Ledger {
         replayed: &mut Replayed,
     ) -> Result<(), LedgerError> {
         let tag = &session.begun.tag;
-        let compared = self.compare(session, self.reader(tag)?).await?;
-        let (mut history, mut last_at_ms) = (compared.history?, compared.last_at_ms);
+        let (mut history, compared) = self.fold(session, self.reader(tag)?).await?;
+        let mut last_at_ms = compared.last_at_ms;
         let Some(mut journal) = self.reader(tag)? else {
             replayed.lost_after.insert(tag.clone(), last_at_ms);
             return Ok(());

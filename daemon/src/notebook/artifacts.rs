@@ -1,7 +1,7 @@
 //! Where the files of a session lie, and the effects on them.
 
 use std::fs;
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Read, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::untrusted::{read_end, read_plain, remove};
+use super::atomic::copy_atomic;
+use super::untrusted::{open_end, read_end, read_plain, remove};
 use super::{Table, holdout_tsv, make_way, state_md, write_atomic};
 use crate::clock;
 use crate::experiment::{History, Phase, Row};
@@ -228,7 +229,7 @@ impl Notebook {
     /// The text of an experiment's run log, its end where it is longer than 16 MiB; empty when a
     /// candidate left none that can be read.
     pub fn run_log_text(&self, experiment: u32) -> String {
-        text(end(&self.run_log(experiment)).ok().flatten().unwrap_or_default())
+        text(read_end(&self.run_log(experiment), LOG_BYTES).ok().flatten().unwrap_or_default())
     }
 
     /// Ends an experiment's run log, which may have gone, with the complete footer.
@@ -279,19 +280,16 @@ impl Notebook {
         at_ms: i64,
     ) -> Result<Option<PathBuf>, NotebookError> {
         let log = self.run_log(experiment);
-        let Some(log) = end(&log)? else { return Ok(None) };
+        if end(&log)?.is_none() {
+            return Ok(None);
+        }
         let stamp = clock::stamp(at_ms);
-        let names = (1u64..).map(|number| match number {
+        let mut names = (1u64..).map(|number| match number {
             1 => format!("{stamp}_run.log"),
             _ => format!("{stamp}_{number}_run.log"),
         });
-        let archive = |path: PathBuf| match end(&path) {
-            Ok(Some(other)) if other != log => None,
-            Ok(Some(_)) => Some(Ok(path)),
-            Ok(None) => Some(replace(&path, &log).map(|()| path)),
-            Err(problem) => Some(Err(problem)),
-        };
-        names.map(|name| self.runs().join(name)).find_map(archive).transpose()
+        let archive = |name| archived(&log, self.runs().join(name)).transpose();
+        names.find_map(archive).transpose()
     }
 
     /// Writes `exp/<n>/meta.json`: the row.
@@ -442,8 +440,34 @@ fn replace(path: &Path, content: &[u8]) -> Result<(), NotebookError> {
 }
 
 /// The end of a log, or nothing when there is no plain file.
-fn end(path: &Path) -> Result<Option<Vec<u8>>, NotebookError> {
-    read_end(path, LOG_BYTES).map_err(failed("read", path))
+fn end(path: &Path) -> Result<Option<impl Read + use<>>, NotebookError> {
+    open_end(path, LOG_BYTES).map_err(failed("read", path))
+}
+
+/// Where a log lies already, or is put now; nothing when another one is there. Never all in memory.
+fn archived(log: &Path, path: PathBuf) -> Result<Option<PathBuf>, NotebookError> {
+    let unread = |source| failed("read", log)(source);
+    let from = end(log)?.ok_or_else(|| unread(ErrorKind::NotFound.into()))?;
+    if let Some(other) = end(&path)? {
+        return Ok(is_same(from, other).map_err(unread)?.then_some(path));
+    }
+    let directory = path.parent().expect("files of the notebook lie in a directory");
+    fs::create_dir_all(directory).map_err(failed("make", directory))?;
+    copy_atomic(&path, from).map_err(failed("write", &path))?;
+    Ok(Some(path))
+}
+
+fn is_same(one: impl Read, other: impl Read) -> io::Result<bool> {
+    let (mut one, mut other) = (BufReader::new(one), BufReader::new(other));
+    loop {
+        let (a, b) = (one.fill_buf()?, other.fill_buf()?);
+        let length = a.len().min(b.len());
+        if length == 0 || a[..length] != b[..length] {
+            return Ok(a.is_empty() && b.is_empty());
+        }
+        one.consume(length);
+        other.consume(length);
+    }
 }
 
 /// Bytes as text, with a question mark for each that is none: not a second time in memory, nor larger.

@@ -1,10 +1,13 @@
 //! The one way in which files are replaced.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write as _};
 use std::path::Path;
 
 use super::untrusted::remove;
+
+/// What is copied at once.
+const BLOCK_BYTES: usize = 1 << 20;
 
 /// Replaces a file as a whole: after a crash or a power cut either the old or the new content is
 /// there, and once this has returned it is the new one. The directory must exist, and only one
@@ -13,6 +16,29 @@ use super::untrusted::remove;
 /// # Errors
 /// The directory is not there or cannot be written, the disk is full, the path is a directory.
 pub fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace_atomic(path, |file| file.write_all(content))
+}
+
+/// The same with what is read from elsewhere, without ever having all of it in memory.
+///
+/// # Errors
+/// As [`write_atomic`], or it cannot be read.
+pub fn copy_atomic(path: &Path, mut from: impl Read) -> io::Result<()> {
+    let mut block = vec![0; BLOCK_BYTES];
+    replace_atomic(path, |file| {
+        loop {
+            match from.read(&mut block)? {
+                0 => return Ok(()),
+                read => file.write_all(&block[..read])?,
+            }
+        }
+    })
+}
+
+fn replace_atomic(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
     let (directory, name) = path
         .parent()
         .zip(path.file_name())
@@ -24,7 +50,7 @@ pub fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
         remove(&unfinished)?;
     }
     let mut file = File::create_new(&unfinished)?;
-    file.write_all(content)?;
+    write(&mut file)?;
     file.sync_all()?;
     fs::rename(&unfinished, path)?;
     File::open(directory)?.sync_all()
@@ -45,6 +71,15 @@ mod tests {
             assert_eq!(fs::read_to_string(&path).unwrap(), content);
         }
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_copied_is_the_same_however_long() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("run.log");
+        let content = b"step\n".repeat(BLOCK_BYTES / 2);
+        copy_atomic(&path, content.as_slice()).unwrap();
+        assert!(fs::read(&path).unwrap() == content);
     }
 
     #[test]

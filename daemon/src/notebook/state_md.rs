@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::experiment::{History, Notes, Row, Verdict, rounded, told_reason, told_sources};
+use crate::experiment::{History, NOTED, Notes, Row, Verdict, rounded, told_reason, told_sources};
 use crate::report::{one_line, short};
 use crate::task::Task;
 
@@ -11,8 +11,6 @@ const WIDTH: usize = 160;
 /// Most lines of facts or of notes under one heading; with six such blocks, the headings and the
 /// counts, the file stays under 100 lines.
 const MOST: usize = 12;
-/// Experiments whose notes are still read; older ones have become facts or stale.
-const NOTED: usize = 200;
 
 /// Facts from the ledger first, then what proposers noted, newest first. Every heading is always
 /// there; no line is longer than 160 characters; never 100 lines.

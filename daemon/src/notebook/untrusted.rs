@@ -2,7 +2,7 @@
 //! session.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Take};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -35,16 +35,23 @@ pub(super) fn read_plain(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> 
 /// The last bytes of a plain file, at most so many; nothing when there is none, or something else
 /// in its place.
 pub(super) fn read_end(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
+    let Some(mut end) = open_end(path, most)? else { return Ok(None) };
+    // Its room at once: a file that grows in memory as it is read takes twice as much.
+    let length = end.get_ref().metadata()?.len().min(most);
+    let mut content = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    end.read_to_end(&mut content)?;
+    Ok(Some(content))
+}
+
+/// The same, to be read bit by bit.
+pub(super) fn open_end(path: &Path, most: u64) -> io::Result<Option<Take<File>>> {
     if !path.symlink_metadata().is_ok_and(|kind| kind.is_file()) {
         return Ok(None);
     }
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
-    // Its room at once: a file that grows in memory as it is read takes twice as much.
-    let mut content = Vec::with_capacity(usize::try_from(length.min(most)).unwrap_or_default());
-    file.take(most).read_to_end(&mut content)?;
-    Ok(Some(content))
+    Ok(Some(file.take(most)))
 }
 
 /// Removes a file, a link (not what it leads to), or a whole directory.

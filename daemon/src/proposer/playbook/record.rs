@@ -48,11 +48,48 @@ pub fn parse(description: &str) -> Option<Vec<Change>> {
 /// Values by knob.
 type Setting = BTreeMap<String, String>;
 
+/// A setting as what it has other than the present one: there may be as many of them as rows.
+#[derive(Clone, Debug, Default)]
+struct Difference(Setting);
+
+impl Difference {
+    fn value<'a>(&'a self, knob: &str, present: &'a Setting) -> Option<&'a String> {
+        self.0.get(knob).or_else(|| present.get(knob))
+    }
+
+    fn set(&mut self, knob: &str, value: &str, present: &Setting) {
+        if present.get(knob).is_some_and(|present| present == value) {
+            self.0.remove(knob);
+        } else {
+            self.0.insert(knob.to_owned(), value.to_owned());
+        }
+    }
+
+    fn with(mut self, changes: &[Change], present: &Setting) -> Self {
+        changes.iter().for_each(|change| self.set(&change.knob, &change.new, present));
+        self
+    }
+
+    /// The setting before these changes, unless they did not lead to this one.
+    fn without(mut self, changes: &[Change], present: &Setting) -> Option<Self> {
+        for Change { knob, old, new } in changes {
+            self.value(knob, present).filter(|value| *value == new)?;
+            self.set(knob, old, present);
+        }
+        Some(self)
+    }
+
+    /// One text for each setting: the name of a knob holds no blank, and its value no line break.
+    fn text(&self) -> String {
+        self.0.iter().map(|(knob, value)| format!("{knob} {value}\n")).collect()
+    }
+}
+
 /// What is known about the knobs of the present incumbent.
 #[derive(Debug, Default)]
 pub struct Record {
     present: Setting,
-    measured: HashSet<Setting>,
+    measured: HashSet<String>,
     gains: HashMap<String, f64>,
     crashed: HashSet<(String, String)>,
 }
@@ -104,37 +141,23 @@ impl Record {
 
     /// Whether the setting that these changes lead to has been tried.
     pub fn is_measured(&self, changes: &[Change]) -> bool {
-        let mut setting = self.present.clone();
-        setting.extend(changes.iter().map(|change| (change.knob.clone(), change.new.clone())));
-        self.measured.contains(&setting)
+        self.measured.contains(&Difference::default().with(changes, &self.present).text())
     }
 }
 
-fn measured(history: &History, parent: &str, present: &Setting) -> HashSet<Setting> {
-    let mut settings = HashMap::from([(parent, present.clone())]);
-    let mut measured = HashSet::from([present.clone()]);
+fn measured(history: &History, parent: &str, present: &Setting) -> HashSet<String> {
+    let mut settings = HashMap::from([(parent, Difference::default())]);
+    let mut measured = HashSet::from([Difference::default().text()]);
     for row in history.rows.iter().rev() {
         let Some(changes) = parse(&row.description) else { continue };
         if let Some(after) = settings.get(row.commit.as_str()) {
-            if let Some(before) = undone(after, &changes) {
-                measured.insert(before.clone());
+            if let Some(before) = after.clone().without(&changes, present) {
+                measured.insert(before.text());
                 settings.insert(&row.parent, before);
             }
         } else if let Some(before) = settings.get(row.parent.as_str()) {
-            let mut setting = before.clone();
-            setting.extend(changes.into_iter().map(|change| (change.knob, change.new)));
-            measured.insert(setting);
+            measured.insert(before.clone().with(&changes, present).text());
         }
     }
     measured
-}
-
-/// The setting before these changes, unless they did not lead to this one.
-fn undone(after: &Setting, changes: &[Change]) -> Option<Setting> {
-    let mut before = after.clone();
-    for Change { knob, old, new } in changes {
-        let value = before.get_mut(knob).filter(|value| *value == new)?;
-        value.clone_from(old);
-    }
-    Some(before)
 }
