@@ -7,7 +7,9 @@ use super::{Gpu, Occupant, Recovery, Vitals};
 
 /// Device memory above the floor that is nobody's: contexts of the driver come and go.
 pub const ALLOWANCE_MIB: u64 = 256;
-/// The part of a device's memory, one in this many, that an idle one has in use at most.
+/// What a device that nothing is known of has in use at most when nobody computes there: a screen, or
+/// contexts of the driver; of a small one no more than this part, one in so many.
+const IDLE_MIB: u64 = 2048;
 const IDLE_SHARE: u64 = 4;
 
 /// Memory in use per GPU, in MiB by UUID, when nobody computes there.
@@ -68,7 +70,8 @@ impl Floor {
     /// The floor of GPUs that nobody uses now.
     ///
     /// # Errors
-    /// They are sick or in use; a device with a quarter of its memory in use has somebody on it.
+    /// They are sick or in use; a device with more than 2 GiB in use, or a quarter of its memory, has
+    /// somebody on it.
     pub fn of_idle(gpus: &[Gpu]) -> Result<Self, Admission> {
         Self::default().again(gpus)
     }
@@ -105,7 +108,7 @@ impl From<BTreeMap<String, u64>> for Floor {
 fn idle_mib(gpu: &Gpu) -> Result<u64, Admission> {
     let vitals = sound(gpu)?;
     let used_mib = vitals.memory.used_mib;
-    let held = used_mib > vitals.memory.total_mib / IDLE_SHARE;
+    let held = used_mib > IDLE_MIB.min(vitals.memory.total_mib / IDLE_SHARE);
     match foreign(vitals, held, &[]) {
         Some(occupant) => Err(crowded(gpu.index, vitals, occupant)),
         None if held => Err(Admission::MemoryHeld { gpu: gpu.index, used_mib, floor_mib: 0 }),
@@ -114,7 +117,7 @@ fn idle_mib(gpu: &Gpu) -> Result<u64, Admission> {
 }
 
 /// Whether an experiment may start on `gpus`. Processes in `ours` are no strangers, but the memory
-/// that they hold counts; one that cannot be named here is only told of when it holds memory.
+/// that they hold counts; one that cannot be named here is left alone if it is known to hold little.
 pub fn admission(gpus: &[Gpu], floor: &Floor, ours: &[u32]) -> Admission {
     let missing = floor.0.keys().find(|uuid| !gpus.iter().any(|gpu| gpu.uuid == **uuid));
     let judged: Result<(), _> = gpus.iter().try_for_each(|gpu| admit(gpu, floor, ours));
@@ -160,9 +163,9 @@ fn foreign<'a>(vitals: &'a Vitals, held: bool, ours: &[u32]) -> Option<&'a Occup
         small && vitals.graphics.iter().any(|other| other.pid == occupant.pid)
     };
     vitals.compute.iter().find(|occupant| {
-        let is_large = occupant.used_mib.is_some_and(|used_mib| used_mib > ALLOWANCE_MIB);
-        let known = occupant.name.is_some() || held || is_large;
-        known && !ours.contains(&occupant.pid) && !draws(occupant)
+        let may_be_large = occupant.used_mib.is_none_or(|used_mib| used_mib > ALLOWANCE_MIB);
+        let counts = occupant.name.is_some() || held || may_be_large;
+        counts && !ours.contains(&occupant.pid) && !draws(occupant)
     })
 }
 

@@ -51,6 +51,8 @@ fn who_computes_there_and_is_not_ours_is_foreign() {
         (computing(600, process(7, None, Some(100))), Admission::Ready),
         (computing(9000, process(7, None, Some(8400))), foreign(7, None, 8400)),
         (computing(9000, process(7, None, None)), foreign(7, None, 9000)),
+        // Nor is one known to be small whose memory nobody tells.
+        (computing(600, process(7, None, None)), foreign(7, None, 600)),
         // Ours is no stranger, but what it holds counts.
         (computing(600, process(42, Some("dfr-train"), Some(100))), Admission::Ready),
         (
@@ -121,9 +123,14 @@ fn a_device_in_use_has_no_floor() {
     assert_eq!(Floor::of_idle(std::slice::from_ref(&unnamed)), Err(foreign(7, None, 18_000)));
     let small = computing(500, process(7, None, Some(200)));
     assert!(Floor::of_idle(&[small]).is_ok());
-    let held = Admission::MemoryHeld { gpu: 0, used_mib: 20_001, floor_mib: 0 };
-    assert_eq!(Floor::of_idle(&[gpu(0, 20_001)]), Err(held));
-    assert!(Floor::of_idle(&[gpu(0, 20_000)]).is_ok());
+    let unknown = computing(1500, process(7, None, None));
+    assert_eq!(Floor::of_idle(&[unknown]), Err(foreign(7, None, 1500)));
+    // Where the driver lists nobody at all.
+    let held = Admission::MemoryHeld { gpu: 0, used_mib: 2049, floor_mib: 0 };
+    assert_eq!(Floor::of_idle(&[gpu(0, 2049)]), Err(held));
+    assert!(Floor::of_idle(&[gpu(0, 2048)]).is_ok());
+    let small = with(gpu(0, 1025), |vitals| vitals.memory.total_mib = 4096);
+    assert!(Floor::of_idle(&[small]).is_err());
 }
 
 #[test]
