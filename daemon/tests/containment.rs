@@ -104,7 +104,7 @@ fn reaches_its_init(containment: &Containment) -> bool {
     containment.tier() == Tier::Container && !is_kept_in
 }
 
-const MODES: [Mode; 15] = [
+const MODES: [Mode; 16] = [
     Mode::new("mode = hang", Ends::Late),
     Mode::new("mode = ignore-term", Ends::Late),
     Mode::new("mode = setsid-orphan", Ends::Well),
@@ -117,6 +117,7 @@ const MODES: [Mode; 15] = [
     Mode::new("mode = exit0", Ends::Well),
     Mode::caused("mode = fork", |_| Some(Cause::TooManyProcesses)),
     Mode::caused("mode = oom", |_| Some(Cause::OutOfMemory)),
+    Mode::caused("mode = memfd", |_| Some(Cause::OutOfMemory)),
     Mode::caused("mode = fill", |_| Some(Cause::FileTooLarge)),
     Mode::caused("mode = nan", |_| Some(Cause::NotFinite)),
     Mode::caused("mode = device-fault", |_| Some(Cause::DeviceFault)),

@@ -46,7 +46,8 @@ impl Usage {
     pub(super) fn below(root: i32) -> Self {
         let found = processes::below(&processes::all(), &[root]);
         Self {
-            memory_bytes: found.iter().map(|process| process.memory_bytes()).sum(),
+            memory_bytes: found.iter().map(|process| process.memory_bytes()).sum::<u64>()
+                + processes::nameless_bytes(&found),
             processes: found.iter().map(|process| process.tasks).sum(),
         }
     }

@@ -1,10 +1,14 @@
 //! Processes as /proc shows them: who descends from whom, and how they are ended.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::statfs::{FsType, HUGETLBFS_MAGIC, TMPFS_MAGIC, statfs};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, getpid};
 
@@ -14,6 +18,11 @@ use super::mark;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks at what is left.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// File systems whose files are memory.
+const IN_MEMORY: [FsType; 2] = [TMPFS_MAGIC, HUGETLBFS_MAGIC];
+/// Of `st_blocks`, stat(3type).
+const BLOCK_BYTES: u64 = 512;
 
 /// One line of the process table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,11 +41,31 @@ impl Process {
         parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
-    /// Anonymous and shared memory in bytes; pages of files can be dropped and are not counted.
+    /// Anonymous and mapped shared memory in bytes; pages of files can be dropped and are not counted.
     pub(super) fn memory_bytes(self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
         resident_kib(&status) * 1024
     }
+}
+
+/// Files in memory that have no name any more and that one of these processes holds open, memfds among
+/// them, in bytes: mapped nowhere, they stand in no process's figures. One that is mapped counts in
+/// both, which is no more than a run could keep so.
+pub(super) fn nameless_bytes(processes: &[Process]) -> u64 {
+    let files: BTreeMap<(u64, u64), u64> = processes.iter().flat_map(nameless).collect();
+    files.values().sum()
+}
+
+/// Those of one process, by device and inode.
+fn nameless(process: &Process) -> Vec<((u64, u64), u64)> {
+    let Ok(open) = fs::read_dir(format!("/proc/{}/fd", process.pid)) else { return Vec::new() };
+    let nameless = |fd: PathBuf| {
+        let is_nameless = fs::read_link(&fd).ok()?.as_os_str().as_bytes().ends_with(b" (deleted)");
+        let file = fd.metadata().ok().filter(|_| is_nameless)?;
+        let is_in_memory = IN_MEMORY.contains(&statfs(&fd).ok()?.filesystem_type());
+        is_in_memory.then(|| ((file.dev(), file.ino()), file.blocks() * BLOCK_BYTES))
+    };
+    open.filter_map(|fd| nameless(fd.ok()?.path())).collect()
 }
 
 /// `pid (any name) state ppid … num_threads itrealvalue starttime …`, proc_pid_stat(5).
@@ -180,6 +209,21 @@ mod tests {
         pids.sort_unstable();
         assert_eq!(pids, [5, 8, 9]);
         assert!(below(&table, &[4]).is_empty());
+    }
+
+    #[test]
+    fn a_file_in_memory_counts_once_however_often_it_is_open() {
+        use nix::sys::memfd::{MFdFlags, memfd_create};
+        use std::io::Write as _;
+        let own = Process::read(getpid().as_raw()).unwrap();
+        let before = nameless_bytes(&[own]);
+        let mut file = fs::File::from(memfd_create("held", MFdFlags::empty()).unwrap());
+        file.write_all(&vec![1; 8 << 20]).unwrap();
+        let again = file.try_clone().unwrap();
+        let held = nameless_bytes(&[own, own]) - before;
+        assert!((8 << 20..9 << 20).contains(&held), "{held}");
+        drop((file, again));
+        assert!(nameless_bytes(&[own]) < before + (8 << 20));
     }
 
     #[test]

@@ -147,6 +147,7 @@ fn train(recipe: &Recipe, run: &str) -> ExitCode {
         "stop-init" => runaway::signal_init("STOP"),
         "fork" => runaway::fork(recipe.number("forks", 300)),
         "oom" => runaway::take_memory(recipe.number("oom_mib", 8192)),
+        "memfd" => runaway::take_memfds(recipe.number("oom_mib", 8192)),
         "flood" => runaway::flood(recipe.number("flood_mib", 80), recipe.get("flood_of")),
         "fill" => runaway::fill(Path::new(run)),
         "fill-unlinked" => runaway::fill_unlinked(Path::new(run), true),

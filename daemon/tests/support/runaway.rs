@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
 const IGNORES_TERM: &str = "trap '' TERM; while :; do sleep 1; done";
 const MIB: usize = 1 << 20;
 
@@ -55,6 +57,18 @@ pub fn take_memory(mib: usize) -> ! {
     let mut taken = Vec::new();
     for step in 0..mib / 16 {
         taken.push(vec![u8::try_from(step % 255).expect("small") + 1; 16 * MIB]);
+    }
+    hang();
+}
+
+/// Takes memory as files without a name, mapped nowhere.
+pub fn take_memfds(mib: usize) -> ! {
+    let mut taken = Vec::new();
+    for _ in 0..mib / 16 {
+        let file = memfd_create("taken", MFdFlags::empty()).expect("a file in memory");
+        let mut file = fs::File::from(file);
+        file.write_all(&vec![1; 16 * MIB]).expect("its own file");
+        taken.push(file);
     }
     hang();
 }
