@@ -381,7 +381,7 @@ fn copy_program(from: fs::File, to: &Path) -> io::Result<Option<String>> {
 }
 
 /// Copies, and says the SHA-256 of what was copied.
-fn copy_hashed(mut from: impl io::Read, mut to: impl io::Write) -> io::Result<String> {
+fn copy_hashed(mut from: impl Read, mut to: impl io::Write) -> io::Result<String> {
     let mut hash = Sha256::new();
     let mut chunk = vec![0; 1 << 20];
     loop {

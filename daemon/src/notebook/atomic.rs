@@ -35,10 +35,7 @@ pub fn copy_atomic(path: &Path, mut from: impl Read) -> io::Result<()> {
     })
 }
 
-fn replace_atomic(
-    path: &Path,
-    write: impl FnOnce(&mut File) -> io::Result<()>,
-) -> io::Result<()> {
+fn replace_atomic(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let (directory, name) = path
         .parent()
         .zip(path.file_name())
