@@ -17,6 +17,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What a build without network reads of cargo's own directory: nothing that holds a credential.
 const OF_CARGO: [&str; 4] = ["registry", "git", "config.toml", "config"];
 
+/// Whether the compiler was cut short: no word on whether there is one.
+fn is_of_the_machine(outcome: &RunOutcome) -> bool {
+    match outcome {
+        RunOutcome::TimedOut | RunOutcome::Cancelled => true,
+        RunOutcome::Crashed { code, .. } => code.is_none(),
+        RunOutcome::Finished => false,
+    }
+}
+
 /// A Rust toolchain, where the build uses one.
 #[derive(Debug, Default)]
 pub(super) struct Toolchain {
@@ -65,7 +74,12 @@ impl Toolchain {
         let sysroot = PathBuf::from(report.tail.lines().last().unwrap_or_default().trim());
         if report.outcome != RunOutcome::Finished || !sysroot.join("bin/cargo").exists() {
             let (outcome, said) = (report.outcome, report.tail);
-            return Err(missing(anyhow::anyhow!("rustc --print sysroot: {outcome}: {said}")));
+            let is_cut_short = is_of_the_machine(&outcome);
+            let error = anyhow::anyhow!("rustc --print sysroot: {outcome}: {said}");
+            return Err(match is_cut_short {
+                true => Failure::new(Kind::Outside, error),
+                false => missing(error),
+            });
         }
         debug!(sysroot = %sysroot.display(), "toolchain");
         Ok(Self::at(&sysroot, settings))
@@ -98,5 +112,24 @@ impl Toolchain {
             self.bin.as_ref().map(|bin| ("PATH".to_owned(), format!("{}:{path}", text(bin))));
         let home = self.cargo_home.as_ref().map(|home| ("CARGO_HOME".to_owned(), text(home)));
         first.into_iter().chain(home).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compiler_that_is_cut_short_may_be_there() {
+        let crashed = |code, signal| RunOutcome::Crashed { code, signal, cause: None };
+        for (outcome, expected) in [
+            (RunOutcome::TimedOut, true),
+            (crashed(None, Some(9)), true),
+            (crashed(Some(1), None), false),
+            // It names a directory in which there is no cargo.
+            (RunOutcome::Finished, false),
+        ] {
+            assert_eq!(is_of_the_machine(&outcome), expected, "{outcome}");
+        }
     }
 }

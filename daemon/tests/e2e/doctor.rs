@@ -44,6 +44,18 @@ fn what_is_missing_is_named_and_refused() {
 }
 
 #[test]
+fn a_session_that_goes_on_needs_no_base_by_name() {
+    let environment = TestEnvironment::new();
+    environment.git(&["branch", "-m", "main", "trunk"]);
+    let graded = |more: &[&str]| {
+        let ended = doctor(&environment, &[&["--proposer", "playbook"], more].concat());
+        row(&ended, "repository").contains("missing")
+    };
+    assert!(graded(&[]));
+    assert!(!graded(&["--resume", "--tag", "t"]) && !graded(&["--base", "trunk"]));
+}
+
+#[test]
 fn a_key_is_told_of_and_not_told() {
     let environment = TestEnvironment::new();
     let ended = doctor(&environment, &["--model", "m"]);

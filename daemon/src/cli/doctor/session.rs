@@ -12,7 +12,7 @@ use crate::settings::{Environment, Locations, ProposerChoice, Settings, Settings
 use crate::task::{Places, Task, expand_paths};
 
 pub(super) fn findings(asked: Asked, locations: &Locations) -> Vec<Finding> {
-    let mut findings = vec![repository(locations, asked.flags.base.as_deref())];
+    let mut findings = vec![repository(locations, asked.flags)];
     let resolve = |flags: &RunFlags| Settings::resolve(asked.places, flags, asked.environment);
     let settings = match resolve(asked.flags) {
         Err(error @ (SettingsError::Proposer | SettingsError::Model)) => {
@@ -41,11 +41,17 @@ pub(super) fn findings(asked: Asked, locations: &Locations) -> Vec<Finding> {
     findings
 }
 
-fn repository(locations: &Locations, base: Option<&str>) -> Finding {
+fn repository(locations: &Locations, flags: &RunFlags) -> Finding {
     let path = locations.repo.display();
-    let found = Repository::open(&locations.repo)
-        .and_then(|repository| repository.base(base))
-        .map(|base| format!("{path}, base {}", short(&base)));
+    // A session that goes on knows its own base.
+    let base = |repository: Repository| match flags.resume {
+        true => Ok(path.to_string()),
+        false => {
+            let base = repository.base(flags.base.as_deref())?;
+            Ok(format!("{path}, base {}", short(&base)))
+        }
+    };
+    let found = Repository::open(&locations.repo).and_then(base);
     match found {
         Ok(found) => Finding::ok("repository", found),
         Err(error) => Finding::missing("repository", path.to_string(), error.to_string()),
