@@ -124,13 +124,17 @@ async fn a_server_error_is_an_outage_and_asked_once() {
             if reason == "status 500: overloaded"),
         "{error:?}"
     );
-    for status in [502, 503, 529] {
+    for (status, is_charged) in [(502, true), (503, false), (524, true), (529, false)] {
         let error = failure(raw(status, vec![("retry-after", "3".to_owned())], "<b>x</b>")).await;
         assert!(
             matches!(error, ProposerError::Overloaded { retry_after: Some(wait), .. }
                 if wait == Duration::from_secs(3)),
             "{error:?}"
         );
+        match is_charged {
+            true => assert_charged(error.usage(), USUAL),
+            false => assert_eq!(error.usage(), Usage::default()),
+        }
     }
 }
 
@@ -158,8 +162,9 @@ async fn a_spent_credit_is_no_rate_limit() {
         (429, r#"{"error":{"type":"enforced_spend_limit_reached","message":"x"}}"#),
         (403, r#"{"error":{"code":"billing_hard_limit_reached","message":"x"}}"#),
     ] {
-        let error = failure(raw(status, vec![], body)).await;
+        let error = failure(raw(status, vec![("retry-after", "9".to_owned())], body)).await;
         assert!(matches!(error, ProposerError::SpendLimit { .. }), "{error:?}");
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(9)));
     }
 }
 
@@ -206,13 +211,18 @@ async fn a_refused_key_is_not_repeated_even_when_the_server_does() {
 
 #[tokio::test]
 async fn a_refused_request_comes_with_the_servers_words() {
-    for status in [400, 404, 422] {
-        let error = failure(Answer::error(status, "no model m")).await;
+    for status in [400, 422] {
+        let error = failure(Answer::error(status, "no tools")).await;
         assert!(
-            matches!(&error, ProposerError::Refused { reason, .. } if reason.contains("no model m")),
+            matches!(&error, ProposerError::Refused { reason, .. } if reason.contains("no tools")),
             "{error:?}"
         );
     }
+    let error = failure(Answer::error(404, "no model m")).await;
+    assert!(
+        matches!(&error, ProposerError::UnknownModel { reason, .. } if reason.contains("no model m")),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -380,6 +390,8 @@ async fn a_trial_asks_for_a_token_and_hears_only_what_a_human_has_to_mend() {
         (Answer::error(503, "later"), Ok(Usage::default())),
         (Answer::error(401, "who are you"), Err(())),
         (Answer::error(402, "pay first"), Err(())),
+        (Answer::error(404, "no model m"), Err(())),
+        (Answer::error(400, "model_not_found"), Err(())),
     ] {
         let server = Server::start_with(Answer::models(), answer, []);
         let tried = Llm::new(settings(server.base_url())).unwrap().try_out().await;

@@ -16,7 +16,7 @@ pub enum ProposerError {
     RateLimited { endpoint: String, reason: String, retry_after: Option<Duration> },
     /// Overloaded or out of order; a server may name the least time to wait.
     #[error("{endpoint} is out of order: {reason}")]
-    Overloaded { endpoint: String, reason: String, retry_after: Option<Duration> },
+    Overloaded { endpoint: String, reason: String, retry_after: Option<Duration>, usage: Usage },
     /// No connection: nothing was sent.
     #[error("{endpoint} cannot be reached: {reason}")]
     Unreachable { endpoint: String, reason: String },
@@ -34,19 +34,22 @@ pub enum ProposerError {
     Unreadable { endpoint: String, reason: String, usage: Usage },
     /// The key is missing, wrong or without rights.
     #[error("{endpoint} refuses the key: {reason}")]
-    Unauthorized { endpoint: String, reason: String },
+    Unauthorized { endpoint: String, reason: String, retry_after: Option<Duration> },
     /// No credit left, or a spending limit reached.
     #[error("{endpoint} gives nothing more until somebody pays or raises a limit: {reason}")]
-    SpendLimit { endpoint: String, reason: String },
+    SpendLimit { endpoint: String, reason: String, retry_after: Option<Duration> },
+    /// The model's name is not known there.
+    #[error("{endpoint} does not know the model: {reason}")]
+    UnknownModel { endpoint: String, reason: String, retry_after: Option<Duration> },
     /// The question is longer than the model can read.
     #[error("{endpoint} finds the question too long: {reason}")]
     Overflow { endpoint: String, reason: String },
     /// The endpoint's filter refuses the question.
     #[error("{endpoint} refuses the content: {reason}")]
     ContentRefused { endpoint: String, reason: String },
-    /// The request itself is refused, e.g. an unknown model.
+    /// The request itself is refused.
     #[error("{endpoint} refuses the request: {reason}")]
-    Refused { endpoint: String, reason: String },
+    Refused { endpoint: String, reason: String, retry_after: Option<Duration> },
     /// An answer in which the model declines to answer.
     #[error("the model declines to answer: {reason}")]
     Declined { reason: String, usage: Usage },
@@ -78,6 +81,7 @@ impl ProposerError {
     pub fn usage(&self) -> Usage {
         match self {
             Self::Timeout { usage, .. }
+            | Self::Overloaded { usage, .. }
             | Self::Cut { usage, .. }
             | Self::Unreadable { usage, .. }
             | Self::Declined { usage, .. }
@@ -90,16 +94,22 @@ impl ProposerError {
     /// The least time to wait, where the server named one.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::RateLimited { retry_after, .. } | Self::Overloaded { retry_after, .. } => {
-                *retry_after
-            }
+            Self::RateLimited { retry_after, .. }
+            | Self::Overloaded { retry_after, .. }
+            | Self::Unauthorized { retry_after, .. }
+            | Self::SpendLimit { retry_after, .. }
+            | Self::UnknownModel { retry_after, .. }
+            | Self::Refused { retry_after, .. } => *retry_after,
             _ => None,
         }
     }
 
-    /// Whether somebody has to pay, raise a limit or renew a key.
+    /// Whether somebody has to pay, raise a limit, renew a key or name another model.
     pub fn is_for_a_human(&self) -> bool {
-        matches!(self, Self::Unauthorized { .. } | Self::SpendLimit { .. })
+        matches!(
+            self,
+            Self::Unauthorized { .. } | Self::SpendLimit { .. } | Self::UnknownModel { .. }
+        )
     }
 
     /// Whether the world outside is at fault and may mend by itself; else somebody has to set

@@ -144,6 +144,7 @@ impl Llm {
             return Err(ProposerError::Unauthorized {
                 endpoint: failure::without_password(&settings.base_url),
                 reason: "it holds blanks or other characters that no key has".to_owned(),
+                retry_after: None,
             });
         }
         // Every field is set: what is not would be read from the environment.

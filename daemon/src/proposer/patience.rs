@@ -17,6 +17,9 @@ use crate::prompt::Size;
 /// is.
 const TOLD_ABOVE: Duration = Duration::from_secs(24 * 3600);
 
+/// Longest time between two looks of a caller around.
+const LOOK_MOST: Duration = Duration::from_secs(60);
+
 /// How patient to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -30,13 +33,17 @@ pub struct Policy {
     pub opens_after: u32,
     /// Least wait while it is open.
     pub cool_down: Duration,
+    /// Longest part of a wait after which the caller looks around.
+    pub look: Duration,
 }
 
 impl Policy {
     /// Waits at most this long, unless the endpoint asks for more, and that long for what somebody
-    /// has to set right. The first wait is a three-hundredth of it, cooling down a fifth.
+    /// has to set right. The first wait is a three-hundredth of it, cooling down a fifth, and so is
+    /// the time between two looks, unless that is more than a minute.
     pub fn waiting_at_most(most: Duration) -> Self {
-        Self { first: most / 300, most, probe: most, opens_after: 3, cool_down: most / 5 }
+        let (cool_down, look) = (most / 5, (most / 5).min(LOOK_MOST));
+        Self { first: most / 300, most, probe: most, opens_after: 3, cool_down, look }
     }
 }
 
@@ -87,8 +94,11 @@ impl Policy {
                 let least = error.retry_after().unwrap_or_default();
                 Response::Retry(self.backoff(failures, jitter).max(least))
             }
-            E::Unauthorized { .. } | E::SpendLimit { .. } | E::Refused { .. } => {
-                Response::Probe(self.probe)
+            E::Unauthorized { .. }
+            | E::SpendLimit { .. }
+            | E::UnknownModel { .. }
+            | E::Refused { .. } => {
+                Response::Probe(self.probe.max(error.retry_after().unwrap_or_default()))
             }
             E::Prompt(_) | E::NoKnobs { .. } | E::Exhausted => Response::Fatal,
         }
@@ -162,6 +172,11 @@ impl Patience {
         let had_failed = self.failures > 0;
         *self = Self::new(self.policy);
         had_failed
+    }
+
+    /// Longest part of a wait after which the caller looks around.
+    pub fn look(&self) -> Duration {
+        self.policy.look
     }
 
     /// Whether a fallback may answer.

@@ -9,6 +9,7 @@ const POLICY: Policy = Policy {
     probe: Duration::from_secs(240),
     opens_after: 3,
     cool_down: Duration::from_secs(60),
+    look: Duration::from_secs(60),
 };
 
 fn s(seconds: u64) -> Duration {
@@ -17,12 +18,13 @@ fn s(seconds: u64) -> Duration {
 
 fn overloaded(retry_after: Option<u64>) -> ProposerError {
     let [endpoint, reason] = ["e", "r"].map(str::to_owned);
-    ProposerError::Overloaded { endpoint, reason, retry_after: retry_after.map(s) }
+    let (retry_after, usage) = (retry_after.map(s), Usage::default());
+    ProposerError::Overloaded { endpoint, reason, retry_after, usage }
 }
 
 fn unauthorized() -> ProposerError {
     let [endpoint, reason] = ["e", "r"].map(str::to_owned);
-    ProposerError::Unauthorized { endpoint, reason }
+    ProposerError::Unauthorized { endpoint, reason, retry_after: None }
 }
 
 fn overflow() -> ProposerError {
@@ -37,7 +39,12 @@ fn content_refused() -> ProposerError {
 
 fn refused() -> ProposerError {
     let [endpoint, reason] = ["e", "r"].map(str::to_owned);
-    ProposerError::Refused { endpoint, reason }
+    ProposerError::Refused { endpoint, reason, retry_after: None }
+}
+
+fn spent(retry_after: u64) -> ProposerError {
+    let [endpoint, reason] = ["e", "r"].map(str::to_owned);
+    ProposerError::SpendLimit { endpoint, reason, retry_after: Some(s(retry_after)) }
 }
 
 #[test]
@@ -52,6 +59,8 @@ fn every_class_has_its_response() {
     assert_eq!(respond(&overflow(), Size::Small), Response::Answer);
     assert_eq!(whole(content_refused()), Response::Answer);
     assert_eq!(whole(refused()), Response::Probe(s(240)));
+    assert_eq!(whole(spent(7)), Response::Probe(s(240)));
+    assert_eq!(whole(spent(3600)), Response::Probe(s(3600)));
     assert_eq!(whole(ProposerError::Truncated { usage }), Response::Answer);
     assert_eq!(whole(ProposerError::Empty { usage }), Response::Answer);
     assert_eq!(whole(ProposerError::Exhausted), Response::Fatal);

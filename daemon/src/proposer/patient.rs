@@ -20,11 +20,11 @@ pub trait Gate {
     /// Why nothing may be spent.
     type Cap;
 
-    /// Asked before every call of any proposer.
+    /// Asked before every call of any proposer; `untold` was spent and is not told yet.
     ///
     /// # Errors
     /// Do not call: this is reached.
-    fn may_call(&mut self) -> Result<(), Self::Cap>;
+    fn may_call(&mut self, untold: Usage) -> Result<(), Self::Cap>;
 
     /// How long it stays open when nothing but time is spent.
     fn open_for(&self) -> Duration;
@@ -42,6 +42,8 @@ pub enum Notice<'a> {
         cause: &'a str,
         /// How long.
         wait: Duration,
+        /// It is more of a wait that was told of.
+        goes_on: bool,
         /// Somebody has to set something right: a key, a limit, a model's name.
         is_alert: bool,
     },
@@ -95,6 +97,8 @@ pub enum Said {
 pub enum Halt<C> {
     /// The gate is closed; nothing was called.
     Capped(C),
+    /// It waits, and has waited for a while; nothing is at stake. Look around and ask on.
+    Waits,
     /// No wait mends this.
     Fatal(ProposerError),
 }
@@ -104,6 +108,8 @@ pub enum Halt<C> {
 struct Fault {
     cause: String,
     is_alert: bool,
+    /// The wait for it was told of.
+    is_told: bool,
 }
 
 /// A proposer with patience, and another one for the meantime.
@@ -149,7 +155,7 @@ impl Patient {
     /// Does not ask the primary for so long; a fallback answers meanwhile.
     pub fn rest(&mut self, wait: Duration, cause: &str) {
         self.patience.rest(self.began.elapsed(), wait);
-        self.fault = Fault { cause: cause.to_owned(), is_alert: false };
+        self.fault = Fault { cause: cause.to_owned(), ..Fault::default() };
     }
 
     /// The primary's name.
@@ -194,7 +200,7 @@ impl Patient {
     /// Asks until there is something to write down. May be dropped at any point and called again.
     ///
     /// # Errors
-    /// A gate that is closed, or a failure that no wait mends.
+    /// A gate that is closed, a wait that takes longer, or a failure that no wait mends.
     pub async fn ask<G: Gate>(
         &mut self,
         context: &Context<'_>,
@@ -209,7 +215,7 @@ impl Patient {
             if let Some(answer) = self.bide(context, gate).await? {
                 return Ok(answer);
             }
-            gate.may_call().map_err(Halt::Capped)?;
+            gate.may_call(self.probed).map_err(Halt::Capped)?;
             // Where somebody else can answer, it must not take as long as an answer to find out that
             // there is none.
             let is_doubtful = self.fallback.is_some() && self.patience.is_open();
@@ -221,7 +227,7 @@ impl Patient {
                 Ok(usage) => {
                     self.probed += usage;
                     if is_doubtful {
-                        gate.may_call().map_err(Halt::Capped)?;
+                        gate.may_call(self.probed).map_err(Halt::Capped)?;
                     }
                     self.primary.propose(context, self.size).await
                 }
@@ -245,14 +251,19 @@ impl Patient {
         if is_open && let Some(answer) = self.fall_back(context, gate).await? {
             return Ok(Some(answer));
         }
-        while let Turn::Wait { left: wait, .. } = self.patience.turn(self.began.elapsed()) {
-            // Not for a call that may not be made then.
-            gate.may_call().map_err(Halt::Capped)?;
-            let Fault { cause, is_alert } = &self.fault;
-            gate.hear(&Notice::Waits { cause, wait, is_alert: *is_alert });
-            sleep(wait.min(gate.open_for())).await;
+        let Turn::Wait { left: wait, .. } = self.patience.turn(self.began.elapsed()) else {
+            return Ok(None);
+        };
+        // Not for a call that may not be made then.
+        gate.may_call(self.probed).map_err(Halt::Capped)?;
+        let Fault { cause, is_alert, is_told } = &mut self.fault;
+        let goes_on = std::mem::replace(is_told, true);
+        gate.hear(&Notice::Waits { cause, wait, goes_on, is_alert: *is_alert });
+        sleep(wait.min(gate.open_for()).min(self.patience.look())).await;
+        match self.patience.turn(self.began.elapsed()) {
+            Turn::Ask => Ok(None),
+            Turn::Wait { .. } => Err(Halt::Waits),
         }
-        Ok(None)
     }
 
     async fn fall_back<G: Gate>(
@@ -261,12 +272,12 @@ impl Patient {
         gate: &mut G,
     ) -> Result<Option<Answer>, Halt<G::Cap>> {
         let Some(fallback) = &mut self.fallback else { return Ok(None) };
-        gate.may_call().map_err(Halt::Capped)?;
+        gate.may_call(self.probed).map_err(Halt::Capped)?;
         let proposer = fallback.name();
         match fallback.propose(context, Size::Whole).await {
             Ok(Reply { text, usage }) => {
                 if let Turn::Wait { left: wait, .. } = self.patience.turn(self.began.elapsed()) {
-                    let Fault { cause, is_alert } = &self.fault;
+                    let Fault { cause, is_alert, .. } = &self.fault;
                     gate.hear(&Notice::FallsBack { cause, wait, is_alert: *is_alert });
                 }
                 // The primary's next question is another one.
@@ -299,7 +310,9 @@ impl Patient {
                 gate.hear(&Notice::Shrinks { cause: &cause });
                 self.size = Size::Small;
             }
-            Next::Wait { is_alert } => self.fault = Fault { cause: cause.clone(), is_alert },
+            Next::Wait { is_alert } => {
+                self.fault = Fault { cause: cause.clone(), is_alert, is_told: false };
+            }
         }
         let is_lost = [usage, self.probed].iter().any(|usage| *usage != Usage::default());
         Ok(is_lost.then(|| self.answer(usage, Said::Lost(cause))))

@@ -12,7 +12,8 @@ use super::settle::tolerate;
 use crate::clock;
 use crate::context::{Context, Repair};
 use crate::experiment::{
-    Candidate, Entry, History, Notes, Pause, Phase, Purpose, Stage, Stake, Usage, telling,
+    Candidate, Effect, Entry, History, Notes, Pause, Phase, Purpose, Stage, Stake, Usage, next,
+    telling,
 };
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::patch::Proposal;
@@ -66,7 +67,12 @@ impl Session {
         self.enter(Phase::Propose);
         self.begin_at(Phase::Propose, stake).await?;
         let began = clock::now();
-        let asked = self.answer(&question).await?;
+        let mut asked = self.answer(&question).await?;
+        while asked.is_waiting && self.still_asks().await {
+            let waited = asked.waited;
+            asked = self.answer(&question).await?;
+            asked.waited += waited;
+        }
         self.enter(Phase::Record);
         // First what was paid for.
         match asked.answer {
@@ -82,6 +88,18 @@ impl Session {
             },
         }
         self.tell_of_waits(asked.waited, asked.why).await
+    }
+
+    /// Whether the question still stands after a look around. What is found there is the next turn's
+    /// business, which comes upon it again.
+    async fn still_asks(&mut self) -> bool {
+        self.service.alive();
+        let is_in_order = self.check_locks().is_ok() && self.align().await.is_ok();
+        let is_asked = || {
+            let situation = self.situation()?;
+            Ok::<_, Failure>(next(&self.history, &self.rules, &situation) == Effect::Ask)
+        };
+        is_in_order && is_asked().unwrap_or(false) && self.is_clear().await
     }
 
     /// What a life that ends in the middle of the question leaves to be paid.
@@ -157,6 +175,7 @@ impl Session {
         let (history, notebook) = (&self.history, &self.notebook);
         let context = question.context((&self.task, history), self.budget);
         let purse = Purse { caps: self.rules.caps, history, notebook, born: self.born };
+        let purse = (purse, self.settings.price);
         let mut gate = CallGate::new(purse, &self.pulse, &self.service);
         let mut stop = self.stop.clone();
         let asked = tokio::select! {
@@ -168,8 +187,10 @@ impl Session {
             never = self.service.feed() => never,
         };
         let (waited, why) = gate.finish();
+        let is_waiting = matches!(asked, Err(Halt::Waits));
         let answer = match asked {
             Ok(answer) => answer,
+            Err(Halt::Waits) => Err("something came before the endpoint".to_owned()),
             // What is to be done about a cap is decided where all caps are.
             Err(Halt::Capped(cap)) => Err(format!("the session's {cap} are spent")),
             // A human's commit may have taken the knobs away, and another may bring them back.
@@ -178,7 +199,7 @@ impl Session {
             }
             Err(Halt::Fatal(error)) => return Err(error).or_configuration(),
         };
-        Ok(Asked { answer, waited, why })
+        Ok(Asked { answer, is_waiting, waited, why })
     }
 
     /// A wait of an instant is not worth an entry.
@@ -265,6 +286,8 @@ impl Question {
 struct Asked {
     /// Something to write down, or why there is nothing: a human wants to stop, or a cap is reached.
     answer: Result<Answer, String>,
+    /// The endpoint is still waited for.
+    is_waiting: bool,
     /// How long the endpoint was waited for, and why the last time.
     waited: Duration,
     why: String,

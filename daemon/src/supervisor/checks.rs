@@ -92,11 +92,14 @@ pub(super) async fn find(settings: &Settings, known: Option<&Resumed>) -> Result
 
 /// Somebody watches a first start; a later one may be the service manager's, at night, which waits for
 /// an endpoint that is out, and once there is something to go on with for whatever it says: a page of its
-/// maintenance, or that a human has to pay.
+/// maintenance, or that a human has to pay. One that asked for patience is not asked before it is over.
 async fn check_proposer(
     proposer: &mut Patient,
     known: Option<&Resumed>,
 ) -> Result<Option<ProposerError>, Failure> {
+    if known.is_some_and(|known| known.rests) {
+        return Ok(None);
+    }
     let Err(error) = proposer.check().await else { return Ok(None) };
     let has_rows = known.is_some_and(|known| known.has_rows);
     match has_rows || (known.is_some() && error.is_outage()) {
@@ -239,7 +242,13 @@ fn make_proposer(settings: &Settings, seed: u64) -> Result<Box<dyn Proposer>, Fa
 
 fn unusable(error: ProposerError) -> Failure {
     let kind = if error.is_outage() { Kind::Outside } else { Kind::Configuration };
-    Failure::new(kind, error)
+    let is_model = matches!(error, ProposerError::UnknownModel { .. });
+    let failure = Failure::new(kind, error);
+    let failure = match is_model {
+        true => failure.hint("--model (DFR_MODEL) is to be a name that the endpoint lists"),
+        false => failure,
+    };
+    failure
         .hint("the endpoint is OPENAI_BASE_URL, its key OPENAI_API_KEY, the model --model")
         .hint("or work without one: --proposer playbook")
 }

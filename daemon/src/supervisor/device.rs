@@ -160,6 +160,11 @@ impl Session {
         }
     }
 
+    /// Whether [`Self::admit`] would let something through now, as far as a look tells.
+    pub(super) async fn is_clear(&mut self) -> bool {
+        self.have_room().await.is_ok() && self.gpus.obstacle().await.is_none()
+    }
+
     /// Takes in what happened to the GPUs, and says what follows.
     async fn learn(&mut self, event: Event) -> Result<Step, Failure> {
         let step = self.gpus.on(event);

@@ -6,8 +6,9 @@ use tracing::{error, info, warn};
 
 use super::heartbeat::Pulse;
 use crate::clock;
-use crate::experiment::{Cap, Caps, History, Pause, Spent};
+use crate::experiment::{Cap, Caps, History, Pause, Spent, Usage};
 use crate::notebook::Notebook;
+use crate::price::Price;
 use crate::proposer::{Gate, Notice};
 use crate::service::Service;
 
@@ -31,6 +32,7 @@ impl Purse<'_> {
 /// One question's gate.
 pub(super) struct CallGate<'a> {
     purse: Purse<'a>,
+    price: Option<Price>,
     /// Who hears of a wait.
     pulse: &'a Pulse,
     service: &'a Service,
@@ -40,8 +42,12 @@ pub(super) struct CallGate<'a> {
 }
 
 impl<'a> CallGate<'a> {
-    pub(super) fn new(purse: Purse<'a>, pulse: &'a Pulse, service: &'a Service) -> Self {
-        Self { purse, pulse, service, since: None, why: String::new() }
+    pub(super) fn new(
+        (purse, price): (Purse<'a>, Option<Price>),
+        pulse: &'a Pulse,
+        service: &'a Service,
+    ) -> Self {
+        Self { purse, price, pulse, service, since: None, why: String::new() }
     }
 
     /// How long was waited, and why the last time.
@@ -63,8 +69,11 @@ impl<'a> CallGate<'a> {
 impl Gate for CallGate<'_> {
     type Cap = Cap;
 
-    fn may_call(&mut self) -> Result<(), Cap> {
-        self.purse.caps.reached(self.purse.spent()).next().map_or(Ok(()), Err)
+    fn may_call(&mut self, untold: Usage) -> Result<(), Cap> {
+        let mut spent = self.purse.spent();
+        spent.tokens += untold.prompt_tokens + untold.completion_tokens;
+        spent.usd += self.price.map_or(0.0, |price| price.cost_usd(untold));
+        self.purse.caps.reached(spent).next().map_or(Ok(()), Err)
     }
 
     fn open_for(&self) -> Duration {
@@ -81,11 +90,12 @@ impl Gate for CallGate<'_> {
             Notice::FallbackFails { .. } | Notice::Shrinks { .. } => {}
         }
         match notice {
-            Notice::Waits { cause, wait, is_alert: true } => {
+            Notice::Waits { cause, goes_on: true, .. } => self.waits(cause),
+            Notice::Waits { cause, wait, is_alert: true, .. } => {
                 error!(cause, wait_s = wait.as_secs(), "paused: somebody has to mend this");
                 self.waits(cause);
             }
-            Notice::Waits { cause, wait, is_alert: false } => {
+            Notice::Waits { cause, wait, is_alert: false, .. } => {
                 warn!(cause, wait_s = wait.as_secs(), "the loop waits and asks again");
                 self.waits(cause);
             }

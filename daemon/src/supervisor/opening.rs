@@ -27,6 +27,8 @@ pub(super) struct Resumed {
     pub(super) session: Session,
     /// An experiment of it was decided.
     pub(super) has_rows: bool,
+    /// Its endpoint had asked for patience, and has still to be left alone.
+    pub(super) rests: bool,
 }
 
 /// What every experiment of a session has in common.
@@ -113,7 +115,9 @@ async fn session(ledger: &Path, tag: &str) -> Result<Option<Resumed>, Failure> {
 async fn known(ledger: &Ledger, tag: &str) -> Result<Option<Resumed>, LedgerError> {
     let Some(session) = ledger.session(tag).await? else { return Ok(None) };
     let has_rows = ledger.history(session.id).await?.decided().next().is_some();
-    Ok(Some(Resumed { session, has_rows }))
+    let beat = ledger.heartbeat(session.id).await?;
+    let rests = beat.is_some_and(|beat| !beat.postponed(clock::wall_ms()).is_zero());
+    Ok(Some(Resumed { session, has_rows, rests }))
 }
 
 /// Writes a new session down.

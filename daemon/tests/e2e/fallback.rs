@@ -121,7 +121,8 @@ fn what_an_endpoint_asked_for_holds_after_a_restart() {
     daemon.signal(SIGINT);
     daemon.wait().code(0);
     assert_eq!(server.asked(), 1);
-    server.finish();
+    let lists = server.finish().iter().filter(|request| request.path == "/v1/models").count();
+    assert_eq!(lists, 1, "it was asked for its models while it was to be left alone");
 }
 
 #[test]

@@ -239,3 +239,40 @@ fn an_interrupt_is_heard_while_the_loop_waits_to_ask_again() {
     assert_eq!(environment.verdicts(), ["keep"]);
     server.finish();
 }
+
+/// What a wait of hours must not keep from being seen.
+#[test]
+fn a_humans_commit_is_measured_while_the_endpoint_is_waited_for() {
+    let environment = TestEnvironment::new();
+    environment.write("repo/dfr.toml", "endpoint_probe_s = 1\n");
+    let down = Answer::Raw {
+        status: 429,
+        headers: vec![("retry-after", "86400".to_owned())],
+        body: "later".to_owned(),
+    };
+    let server = Server::start([down]);
+    let mut daemon = environment.start(&mut session(&environment, &server, 3));
+    daemon.wait_for_log("the loop waits and asks again");
+    environment.git(&["checkout", "--quiet", "autoresearch/t"]);
+    environment.edit("repo/lab/recipe.txt", BETTER);
+    environment.commit_all("mine");
+    daemon.wait_for("the human's row", || environment.rows().len() == 2);
+    daemon.wait_for_status("paused, the endpoint does not answer");
+    daemon.signal(SIGINT);
+    daemon.wait().code(0);
+    assert_eq!(environment.rows()[1][4..], ["keep", "by hand: mine"]);
+    // It was asked once, and paid for once at most.
+    assert_eq!(server.finish().len(), 2);
+}
+
+#[test]
+fn a_model_that_nobody_knows_is_told_before_anything_is_made() {
+    let environment = TestEnvironment::new();
+    for refusal in [Answer::error(404, "not here"), Answer::error(400, "model_not_found")] {
+        let server = Server::start_with(Answer::models(), refusal, []);
+        let ended = environment.run(&mut session(&environment, &server, 2));
+        ended.code(3).says(&["does not know the model", "--model (DFR_MODEL)"]);
+        environment.assert_nothing_created();
+        server.finish();
+    }
+}

@@ -36,8 +36,8 @@ struct Replay<'a> {
     spent: u64,
     /// Some of it for what never came.
     has_loss: bool,
-    /// The last call was a probe.
-    was_probe: bool,
+    /// What the gate was told of before it was recorded.
+    untold: Usage,
     /// The breaker.
     failures: u32,
     is_open: bool,
@@ -64,7 +64,7 @@ impl<'a> Replay<'a> {
             owed: Usage::default(),
             spent: 0,
             has_loss: false,
-            was_probe: false,
+            untold: Usage::default(),
             failures: 0,
             is_open: false,
             not_before: None,
@@ -83,9 +83,9 @@ impl<'a> Replay<'a> {
     fn see(&mut self, at: Instant, event: &Event) {
         self.now = format!("{at:?} {event:?}");
         match event {
-            Event::Gate { is_open } => {
-                self.demand(*is_open == (self.spent < self.night.cap), "the gate miscounted");
-                self.may_call = *is_open;
+            Event::Gate { is_open, untold } => {
+                self.demand(covers(*untold, self.owed), "the gate was not told of all");
+                (self.may_call, self.untold) = (*is_open, *untold);
             }
             Event::Called(call) => self.called(at, call),
             Event::Ended { call, usage, is_dropped } => self.ended(at, call, (*usage, *is_dropped)),
@@ -101,7 +101,10 @@ impl<'a> Replay<'a> {
             Event::Recorded { proposer, usage, is_answer } => {
                 self.recorded(proposer, *usage, *is_answer);
             }
-            Event::Capped => self.demand(self.spent >= self.night.cap, "capped too soon"),
+            Event::Capped => {
+                let spent = self.spent + tokens(self.untold);
+                self.demand(spent >= self.night.cap, "capped too soon");
+            }
             Event::Dropped => {}
         }
     }
@@ -109,7 +112,9 @@ impl<'a> Replay<'a> {
     fn called(&mut self, at: Instant, call: &Call) {
         self.demand(self.may_call, "the gate was not asked");
         self.may_call = false;
-        let is_told = self.owed == Usage::default() || self.was_probe;
+        let spent = self.spent + tokens(self.owed);
+        self.demand(spent < self.night.cap, "called when all was spent");
+        let is_told = covers(self.untold, self.owed);
         self.demand(is_told, "called before the last cost was told");
         self.demand(self.not_before.is_none_or(|then| at >= then), "called too soon");
         if call.is_probe {
@@ -119,7 +124,6 @@ impl<'a> Replay<'a> {
             let is_small = call.bytes < self.whole;
             self.demand(is_small == self.is_small, "a question of the wrong size");
         }
-        self.was_probe = call.is_probe;
     }
 
     fn ended(&mut self, at: Instant, call: &Call, (usage, is_dropped): (Usage, bool)) {
@@ -187,14 +191,16 @@ impl<'a> Replay<'a> {
     /// Of an answer exactly what it cost; of one that never came no less.
     fn told(&mut self, usage: Usage, is_exact: bool) {
         let owed = self.owed;
-        let covers = usage.prompt_tokens >= owed.prompt_tokens
-            && usage.completion_tokens >= owed.completion_tokens;
-        self.demand(covers, "told a lower cost than there was");
+        self.demand(covers(usage, owed), "told a lower cost than there was");
         let is_known = is_exact && !std::mem::take(&mut self.has_loss);
         self.demand(!is_known || usage == owed, "told another cost than there was");
         self.owed = Usage::default();
         self.spent += tokens(usage);
     }
+}
+
+fn covers(told: Usage, owed: Usage) -> bool {
+    told.prompt_tokens >= owed.prompt_tokens && told.completion_tokens >= owed.completion_tokens
 }
 
 /// What happened in all nights together.

@@ -26,6 +26,7 @@ pub enum Fault {
     Declined,
     RateLimit,
     ServerError,
+    Gateway,
     Silence,
     Refused,
     Reset,
@@ -34,11 +35,12 @@ pub enum Fault {
     WrongKey,
     Spent,
     UnknownModel,
+    BadRequest,
     TooLong,
     Filtered,
 }
 
-pub const FAULTS: [Fault; 17] = [
+pub const FAULTS: [Fault; 19] = [
     Fault::Fine,
     Fault::SlowAndFine,
     Fault::Truncated,
@@ -46,6 +48,7 @@ pub const FAULTS: [Fault; 17] = [
     Fault::Declined,
     Fault::RateLimit,
     Fault::ServerError,
+    Fault::Gateway,
     Fault::Silence,
     Fault::Refused,
     Fault::Reset,
@@ -54,6 +57,7 @@ pub const FAULTS: [Fault; 17] = [
     Fault::WrongKey,
     Fault::Spent,
     Fault::UnknownModel,
+    Fault::BadRequest,
     Fault::TooLong,
     Fault::Filtered,
 ];
@@ -73,7 +77,7 @@ impl Fault {
     /// Nobody may ask again soon.
     pub fn is_for_people(self) -> bool {
         use Fault::*;
-        matches!(self, WrongKey | Spent | UnknownModel)
+        matches!(self, WrongKey | Spent | UnknownModel | BadRequest)
     }
 
     /// Nobody is there who could be asked more.
@@ -81,14 +85,23 @@ impl Fault {
         use Fault::*;
         matches!(
             self,
-            RateLimit | ServerError | Silence | Refused | Reset | CutBody | WrongKey | Spent
+            RateLimit
+                | ServerError
+                | Gateway
+                | Silence
+                | Refused
+                | Reset
+                | CutBody
+                | WrongKey
+                | Spent
+                | UnknownModel
         )
     }
 
     /// The request was taken in, and what was made of it never came.
     pub fn is_loss(self) -> bool {
         use Fault::*;
-        matches!(self, Silence | Reset | CutBody | Garbage)
+        matches!(self, Gateway | Silence | Reset | CutBody | Garbage)
     }
 }
 
@@ -242,9 +255,14 @@ impl Endpoint {
                 http_with(response, r#"{"error":{"code":"rate_limit_exceeded"}}"#.to_owned())
             }
             Fault::ServerError => {
-                let status = *[500, 502, 503, 504, 529, 408].choose(&mut self.rng).unwrap();
+                let status = *[500, 503, 529, 409].choose(&mut self.rng).unwrap();
                 let response = self.busy(status, &mut wait);
                 http_with(response, "<html>busy</html>".to_owned())
+            }
+            Fault::Gateway => {
+                let status = *[408, 502, 504, 520, 522, 524].choose(&mut self.rng).unwrap();
+                let response = self.busy(status, &mut wait);
+                http_with(response, "<html>the server behind gave up</html>".to_owned())
             }
             Fault::Refused => return (lost(io::ErrorKind::ConnectionRefused), None),
             Fault::Reset => return (lost(io::ErrorKind::ConnectionReset), None),
@@ -264,9 +282,15 @@ impl Endpoint {
                 ]
                 .choose(&mut self.rng)
                 .unwrap();
-                http(status, json!({ "error": { "code": code } }).to_string())
+                let response = self.busy(status, &mut wait);
+                http_with(response, json!({ "error": { "code": code } }).to_string())
             }
-            Fault::UnknownModel => http([400, 404][self.coin()], String::new()),
+            Fault::UnknownModel => {
+                let unknown = r#"{"error":{"code":"model_not_found"}}"#;
+                let (status, body) = [(400, unknown), (404, "")][self.coin()];
+                http(status, body.to_owned())
+            }
+            Fault::BadRequest => http(400, String::new()),
             Fault::TooLong => {
                 let error = [
                     json!({ "code": "context_length_exceeded" }),

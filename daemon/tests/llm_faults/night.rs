@@ -32,8 +32,10 @@ const ANSWER_TOKENS: u32 = 400;
 /// Something that the endpoint or the caller saw.
 #[derive(Clone, Debug)]
 pub enum Event {
+    /// `untold`: what it was told of before it was recorded.
     Gate {
         is_open: bool,
+        untold: Usage,
     },
     Called(Call),
     /// `is_dropped`: the caller went away.
@@ -95,9 +97,9 @@ struct Purse {
 impl Gate for Purse {
     type Cap = ();
 
-    fn may_call(&mut self) -> Result<(), ()> {
-        let is_open = self.spent < self.cap;
-        self.log.note(Event::Gate { is_open });
+    fn may_call(&mut self, untold: Usage) -> Result<(), ()> {
+        let is_open = self.spent + tokens(untold) < self.cap;
+        self.log.note(Event::Gate { is_open, untold });
         if is_open { Ok(()) } else { Err(()) }
     }
 
@@ -107,7 +109,7 @@ impl Gate for Purse {
 
     fn hear(&mut self, notice: &Notice<'_>) {
         self.log.note(match *notice {
-            Notice::Waits { cause, wait, is_alert } => {
+            Notice::Waits { cause, wait, is_alert, .. } => {
                 assert!(!cause.is_empty());
                 Event::Waits { wait, is_alert }
             }
@@ -187,11 +189,14 @@ async fn question(patient: &mut Patient, purse: &mut Purse, rng: &mut ChaCha8Rng
         budget_s: 20,
         repair: None,
     };
-    for _ in 0..ASKS {
+    let mut asks = 0;
+    while asks < ASKS {
         let patience_s = if rng.random_bool(0.2) { rng.random_range(0..100) } else { 10_000_000 };
         let asked = timeout(Duration::from_secs(patience_s), patient.ask(&context, purse)).await;
         match asked {
             Err(_) => purse.log.note(Event::Dropped),
+            // A wait takes as many looks as it takes.
+            Ok(Err(Halt::Waits)) => continue,
             Ok(Err(Halt::Capped(()))) => return purse.log.note(Event::Capped),
             Ok(Err(Halt::Fatal(error))) => panic!("{error}"),
             Ok(Ok(answer)) => {
@@ -204,5 +209,6 @@ async fn question(patient: &mut Patient, purse: &mut Purse, rng: &mut ChaCha8Rng
                 }
             }
         }
+        asks += 1;
     }
 }

@@ -96,7 +96,8 @@ impl Failure {
             Self::Unreachable(text) => ProposerError::Unreachable { endpoint, reason: hide(&text) },
             Self::Cut(text) => ProposerError::Cut { endpoint, reason: hide(&text), usage },
             Self::Http(failure) => {
-                refusal::error(endpoint, HttpFailure { body: hide(&failure.body), ..failure })
+                let failure = HttpFailure { body: hide(&failure.body), ..failure };
+                refusal::error(endpoint, failure, usage)
             }
             Self::Unreadable(content) => {
                 // A page is no answer of a model: nothing was written for it.
@@ -105,7 +106,9 @@ impl Failure {
                 let usage = Usage { completion_tokens, ..usage };
                 ProposerError::Unreadable { endpoint, reason: one_line(&hide(&content)), usage }
             }
-            Self::Unsendable(text) => ProposerError::Refused { endpoint, reason: hide(&text) },
+            Self::Unsendable(text) => {
+                ProposerError::Refused { endpoint, reason: hide(&text), retry_after: None }
+            }
         }
     }
 }

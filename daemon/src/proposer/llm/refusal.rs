@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::failure::one_line;
+use crate::experiment::Usage;
 use crate::proposer::ProposerError;
 
 /// A response whose status is not a success.
@@ -55,23 +56,45 @@ const TOO_LONG: [&str; 7] = [
 const FILTERED: [&str; 3] =
     ["content_filter", "content_policy_violation", "responsibleaipolicyviolation"];
 
-/// The error that a refusal is.
-pub fn error(endpoint: String, failure: HttpFailure) -> ProposerError {
+/// The model is not known, or not to this key.
+///
+/// # Source
+/// OpenAI's code, which others took over; the messages of OpenRouter and DeepSeek.
+const UNKNOWN_MODEL: [&str; 3] = ["model_not_found", "is not a valid model id", "model not exist"];
+
+/// Whether a server between the client and the model gave up waiting, or lost it: the model may have
+/// gone on, and be paid.
+///
+/// # Source
+/// RFC 9110; Cloudflare's own statuses, which are those of the server behind it.
+fn is_of_a_gateway(status: u16) -> bool {
+    matches!(status, 408 | 502 | 504 | 520..=524)
+}
+
+/// The error that a refusal is, of a request that costs `at_stake` if its answer is lost.
+pub fn error(endpoint: String, failure: HttpFailure, at_stake: Usage) -> ProposerError {
     let HttpFailure { status, retry_after, body } = failure;
     let json: Value = serde_json::from_str(&body).unwrap_or_default();
     let reason = format!("status {status}: {}", message(&json, &body));
     let words = words(&json, &body);
     let says = |phrases: &[&str]| phrases.iter().any(|phrase| words.contains(phrase));
     match status {
-        402 => ProposerError::SpendLimit { endpoint, reason },
-        400..500 if says(&SPENT) => ProposerError::SpendLimit { endpoint, reason },
-        401 | 403 => ProposerError::Unauthorized { endpoint, reason },
+        402 => ProposerError::SpendLimit { endpoint, reason, retry_after },
+        400..500 if says(&SPENT) => ProposerError::SpendLimit { endpoint, reason, retry_after },
+        404 => ProposerError::UnknownModel { endpoint, reason, retry_after },
+        400 | 403 | 422 if says(&UNKNOWN_MODEL) => {
+            ProposerError::UnknownModel { endpoint, reason, retry_after }
+        }
+        401 | 403 => ProposerError::Unauthorized { endpoint, reason, retry_after },
         413 => ProposerError::Overflow { endpoint, reason },
         400 | 422 if says(&TOO_LONG) => ProposerError::Overflow { endpoint, reason },
         400 | 422 if says(&FILTERED) => ProposerError::ContentRefused { endpoint, reason },
         429 => ProposerError::RateLimited { endpoint, reason, retry_after },
-        408 | 409 | 425 | 500.. => ProposerError::Overloaded { endpoint, reason, retry_after },
-        _ => ProposerError::Refused { endpoint, reason },
+        408 | 409 | 425 | 500.. => {
+            let usage = if is_of_a_gateway(status) { at_stake } else { Usage::default() };
+            ProposerError::Overloaded { endpoint, reason, retry_after, usage }
+        }
+        _ => ProposerError::Refused { endpoint, reason, retry_after },
     }
 }
 
@@ -114,10 +137,25 @@ mod tests {
         assert_eq!(said(&"x".repeat(5000)).len(), 400);
     }
 
+    #[test]
+    fn what_a_gateway_gave_up_on_may_be_charged() {
+        let at_stake = Usage { prompt_tokens: 7, completion_tokens: 9 };
+        let cost = |status| {
+            let failure = HttpFailure { status, retry_after: None, body: String::new() };
+            error("e".to_owned(), failure, at_stake).usage()
+        };
+        for status in [408, 502, 504, 520, 524] {
+            assert_eq!(cost(status), at_stake, "{status}");
+        }
+        for status in [409, 425, 429, 500, 503, 525, 529] {
+            assert_eq!(cost(status), Usage::default(), "{status}");
+        }
+    }
+
     /// The variant's name.
     fn class(status: u16, body: &str) -> String {
         let failure = HttpFailure { status, retry_after: None, body: body.to_owned() };
-        let error = format!("{:?}", error("e".to_owned(), failure));
+        let error = format!("{:?}", error("e".to_owned(), failure, Usage::default()));
         error.split(' ').next().unwrap_or_default().to_owned()
     }
 
@@ -144,7 +182,10 @@ mod tests {
                 "ContentRefused",
             ),
             (400, "", "Refused"),
-            (404, r#"{"error":{"code":"model_not_found"}}"#, "Refused"),
+            (400, r#"{"error":{"message":"max_tokens is not supported"}}"#, "Refused"),
+            (404, "", "UnknownModel"),
+            (403, r#"{"error":{"code":"model_not_found"}}"#, "UnknownModel"),
+            (400, r#"{"error":{"message":"gpt is not a valid model ID"}}"#, "UnknownModel"),
             (500, r#"{"error":{"code":"insufficient_quota"}}"#, "Overloaded"),
             (408, "", "Overloaded"),
             (503, "", "Overloaded"),
