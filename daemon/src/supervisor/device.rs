@@ -21,6 +21,8 @@ use crate::settings::Settings;
 
 /// What a session writes down of whether it began with a GPU.
 pub(super) const GPU: &str = "gpu";
+/// How often a driver is asked after a run, until it answers.
+const LOOKS: u32 = 5;
 /// Longest time for the canary, start-up included.
 const CANARY_S: u64 = 120;
 
@@ -97,6 +99,21 @@ impl Gpus {
         let devices = Arc::clone(&self.devices);
         let looked = tokio::task::spawn_blocking(move || devices.look()).await;
         looked.expect("a look at the GPUs does not panic")
+    }
+
+    /// The same after a run, which a driver that fails for a moment must not cost its end. One that is
+    /// silent was waited for already.
+    async fn look_again(&self, pause: Duration) -> Result<Vec<Gpu>, DeviceError> {
+        for _ in 1..LOOKS {
+            match self.look().await {
+                Err(DeviceError::Failed { why }) => {
+                    warn!(why, "device: the driver fails; it is asked again");
+                    tokio::time::sleep(pause).await;
+                }
+                seen => return seen,
+            }
+        }
+        self.look().await
     }
 
     /// What keeps a run from starting now, if anything does.
@@ -248,7 +265,7 @@ impl Session {
         work: Work,
         report: &Report,
     ) -> Result<Option<String>, Failure> {
-        let after = self.gpus.look().await;
+        let after = self.gpus.look_again(self.settings.look).await;
         let seen = match &after {
             Ok(after) => harm(&self.gpus.before, after),
             Err(error) => Some(error.to_string()),

@@ -98,6 +98,25 @@ fn a_run_that_met_a_fault_is_repeated_after_a_canary() {
 }
 
 #[test]
+fn a_driver_that_fails_for_a_moment_costs_no_training() {
+    let (environment, driver) = machine();
+    environment.write("repo/dfr.toml", "look_s = 2\n");
+    name(&environment, "FAKE_WAITS", "go");
+    let one = ["--max-experiments", "1"];
+    let mut daemon = environment.start(&mut session(&environment, &driver, &one));
+    daemon.wait_for_training(0);
+    // `NVML_ERROR_UNKNOWN` when its memory is asked for.
+    driver.now("gpu GPU-aa 0 999 80000 500 0 0\n");
+    environment.write("go", "");
+    daemon.wait_for_log("the driver fails; it is asked again");
+    driver.now(IDLE);
+    let ended = daemon.wait();
+    ended.code(0);
+    assert!(!ended.err.contains("cut short"), "{}", ended.err);
+    assert_eq!(environment.verdicts(), ["keep"]);
+}
+
+#[test]
 fn an_idea_on_which_the_gpu_always_fails_is_given_up_and_not_judged() {
     let (environment, driver) = machine();
     let fault = reply("faulty", &[("mode = ok", "mode = device-fault"), BETTER]);
