@@ -202,7 +202,9 @@ pub fn refuse_unattended(checkup: &Checkup, is_under_way: bool) -> Option<String
     });
     let mut lacks: Vec<_> =
         lacks.map(|finding| format!("{} ({})", finding.name, finding.found)).collect();
-    if checkup.tier == Tier::None && lacks.is_empty() {
+    let is_missing = |finding: &Finding| finding.grade == Grade::Missing;
+    // What could not be tried is no word on the tier.
+    if checkup.tier == Tier::None && !checkup.findings.iter().any(is_missing) {
         lacks.push("containment (none)".to_owned());
     }
     (!lacks.is_empty()).then(|| lacks.join(", "))

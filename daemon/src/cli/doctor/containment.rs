@@ -1,7 +1,7 @@
 //! What keeps a run together here, found out by the runner.
 
 use crate::report::{Containment, Finding, Tier as Told};
-use crate::runner::{self, Capabilities, RunUser, Seal, Unsealed, Version};
+use crate::runner::{self, Capabilities, ContainmentError, RunUser, Seal, Unsealed, Version};
 use crate::settings::Runs;
 use crate::tier::Tier;
 
@@ -24,16 +24,19 @@ pub(super) fn found(capabilities: &Capabilities, forced: Option<Tier>) -> Contai
     }
 }
 
-/// Whether the tier that somebody asked for is to be had.
+/// Whether the tier that somebody asked for is to be had, and what it is made of.
 pub(super) fn asked(capabilities: &Capabilities, forced: Option<Tier>) -> Vec<Finding> {
-    let judge = |tier: Tier| match runner::Containment::choose(Some(tier), capabilities) {
+    let chosen = runner::Containment::choose(forced, capabilities);
+    if let Err(error @ ContainmentError::Untried(_)) = chosen {
+        // Of the parts nothing is known either.
+        return vec![Finding::missing_now("containment", "could not be tried", error.to_string())];
+    }
+    let judge = |tier: Tier| match chosen {
         Ok(_) => Finding::ok("containment", format!("{}, as asked", tier.as_str())),
-        Err(error @ runner::ContainmentError::Untried(_)) => {
-            Finding::missing_now("containment", tier.as_str(), error.to_string())
-        }
         Err(error) => Finding::missing("containment", tier.as_str(), error.to_string()),
     };
-    forced.map(judge).into_iter().collect()
+    let parts = found(capabilities, forced).findings();
+    forced.map(judge).into_iter().chain(parts).collect()
 }
 
 /// That somebody wants to go without one.
@@ -52,10 +55,12 @@ fn named(version: Version) -> &'static str {
 
 /// What else the machine allows or is, and what a sandbox is made of in each tier.
 pub(super) fn others(capabilities: &Capabilities, forced: Option<Tier>) -> Vec<Finding> {
-    let chosen = runner::Containment::choose(forced, capabilities).ok();
+    let chosen = runner::Containment::choose(forced, capabilities);
+    let is_untried = matches!(chosen, Err(ContainmentError::Untried(_)));
+    let chosen = chosen.ok();
     let sandbox = |name, tier| {
         let needed = chosen.as_ref().is_none_or(|chosen| chosen.tier() == tier);
-        sandbox(name, capabilities.seal(tier), (tier, needed))
+        sandbox(name, capabilities.seal(tier), (tier, needed && !is_untried))
     };
     vec![
         user(capabilities.root, chosen.as_ref().and_then(runner::Containment::run_user)),
@@ -142,7 +147,7 @@ mod tests {
         assert_eq!((told.tier, told.pid_namespace, told.file_limit), (Told::Full, true, true));
         assert_eq!(found(&machine, Some(Tier::Container)).tier, Told::Container);
         assert_eq!(asked(&machine, Some(Tier::Container))[0].grade, Grade::Ok);
-        assert_eq!(asked(&machine, None), []);
+        assert!(asked(&machine, None).iter().all(|finding| finding.grade != Grade::Missing));
     }
 
     fn graded(seal: &Result<Seal, Unsealed>, needed: bool) -> (Grade, String) {
@@ -177,9 +182,25 @@ mod tests {
         assert_eq!(user(true, Some(RunUser { uid: 7, gid: 7 })), Grade::Ok);
     }
 
+    /// A machine that is short of processes for a moment.
+    #[test]
+    fn what_could_not_be_tried_is_waited_for_by_a_session_that_is_under_way() {
+        let mut machine = runner::capabilities_with(Path::new("/bin/false"), None);
+        machine.untried = Some(Unsealed::Untried("timed out".to_owned()));
+        for forced in [None, Some(Tier::Full)] {
+            let findings = [asked(&machine, forced), others(&machine, forced)].concat();
+            let tier = found(&machine, forced).tier;
+            let checkup = crate::report::Checkup { tier, findings };
+            let refused = |is_under_way| crate::report::refuse_unattended(&checkup, is_under_way);
+            assert_eq!(refused(true), None);
+            assert!(refused(false).unwrap().contains("could not be tried"));
+        }
+    }
+
     #[test]
     fn without_any_tier_both_sandboxes_are_missing() {
-        let machine = runner::capabilities_with(Path::new("/bin/false"), None);
+        let mut machine = runner::capabilities_with(Path::new("/bin/false"), None);
+        machine.untried = None;
         let grades: Vec<_> = others(&machine, None).iter().map(|found| found.grade).collect();
         assert_eq!(grades[2..], [Grade::Missing, Grade::Missing]);
     }

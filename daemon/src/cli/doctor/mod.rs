@@ -32,9 +32,8 @@ pub(super) fn checkup(asked: Asked) -> Result<Checkup, Failure> {
     let capabilities = runner::capabilities(user);
     let forced = runs.containment;
     let containment = containment::found(&capabilities, forced);
-    let findings: [Vec<Finding>; 8] = [
+    let findings: [Vec<Finding>; 7] = [
         containment::asked(&capabilities, forced),
-        containment.findings(),
         containment::others(&capabilities, forced),
         containment::unsealed(&runs).into_iter().collect(),
         machine::findings(asked.environment),
