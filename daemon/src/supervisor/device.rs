@@ -106,11 +106,11 @@ impl Gpus {
     async fn look_again(&self, pause: Duration) -> Result<Vec<Gpu>, DeviceError> {
         for _ in 1..LOOKS {
             match self.look().await {
-                Err(DeviceError::Failed { why }) => {
-                    warn!(why, "device: the driver fails; it is asked again");
+                seen @ (Ok(_) | Err(DeviceError::Silent { .. })) => return seen,
+                Err(error) => {
+                    warn!(%error, "device: the driver fails; it is asked again");
                     tokio::time::sleep(pause).await;
                 }
-                seen => return seen,
             }
         }
         self.look().await
