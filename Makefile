@@ -5,7 +5,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup build demo test lint fmt bench patches runaway chaos crash-points disk-full rivals nights endpoint power-cut container memory mutated redteam controls setup-python bench-data parity bench-train
+.PHONY: help setup build demo test lint fmt bench patches runaway chaos crash-points disk-full rivals nights endpoint power-cut container memory mutated redteam controls research-bench setup-python bench-data parity bench-train
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,7 @@ help:
 	  'make bench   figures, with a report in target/reports/bench.json' \
 	  'make bench-data   files into batches, beside the Python libraries that make setup-python fetches' \
 	  'make bench-train   steps of training beside those of the Python libraries' \
+	  'make research-bench   what verdicts, certificates and the optimiser bring where the truth is known' \
 	  'make parity  every model beside the same one of the Python libraries' \
 	  'make chaos KILLS=300, make crash-points, make disk-full   attempts to lose a night, in full' \
 	  'make nights, make endpoint, make power-cut CUTS=10, make runaway   more of them' \
@@ -52,6 +53,9 @@ fmt:
 bench: build
 	$(CARGO) build --release --locked -p dfr-daemon --bin fake-trainer
 	@$(PYTHON) scripts/bench.py
+
+research-bench: build
+	@SEEDS=$(or $(SEEDS),300) $(PYTHON) scripts/research_bench.py
 
 setup-python:
 	@$(PYTHON) scripts/setup_python.py

@@ -69,7 +69,7 @@ pub struct RunFlags {
     /// Stop after this many experiments, the baseline included
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_experiments: Option<u32>,
-    /// Who proposes: llm, playbook, or scripted:<DIR>
+    /// Who proposes: llm, playbook, optimiser, or scripted:<DIR>
     #[arg(long, value_name = "WHO")]
     pub proposer: Option<String>,
     /// Who proposes while the LLM endpoint is out: playbook
@@ -78,6 +78,21 @@ pub struct RunFlags {
     /// Model name at the LLM endpoint
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
+    /// What a candidate must show to be kept: strict (a higher score), yield (that it probably helps,
+    /// by all scores so far) or confirmed (the same after a second run) [default: strict]
+    #[arg(long, value_name = "RULE")]
+    pub verdict: Option<String>,
+    /// Measure the baseline so many times more, each with another seed, to learn by how much scores
+    /// differ by chance [default: 3 with yield and confirmed, 0 with strict]
+    #[arg(long, value_name = "N")]
+    pub noise_runs: Option<u32>,
+    /// Before --max-experiments ends it, measure baseline and champion so many times more, each with
+    /// new seeds, and state what the session came to
+    #[arg(long, value_name = "RUNS")]
+    pub certify: Option<u32>,
+    /// Do that every day at this local time as well, such as 07:30, and go on [runs: 3]
+    #[arg(long, value_name = "HH:MM")]
+    pub certify_at: Option<String>,
     /// Seed of every random draw [default: 42]
     #[arg(long)]
     pub seed: Option<u64>,
@@ -143,9 +158,64 @@ pub enum Command {
         #[arg(long)]
         tag: String,
     },
+    /// Measure a session's baseline and champion again, and state what it came to; takes the loop's
+    /// own flags
+    Certify {
+        /// Runs of each [default: 3]
+        #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(2..))]
+        runs: Option<u32>,
+        /// How runs are held, as for the loop
+        #[command(flatten)]
+        run: Box<RunFlags>,
+    },
+    /// What each rule for verdicts brings and lets through, on landscapes whose truth is known
+    Simulate(SimulateFlags),
     /// About sessions.
     #[command(flatten)]
     Inspect(Inspect),
+}
+
+/// Flags of a simulation.
+#[derive(Clone, Debug, Args)]
+pub struct SimulateFlags {
+    /// Where ideas come from: A (a fifth of them helps), B (one in twelve), or knobs (a recipe whose
+    /// fourteen knobs depend on each other)
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "A,B")]
+    pub landscape: Vec<String>,
+    /// Who turns the knobs: playbook, optimiser, random; the others are multiples of the first
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        default_value = "playbook,optimiser,random"
+    )]
+    pub proposer: Vec<String>,
+    /// Rules to compare, the first one being what the others are multiples of
+    #[arg(
+        long,
+        value_name = "RULES",
+        value_delimiter = ',',
+        default_value = "strict,yield,confirmed"
+    )]
+    pub verdict: Vec<String>,
+    /// Standard deviation of scores over runs of one recipe
+    #[arg(long, value_name = "SD", value_delimiter = ',', default_value = "0.001,0.004,0.008")]
+    pub noise: Vec<f64>,
+    /// Length of a night, in training runs
+    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
+    pub runs: u32,
+    /// Nights of each kind, with the seeds from 0 on
+    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
+    pub seeds: u64,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Runs of baseline and champion each that certify the champion at the end
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    pub certify: u32,
+    /// Share of ideas that crash
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub crashes: f64,
 }
 
 /// Commands about sessions.

@@ -36,8 +36,44 @@ pub fn http_date_ms(text: &str) -> Option<i64> {
         .map(jiff::Timestamp::as_millisecond)
 }
 
+/// A time of day.
+pub type TimeOfDay = jiff::civil::Time;
+
+/// `07:30`, in local time.
+pub fn time_of_day(text: &str) -> Option<TimeOfDay> {
+    TimeOfDay::strptime("%H:%M", text).ok()
+}
+
+/// The next moment after this one at which local clocks show a time of day, in milliseconds since 1970.
+pub fn next_ms(time: TimeOfDay, wall_ms: i64) -> i64 {
+    let now = zoned(wall_ms);
+    let on = |date: jiff::civil::Date| date.to_datetime(time).to_zoned(now.time_zone().clone());
+    let days = [Ok(now.date()), now.date().tomorrow()];
+    let moments = days.into_iter().filter_map(|date| on(date.ok()?).ok());
+    let next = moments.map(|at| at.timestamp().as_millisecond()).find(|at| *at > wall_ms);
+    next.unwrap_or(i64::MAX)
+}
+
 fn zoned(wall_ms: i64) -> jiff::Zoned {
     let timestamp =
         jiff::Timestamp::from_millisecond(wall_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     timestamp.to_zoned(jiff::tz::TimeZone::system())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_day_comes_within_a_day_and_never_at_once() {
+        let morning = time_of_day("07:30").unwrap();
+        for now in [0, 1_773_500_000_000, wall_ms()] {
+            let next = next_ms(morning, now);
+            // A day with a change of the clocks has 25 hours.
+            assert!(now < next && next - now <= 25 * 3_600_000, "{now} {next}");
+            assert_eq!(stamp(next)[9..], *"073000");
+            assert!(next_ms(morning, next) > next);
+        }
+        assert!(["7.30", "25:00", "soon", ""].map(time_of_day).iter().all(Option::is_none));
+    }
 }

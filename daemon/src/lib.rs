@@ -22,6 +22,7 @@ pub mod scorer;
 pub mod service;
 pub mod session;
 pub mod settings;
+pub mod simulate;
 pub mod supervisor;
 pub mod task;
 pub mod telemetry;

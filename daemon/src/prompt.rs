@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::context::{Context, Repair};
-use crate::experiment::{History, Row, rounded, told_reason};
+use crate::experiment::{History, Row, rounded, run_to_run, told_reason};
 use crate::task::Task;
 
 /// Most of `program.md`.
@@ -170,6 +170,7 @@ fn propose(context: &Context<'_>, limits: &Limits) -> Result<String, PromptError
         "record": task.input.record.to_string(),
         "budget_s": context.budget_s,
         "objective": task.score.objective,
+        "noise": noise(history, &task.score.objective),
         "incumbent": history.incumbent().map(|row| incumbent(task, row)),
         "results": results(task, history, limits.rows),
         "files": files,
@@ -250,6 +251,11 @@ fn incumbent(task: &Task, row: &Row) -> String {
     let Row { experiment, description, .. } = row;
     let description = line(description);
     format!("experiment {experiment}, {} {score}: {description}", task.score.objective)
+}
+
+/// By how much scores differ by chance, to the digit that says something.
+fn noise(history: &History, objective: &str) -> Option<String> {
+    run_to_run(history, objective).map(|noise| format!("{noise:.3}"))
 }
 
 /// The last rows as a table. What came of the earlier ones stands in STATE.md.

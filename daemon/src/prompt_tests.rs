@@ -69,6 +69,8 @@ fn row(experiment: u32) -> Row {
         decided_at_ms: 0,
         sealed: None,
         records: 0,
+        runs: 1,
+        evidence: None,
         sources: BTreeMap::new(),
         holdout: BTreeMap::new(),
         holdout_problem: None,
@@ -107,7 +109,7 @@ fn history(rows: u32) -> History {
             sources: BTreeMap::new(),
             tampered: None,
         },
-        Entry::Decided { verdict: Verdict::Keep, reason: "baseline".to_owned() },
+        Entry::Decided { verdict: Verdict::Keep, reason: "baseline".to_owned(), evidence: None },
         Entry::Settled { phase_seconds: BTreeMap::new() },
     ] {
         history.apply(0, &entry, 0).unwrap();
@@ -151,6 +153,20 @@ fn a_repair_turn_and_the_last_one() {
 
 fn chars(messages: &[Message]) -> usize {
     messages.iter().map(|message| message.content.chars().count()).sum()
+}
+
+#[test]
+fn what_is_chance_is_told_once_it_was_measured() {
+    let mut fixture = Fixture::new();
+    assert!(!text(&fixture.messages(None)).contains("is chance"));
+    let baseline = fixture.history.rows[0].clone();
+    for score in [0.71, 0.69] {
+        let metrics = BTreeMap::from([("sn34_score".to_owned(), score)]);
+        let row = Row { purpose: Purpose::Noise, metrics, ..baseline.clone() };
+        fixture.history.rows.push(Row { verdict: Verdict::Discard, ..row });
+    }
+    let told = text(&fixture.messages(None));
+    assert!(told.contains("differ by 0.010 (standard deviation): less is chance"), "{told}");
 }
 
 #[test]

@@ -87,7 +87,11 @@ pub fn entries(experiment: u32, tried: &Tried) -> Vec<Entry> {
         ]);
     }
     let reason = if crashed { "exit code 101" } else { "as told" };
-    entries.push(Entry::Decided { verdict: tried.verdict, reason: reason.to_owned() });
+    entries.push(Entry::Decided {
+        verdict: tried.verdict,
+        reason: reason.to_owned(),
+        evidence: None,
+    });
     entries.push(Entry::Settled { phase_seconds: phase_seconds() });
     entries
 }

@@ -76,8 +76,7 @@ pub struct Scored {
 /// Missing, oversized or malformed predictions; a vault that cannot be read or does not fit.
 pub fn score(out: &Path, part: &Part<'_>) -> Result<Scored, ScorerError> {
     let labels = vault(part.labels)?;
-    let text = read_bounded(&out.join(predictions::FILE), labels.len())?;
-    let predictions = predictions::parse(&text, labels.len())?;
+    let predictions = predicted(out, labels.len())?;
     let scores = metrics::score(&labels, &predictions)?;
     let sources = match part.sources {
         Some(path) => by_source(&String::from_utf8_lossy(&vault(path)?), &labels, &predictions),
@@ -86,7 +85,20 @@ pub fn score(out: &Path, part: &Part<'_>) -> Result<Scored, ScorerError> {
     Ok(Scored { scores, sources, predictions })
 }
 
-fn vault(path: &Path) -> Result<Vec<u8>, ScorerError> {
+/// The predictions in a directory, one for each of so many records.
+///
+/// # Errors
+/// Missing, oversized or malformed predictions.
+pub fn predicted(out: &Path, records: usize) -> Result<Vec<f64>, ScorerError> {
+    let text = read_bounded(&out.join(predictions::FILE), records)?;
+    Ok(predictions::parse(&text, records)?)
+}
+
+/// Labels, one byte a record.
+///
+/// # Errors
+/// A vault that cannot be read.
+pub fn vault(path: &Path) -> Result<Vec<u8>, ScorerError> {
     std::fs::read(path).map_err(|source| ScorerError::Vault { path: path.to_owned(), source })
 }
 

@@ -32,9 +32,14 @@ fn commands(text: &str) -> Vec<Vec<String>> {
 #[test]
 fn every_command_in_the_docs_is_understood() {
     let mut seen = 0;
-    for name in
-        ["README.md", "program.md", "ARCHITECTURE.md", "deploy/README.md", "docs/reliability.md"]
-    {
+    for name in [
+        "README.md",
+        "program.md",
+        "ARCHITECTURE.md",
+        "deploy/README.md",
+        "docs/reliability.md",
+        "docs/research.md",
+    ] {
         for command in commands(&read(name)) {
             let parsed = Arguments::try_parse_from(&command);
             let asks = |error: &clap::Error| error.kind() == ErrorKind::DisplayHelp;

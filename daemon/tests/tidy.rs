@@ -20,7 +20,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
 ];
 
 /// What only some rooms of the daemon may name.
-const OWNERS: [(&str, &[&str]); 19] = [
+const OWNERS: [(&str, &[&str]); 21] = [
     ("async_openai::", &["proposer/llm"]),
     ("clap::", &["arguments.rs"]),
     ("dotenvy::", &["settings/"]),
@@ -32,6 +32,7 @@ const OWNERS: [(&str, &[&str]); 19] = [
     ("jiff::", &["clock.rs"]),
     ("landlock::{", &["runner/confine/landlock.rs"]),
     ("memchr::", &["runner/"]),
+    ("nalgebra::", &["proposer/playbook/surrogate.rs", "simulate/terrain.rs"]),
     ("nix::", &["disk", "runner/"]),
     ("nvml_wrapper::", &["device/nvml.rs"]),
     ("process::Command", &["runner/"]),
@@ -39,6 +40,7 @@ const OWNERS: [(&str, &[&str]); 19] = [
     ("seccompiler::", &["runner/confine/system_calls.rs"]),
     ("similar::", &["patch/"]),
     ("sqlx::", &["ledger/"]),
+    ("statrs::", &["experiment/certificate.rs", "proposer/playbook/surrogate.rs"]),
     ("tracing_subscriber::", &["telemetry.rs"]),
 ];
 

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 
 use crate::arguments::Inspect;
 use crate::clock;
-use crate::experiment::StopLevel;
+use crate::experiment::{self, StopLevel};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::{Ledger, LedgerError};
 use crate::notebook::Notebook;
@@ -40,6 +40,16 @@ pub(super) async fn run(
             view.show(&view.session(tag).await?, *experiment).await
         }
     }
+}
+
+/// What a session was certified to have come to.
+pub(super) async fn certificate(locations: &Locations, tag: &str) -> Result<String, Failure> {
+    let view = View { ledger: open(locations).await?, locations, style: Style::PLAIN };
+    let session = view.session(tag).await?;
+    let history = view.ledger.history(session.id).await.or_outside()?;
+    let objective = objective(&session);
+    let known = experiment::certificate(&history, &objective);
+    Ok(report::certificate_text(known.as_ref(), &objective))
 }
 
 struct View<'a> {

@@ -13,8 +13,10 @@ use crate::settings::{Environment, Locations, Settings, SettingsError};
 use crate::supervisor;
 use crate::terminal::{self, Terminal};
 
+mod certify;
 mod doctor;
 mod inspect;
+mod simulate;
 
 /// The whole program.
 pub fn main() -> ExitCode {
@@ -63,6 +65,11 @@ fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
             let locations = Locations::resolve(places, &environment).map_err(classify)?;
             told(runtime.block_on(supervisor::rebuild(&locations, tag))?)
         }
+        Command::Certify { runs, run } => {
+            let told = certify::run((places, run, *runs), &environment, &runtime)?;
+            (told, exit::OK)
+        }
+        Command::Simulate(flags) => (simulate::run(flags, style)?, exit::OK),
         Command::Inspect(command) => {
             let locations = Locations::resolve(places, &environment).map_err(classify)?;
             (runtime.block_on(inspect::run(command, &locations, style))?, exit::OK)
@@ -94,6 +101,11 @@ fn classify(error: SettingsError) -> Failure {
         | SettingsError::Range { .. }
         | SettingsError::Cap { .. }
         | SettingsError::Containment(_)
+        | SettingsError::Verdict(_)
+        | SettingsError::NoiseRuns { .. }
+        | SettingsError::CertifyRuns { .. }
+        | SettingsError::Hour(_)
+        | SettingsError::Share { .. }
         | SettingsError::UnknownProposer(_)
         | SettingsError::UnknownFallback(_) => Kind::Usage,
         _ => Kind::Configuration,

@@ -40,6 +40,8 @@ pub struct Candidate {
     under_way: Option<Phase>,
     at_stake: Option<Stake>,
     held_out: bool,
+    /// Scores of its earlier runs, when it was measured again.
+    earlier: Vec<BTreeMap<String, f64>>,
 }
 
 /// An answer that was not looked into yet.
@@ -110,6 +112,8 @@ impl Candidate {
             decided_at_ms: 0,
             sealed: Some(Tier::Full),
             records: 0,
+            runs: 1,
+            evidence: None,
             sources: BTreeMap::new(),
             holdout: BTreeMap::new(),
             holdout_problem: None,
@@ -132,6 +136,7 @@ impl Candidate {
             under_way: None,
             at_stake: None,
             held_out: false,
+            earlier: Vec::new(),
         }
     }
 
@@ -150,10 +155,27 @@ impl Candidate {
         self.lacks_holdout() && self.cut_short().is_none()
     }
 
-    /// Whether it is a keep of which nobody knows how it does on the holdout.
+    /// Whether it is a keep, or certifies one, and nobody knows how it does on the holdout.
     pub fn lacks_holdout(&self) -> bool {
-        let is_kept = self.decided().is_some_and(|row| row.verdict == Verdict::Keep);
-        is_kept && !self.held_out
+        let is_meant = |row: &Row| match self.purpose {
+            Purpose::Certify => row.is_scored(),
+            _ => row.verdict == Verdict::Keep,
+        };
+        self.decided().is_some_and(is_meant) && !self.held_out
+    }
+
+    /// Its runs that were scored before the one in hand.
+    pub fn rounds(&self) -> u32 {
+        u32::try_from(self.earlier.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The seed of its training, when that of the session is this: the same for all ideas, so that they
+    /// meet the same draws, and another for what shows how much depends on it.
+    pub(super) fn seed(&self, session: u64) -> u64 {
+        match (self.purpose, self.rounds()) {
+            (Purpose::Noise, _) | (_, 1..) => session.wrapping_add(u64::from(self.experiment) + 1),
+            _ => session,
+        }
     }
 
     /// How often a phase was begun since the last one that ended.
@@ -220,6 +242,7 @@ impl Candidate {
             (Entry::Ran { .. }, Built) => Ran,
             (Entry::Predicted { .. }, Ran) => Predicted,
             (Entry::Scored { .. } | Entry::Unscored { .. }, Predicted) => Scored,
+            (Entry::Again, Scored) if self.problem.is_none() => Built,
             (Entry::Decided { .. }, Opened | Ran | Predicted | Scored) if self.commit.is_some() => {
                 Decided
             }
@@ -282,8 +305,9 @@ impl Candidate {
                 self.end(Phase::Predict, run, problem.as_deref());
             }
             Entry::Scored { metrics, peak_vram_mb, records, sources, tampered } => {
-                row.metrics.clone_from(metrics);
-                row.peak_vram_mb = *peak_vram_mb;
+                row.metrics = mean(metrics, &self.earlier);
+                row.runs = self.earlier.len() as u32 + 1;
+                row.peak_vram_mb = row.peak_vram_mb.max(*peak_vram_mb);
                 let known = sources.values().map(|source| source.records).sum();
                 row.records = if *records > 0 { *records } else { known };
                 row.sources.clone_from(sources);
@@ -295,10 +319,12 @@ impl Candidate {
                 self.began.remove(&Phase::Holdout);
                 self.held_out = true;
             }
+            Entry::Again => self.earlier.push(row.metrics.clone()),
             Entry::Unscored { reason } => self.problem = Some(reason.clone()),
-            Entry::Decided { verdict, reason } => {
+            Entry::Decided { verdict, reason, evidence } => {
                 row.verdict = *verdict;
                 row.reason.clone_from(reason);
+                row.evidence = *evidence;
                 row.decided_at_ms = at_ms;
             }
             Entry::Settled { phase_seconds } => row.phase_seconds.clone_from(phase_seconds),
@@ -329,6 +355,15 @@ impl Candidate {
             told => told.map(str::to_owned),
         };
     }
+}
+
+/// Each score averaged with those of earlier runs.
+fn mean(last: &BTreeMap<String, f64>, earlier: &[BTreeMap<String, f64>]) -> BTreeMap<String, f64> {
+    let mean = |(name, score): (&String, &f64)| {
+        let before: f64 = earlier.iter().filter_map(|scores| scores.get(name)).sum();
+        (name.clone(), (score + before) / (earlier.len() + 1) as f64)
+    };
+    last.iter().map(mean).collect()
 }
 
 /// The sandbox of which least can be said.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Caps, Phase, RunOutcome, Verdict};
+use super::{Caps, Evidence, Phase, RunOutcome, Verdict};
 use crate::tier::Tier;
 
 /// What happened in an experiment.
@@ -152,6 +152,8 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tampered: Option<String>,
     },
+    /// It scored well enough to be measured once more, with another seed, before anything is believed.
+    Again,
     /// What the candidate left cannot be scored.
     Unscored {
         /// Why.
@@ -163,6 +165,9 @@ pub enum Entry {
         verdict: Verdict,
         /// Always present, for people.
         reason: String,
+        /// What a keep rests on; nothing where it had nothing to beat.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<Evidence>,
     },
     /// A kept candidate was measured on the holdout, which decides nothing and which no proposer is
     /// told of.
@@ -265,6 +270,10 @@ pub enum Purpose {
     Adoption,
     /// Measures the incumbent again, to tell bad ideas from a broken machine.
     Control,
+    /// Measures the incumbent again with another seed, to learn by how much scores differ by chance.
+    Noise,
+    /// Measures the baseline or the champion again, to tell what the session came to.
+    Certify,
 }
 
 impl Purpose {
@@ -275,6 +284,8 @@ impl Purpose {
             Self::Candidate => None,
             Self::Adoption => Some("human"),
             Self::Control => Some("control"),
+            Self::Noise => Some("noise"),
+            Self::Certify => Some("certify"),
         }
     }
 }

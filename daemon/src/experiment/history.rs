@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::candidate::{Candidate, Next, Step};
+use super::certificate;
+use super::verdict::TAMPERED;
 use super::{
-    Caps, DeviceState, Entry, Notes, Pause, Phase, Purpose, SourceScore, Stage, Usage, Verdict,
+    Caps, DeviceState, Entry, Evidence, Notes, Pause, Phase, Purpose, SourceScore, Stage, Usage,
+    Verdict,
 };
 use crate::tier::Tier;
 
@@ -57,6 +60,10 @@ pub struct Row {
     pub sealed: Option<Tier>,
     /// Records of the validation part; 0 where an earlier version did not write it down.
     pub records: u64,
+    /// Runs that its scores are means of.
+    pub runs: u32,
+    /// What a keep rests on.
+    pub evidence: Option<Evidence>,
     /// How it did on each data set of the validation part; of a settled row only if it is a keep.
     pub sources: BTreeMap<String, SourceScore>,
     /// Official scores on the holdout by name, of a keep. For people alone: never for a proposer.
@@ -65,6 +72,14 @@ pub struct Row {
     pub holdout_problem: Option<String>,
     /// SHA-256 of its program, where the task names one.
     pub program: Option<String>,
+}
+
+impl Row {
+    /// Whether its scores are what they look like.
+    pub fn is_scored(&self) -> bool {
+        let is_tampered = self.reason.starts_with(TAMPERED);
+        self.verdict != Verdict::Crash && !is_tampered && !self.metrics.is_empty()
+    }
 }
 
 /// The state of a session, folded from its entries.
@@ -82,6 +97,8 @@ pub struct History {
     pub cost_usd: f64,
     /// Time ever spent on the device.
     pub device_s: f64,
+    /// Of it, measuring again what had scored well.
+    pub again_s: f64,
     /// How long the daemons of earlier lives lived.
     pub lived_s: f64,
     /// The last heartbeat of them that is counted in it: its wall time, milliseconds since 1970.
@@ -168,6 +185,29 @@ impl History {
     /// Every decided row, oldest first; the last one may not be settled yet.
     pub fn decided(&self) -> impl DoubleEndedIterator<Item = &Row> + Clone {
         self.rows.iter().chain(self.in_hand.as_ref().and_then(Candidate::decided))
+    }
+
+    /// Rows that are about finding something better.
+    pub(super) fn tried(&self) -> u32 {
+        let rows = self.rows.iter().filter(|row| row.purpose != Purpose::Certify);
+        u32::try_from(rows.count()).unwrap_or(u32::MAX)
+    }
+
+    /// The seed of what runs for the experiment in hand, when that of the session is this.
+    pub fn seed(&self, session: u64) -> u64 {
+        match &self.in_hand {
+            Some(candidate) if candidate.purpose == Purpose::Certify => {
+                certificate::seed(self, &candidate.parent, session)
+            }
+            Some(candidate) => candidate.seed(session),
+            None => session,
+        }
+    }
+
+    /// How often the incumbent was measured again to learn how scores differ by chance.
+    pub(super) fn noise_runs(&self) -> u32 {
+        let runs = self.rows.iter().filter(|row| row.purpose == Purpose::Noise);
+        u32::try_from(runs.count()).unwrap_or(u32::MAX)
     }
 
     /// Whether the newest experiment, in hand or not, is about a human's commit.
@@ -262,6 +302,9 @@ impl History {
         self.usage += entry.usage();
         self.cost_usd += entry.cost_usd();
         self.device_s += entry.device_s();
+        if self.in_hand.as_ref().is_some_and(|candidate| candidate.rounds() > 0) {
+            self.again_s += entry.device_s();
+        }
         match entry {
             Entry::Opened { parent, proposer, purpose } => {
                 self.in_hand = Some(Candidate::open(experiment, parent, (proposer, *purpose)));
@@ -344,7 +387,9 @@ impl History {
             (Purpose::Candidate, Verdict::Crash) => self.crashes += 1,
             // A machine that has become slower makes honest candidates look so: the incumbent tells.
             (Purpose::Candidate, Verdict::Discard) if is_tampered => self.crashes += 1,
-            (Purpose::Control, Verdict::Crash) => self.environment = Environment::Down,
+            (Purpose::Control | Purpose::Noise | Purpose::Certify, Verdict::Crash) => {
+                self.environment = Environment::Down;
+            }
             (_, Verdict::Keep | Verdict::Discard) => {
                 self.crashes = 0;
                 self.environment = Environment::Sound;

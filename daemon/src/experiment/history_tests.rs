@@ -52,7 +52,7 @@ fn scored() -> Entry {
 }
 
 fn decided(verdict: Verdict) -> Entry {
-    Entry::Decided { verdict, reason: "r".into() }
+    Entry::Decided { verdict, reason: "r".into(), evidence: None }
 }
 
 fn settled() -> Entry {

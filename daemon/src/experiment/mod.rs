@@ -4,10 +4,14 @@
 //! [`Entry`] before and after each effect; [`History`] is what the entries imply, and refuses an
 //! entry that cannot follow. Recovery is the same fold run again.
 
+mod belief;
+mod believing;
 mod branch;
 mod candidate;
+mod certificate;
 mod deadline;
 mod entry;
+mod evidence;
 mod history;
 mod next;
 mod noise;
@@ -16,19 +20,23 @@ mod spending;
 mod tampering;
 mod verdict;
 
+pub use belief::{Belief, Estimate};
+pub use believing::{Believing, run_to_run};
 pub use branch::{BranchMove, align};
 pub use candidate::{Answered, Candidate, Step, telling};
+pub use certificate::{CONFIDENCE, Certificate, Total, certificate, due, total};
 pub use deadline::{
     Limits, overlong, overlong_step, predict_deadline, smoke_deadline, train_limits,
 };
 pub use entry::{DeviceState, Entry, Notes, Pause, Purpose, SourceScore, Stage, Stake, Usage};
+pub use evidence::{Evidence, Pair, bootstrap};
 pub use history::{Environment, History, IllegalEntry, NOTED, Row};
 pub use next::{Effect, Rules, Situation, next};
 pub use noise::{Gap, gaps, overfit, rounded, told_reason, told_sources, unmeasured};
 pub use outcome::{Cause, Phase, RunOutcome, StopLevel};
 pub use spending::{Cap, Caps, Spent};
 pub use tampering::{Seen, contradiction, false_claim, longest, overtime};
-pub use verdict::{Judgement, Verdict, judge, judge_known, judge_tampered};
+pub use verdict::{Court, Judgement, Rule, Verdict, judge};
 
 #[cfg(test)]
 mod simulation_tests;

@@ -4,6 +4,7 @@
 //! again by the next one, so every effect must bear that.
 
 use super::candidate::ATTEMPTS;
+use super::certificate;
 use super::{Candidate, Cap, Caps, Environment, History, Pause, Purpose, Spent, Step};
 use super::{StopLevel, Verdict};
 
@@ -33,6 +34,8 @@ pub enum Effect {
     Predict,
     /// Compute the official scores.
     Score,
+    /// Measure once more what scored well.
+    Again,
     /// Judge them.
     Decide,
     /// Measure a keep on the holdout.
@@ -65,7 +68,14 @@ pub struct Rules {
     pub crash_limit: u32,
     /// Whether keeps are measured on a holdout as well.
     pub holdout: bool,
-    /// Rows after which the loop stops.
+    /// Times that the first incumbent is measured again, to learn how scores differ by chance.
+    pub noise_runs: u32,
+    /// Runs of baseline and champion each that certify what the session came to, before it stops by
+    /// itself and when it is time.
+    pub certify: Option<u32>,
+    /// Share of the time on the device that may go into measuring again what scored well.
+    pub again_share: f64,
+    /// Rows after which the loop stops, those that certify left out.
     pub max_experiments: Option<u32>,
     /// What may be spent.
     pub caps: Caps,
@@ -84,6 +94,10 @@ pub struct Situation<'a> {
     pub waits: bool,
     /// The newest attempt at what is under way is this life's, or has left its end to be taken up.
     pub goes_on: bool,
+    /// The score in hand is worth to be measured again before it is believed.
+    pub is_promising: bool,
+    /// The hour has come at which the champion is to be certified.
+    pub certifies: bool,
 }
 
 /// Decides.
@@ -95,12 +109,19 @@ pub fn next(history: &History, rules: &Rules, now: &Situation<'_>) -> Effect {
 }
 
 fn between(history: &History, rules: &Rules, now: &Situation<'_>) -> Effect {
-    let rows = u32::try_from(history.rows.len()).unwrap_or(u32::MAX);
-    if now.stop > StopLevel::Continue || rules.max_experiments.is_some_and(|most| rows >= most) {
+    let is_full = rules.max_experiments.is_some_and(|most| history.tried() >= most);
+    let is_sound = history.environment == Environment::Sound;
+    let certifying = rules.certify.filter(|_| is_sound && (is_full || now.certifies));
+    let certified = certifying.and_then(|runs| certificate::due(history, runs));
+    if now.stop > StopLevel::Continue || is_full && certified.is_none() {
         return Effect::Stop;
     }
     if let Some(cap) = rules.caps.reached(now.spent).next() {
         return spent(cap);
+    }
+    // At the end it is the champion's turn, whatever else there would be to do.
+    if is_full {
+        return Effect::Open { purpose: Purpose::Certify, commit: certified };
     }
     let incumbent = history.incumbent();
     // What a human has just put there may be what mends it.
@@ -124,6 +145,13 @@ fn between(history: &History, rules: &Rules, now: &Situation<'_>) -> Effect {
     }
     if let Some(tip) = &history.diverged {
         return adopt(history, tip);
+    }
+    if certified.is_some() {
+        return Effect::Open { purpose: Purpose::Certify, commit: certified };
+    }
+    if history.noise_runs() < rules.noise_runs {
+        let commit = Some(incumbent.commit.clone());
+        return Effect::Open { purpose: Purpose::Noise, commit };
     }
     match history.unusable(rules.crash_limit) {
         Some(answers) => Effect::Wait {
@@ -182,9 +210,22 @@ fn within(
         Step::Ran => once_built(Effect::Predict),
         Step::Predicted if is_settled => Effect::Decide,
         Step::Predicted => Effect::Score,
-        Step::Scored => Effect::Decide,
+        Step::Scored if is_settled => Effect::Decide,
+        Step::Scored => again(history, candidate, (rules, now)).unwrap_or(Effect::Decide),
         Step::Decided => after_verdict(candidate, rules, now),
     }
+}
+
+/// Another run of what scored well, once, as long as time remains for it.
+fn again(
+    history: &History,
+    candidate: &Candidate,
+    (rules, now): (&Rules, &Situation<'_>),
+) -> Option<Effect> {
+    let is_first = candidate.purpose == Purpose::Candidate && candidate.rounds() == 0;
+    let has_time = history.again_s < rules.again_share * history.device_s;
+    let is_free = now.stop == StopLevel::Continue && affordable(rules, now).is_none();
+    (is_first && now.is_promising && has_time && is_free).then_some(Effect::Again)
 }
 
 /// A human who wants to stop need not wait for a number that decides nothing; the next life measures it.

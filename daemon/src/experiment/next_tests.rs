@@ -7,6 +7,9 @@ const RULES: Rules = Rules {
     repair_turns: 2,
     crash_limit: 3,
     holdout: false,
+    noise_runs: 0,
+    certify: None,
+    again_share: 0.15,
     max_experiments: None,
     caps: Caps {
         usd: Some(1.0),
@@ -19,7 +22,15 @@ const RULES: Rules = Rules {
 
 fn now(history: &History) -> Situation<'static> {
     let spent = Spent::new(history, std::time::Duration::ZERO, 0);
-    Situation { stop: StopLevel::Continue, built: Some("c"), spent, waits: false, goes_on: false }
+    Situation {
+        stop: StopLevel::Continue,
+        built: Some("c"),
+        spent,
+        waits: false,
+        goes_on: false,
+        is_promising: false,
+        certifies: false,
+    }
 }
 
 /// What comes after these entries of a first experiment.
@@ -117,7 +128,10 @@ fn each_entry_leads_to_the_next_effect() {
         (ran(None), Effect::Predict),
         (predicted(None), Effect::Score),
         (scored(), Effect::Decide),
-        (Entry::Decided { verdict: Verdict::Keep, reason: "r".into() }, Effect::Settle),
+        (
+            Entry::Decided { verdict: Verdict::Keep, reason: "r".into(), evidence: None },
+            Effect::Settle,
+        ),
     ] {
         entries.push(entry);
         assert_eq!(after(&entries), effect);
@@ -233,7 +247,7 @@ fn settled(history: &History, purpose: Purpose, verdict: Verdict, commit: &str) 
             proposed(),
             Entry::Committed { commit: commit.to_owned() },
             refused(Stage::Build),
-            Entry::Decided { verdict, reason: "r".into() },
+            Entry::Decided { verdict, reason: "r".into(), evidence: None },
             Entry::Settled { phase_seconds: std::collections::BTreeMap::new() },
         ],
     )
@@ -479,7 +493,7 @@ fn a_model_that_babbles_is_given_time() {
 const HOLDOUT: Rules = Rules { holdout: true, ..RULES };
 
 fn decided(verdict: Verdict) -> Vec<Entry> {
-    let decided = Entry::Decided { verdict, reason: "r".into() };
+    let decided = Entry::Decided { verdict, reason: "r".into(), evidence: None };
     let built = Entry::Built { program: None };
     let purpose = Purpose::Candidate;
     let run = [opened(purpose), proposed(), committed(), built, ran(None), predicted(None)];

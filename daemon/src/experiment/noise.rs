@@ -42,7 +42,7 @@ pub fn told_reason(row: &Row) -> &str {
     let is_scored = row.metrics.values().any(|score| score.is_finite());
     match row.verdict {
         Verdict::Discard if is_scored => "not better than the incumbent",
-        Verdict::Keep => "better than all before",
+        Verdict::Keep => "better than the incumbent",
         // What a run prints that sees the part that decides goes no further.
         Verdict::Crash if row.reason.starts_with("prediction took longer") => &row.reason,
         Verdict::Crash if row.reason.starts_with("prediction") => "prediction failed",

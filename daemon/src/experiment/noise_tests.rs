@@ -57,7 +57,7 @@ fn a_verdict_on_a_score_is_told_without_a_digit_and_a_failure_in_its_words() {
         tried(Verdict::Crash, 0.0, "z"),
     ]);
     let told: Vec<&str> = history.rows.iter().map(told_reason).collect();
-    let reasons = ["better than all before", "not better than the incumbent", "exit code 101"];
+    let reasons = ["better than the incumbent", "not better than the incumbent", "exit code 101"];
     assert_eq!(told, reasons);
 }
 

@@ -25,6 +25,9 @@ const RULES: Rules = Rules {
     repair_turns: 2,
     crash_limit: 4,
     holdout: true,
+    noise_runs: 2,
+    certify: Some(2),
+    again_share: 0.15,
     max_experiments: Some(EXPERIMENTS),
     caps: Caps { usd: Some(40.0), tokens: None, device: None, lived: None, disk_bytes: None },
 };
@@ -40,8 +43,8 @@ struct World {
     tip: String,
     refs: BTreeMap<u32, BTreeSet<String>>,
     human: Vec<String>,
-    /// Runs that ended, by experiment, phase and attempt: the manifests.
-    ended: BTreeSet<(u32, Phase, u32)>,
+    /// Runs that ended, by experiment, round, phase and attempt: the manifests.
+    ended: BTreeSet<(u32, u32, Phase, u32)>,
     environment_is_down: bool,
     /// No run comes to its end.
     machine_stalls: bool,
@@ -212,6 +215,7 @@ impl World {
             Effect::Train => self.run(life, Phase::Train),
             Effect::Predict => self.run(life, Phase::Predict),
             Effect::Score => self.score(life),
+            Effect::Again => self.record(life, Entry::Again),
             Effect::Decide => self.decide(life),
             Effect::HoldOut => self.run(life, Phase::Holdout),
             Effect::Settle => self.record(life, Entry::Settled { phase_seconds: BTreeMap::new() }),
@@ -270,7 +274,8 @@ impl World {
         let candidate = life.history.in_hand.as_ref().unwrap();
         assert_eq!(life.built, candidate.commit, "ran another build");
         let n = candidate.experiment;
-        let left = (n, phase, candidate.attempts(phase));
+        let round = candidate.rounds();
+        let left = (n, round, phase, candidate.attempts(phase));
         if !self.ended.contains(&left) {
             self.begin(life, phase)?;
             self.trained += 1;
@@ -280,7 +285,7 @@ impl World {
                 return self.end(life, Entry::Interrupted { phase, why, seconds: 1.0 });
             }
             let attempt = life.history.in_hand.as_ref().unwrap().attempts(phase);
-            self.ended.insert((n, phase, attempt));
+            self.ended.insert((n, round, phase, attempt));
         }
         let crashed = self.environment_is_down || self.happens(2.0);
         let run = match crashed {
@@ -327,16 +332,9 @@ impl World {
 
     fn decide(&mut self, life: &mut Life) -> Result<(), Died> {
         let candidate = life.history.in_hand.as_ref().unwrap();
-        let best = life.history.incumbent().map(|row| row.metrics["s"]);
-        let judgement = match (&candidate.tampered, candidate.purpose) {
-            (Some(what), purpose) => judge_tampered(what, purpose),
-            (None, Purpose::Baseline | Purpose::Candidate) => {
-                judge("s", candidate.outcome("s"), best)
-            }
-            (None, purpose) => judge_known("s", candidate.outcome("s"), purpose),
-        };
+        let judgement = court(&life.history).judge(candidate);
         let Judgement { verdict, reason } = judgement;
-        self.record(life, Entry::Decided { verdict, reason })
+        self.record(life, Entry::Decided { verdict, reason, evidence: None })
     }
 
     fn wait(&mut self, life: &mut Life, cause: Pause, why: String) -> Result<(), Died> {
@@ -360,7 +358,8 @@ impl World {
     fn goes_on(&self, life: &Life) -> bool {
         let Some(candidate) = &life.history.in_hand else { return false };
         let Some(phase) = candidate.under_way() else { return false };
-        let left = (candidate.experiment, phase, candidate.attempts(phase));
+        let attempt = candidate.attempts(phase);
+        let left = (candidate.experiment, candidate.rounds(), phase, attempt);
         life.begun == Some((candidate.experiment, phase)) || self.ended.contains(&left)
     }
 
@@ -394,6 +393,8 @@ impl World {
                 spent,
                 waits: false,
                 goes_on,
+                is_promising: life.history.current().is_multiple_of(3),
+                certifies: life.history.current().is_multiple_of(7),
             };
             let effect = next(&life.history, &rules, &situation);
             if effect == Effect::Stop {
@@ -402,6 +403,12 @@ impl World {
             self.perform(&mut life, effect)?;
         }
     }
+}
+
+/// Without a belief: what scored well is measured again by turns, however it is judged.
+fn court(history: &History) -> Court<'_> {
+    let incumbent = history.incumbent().map(|row| row.metrics["s"]);
+    Court { objective: "s", rule: Rule::Strict, belief: None, incumbent, growth: 0 }
 }
 
 fn resumed(lived_s: f64, device_s: f64) -> Entry {
@@ -438,7 +445,8 @@ fn night(seed: u64) -> (Vec<(u32, Entry)>, u32) {
 
 fn check(world: &World, history: &History) {
     assert_eq!(*history, world.history(), "memory and ledger differ");
-    assert_eq!(history.rows.len(), EXPERIMENTS as usize);
+    let tried = history.rows.iter().filter(|row| row.purpose != Purpose::Certify);
+    assert_eq!(tried.count(), EXPERIMENTS as usize);
     let mut decided = BTreeSet::new();
     for (n, entry) in &world.entries {
         if matches!(entry, Entry::Decided { .. }) {

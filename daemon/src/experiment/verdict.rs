@@ -4,7 +4,56 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Purpose;
+use super::{Belief, Candidate, Purpose, Step};
+
+/// A chance to help that no second run is needed for.
+const PLAIN: f64 = 0.97;
+/// An expected effect of so many standard deviations of the noise is none.
+const NEXT_TO_NOTHING: f64 = 0.1;
+
+/// How the reason begins of what was seen to cheat.
+pub(super) const TAMPERED: &str = "tampered: ";
+
+/// What a candidate must show to be kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rule {
+    /// A higher score than the incumbent's.
+    #[default]
+    Strict,
+    /// That it probably helps, by what is believed after all scores of the session.
+    Yield,
+    /// The same with more confidence, after a second run with another seed.
+    Confirmed,
+}
+
+impl Rule {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Strict, Self::Yield, Self::Confirmed];
+
+    /// The word on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Strict => "strict",
+            Self::Yield => "yield",
+            Self::Confirmed => "confirmed",
+        }
+    }
+
+    /// The chance to help that is enough: what brings most, and what halves the keeps that do not.
+    fn confidence(self) -> f64 {
+        match self {
+            Self::Strict | Self::Yield => 0.6,
+            Self::Confirmed => 0.77,
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
 
 /// What becomes of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -61,9 +110,99 @@ pub fn judge(objective: &str, score: Result<f64, String>, incumbent: Option<f64>
     Judgement { verdict, reason }
 }
 
+/// What verdicts go by.
+#[derive(Clone, Copy, Debug)]
+pub struct Court<'a> {
+    /// The score that decides.
+    pub objective: &'a str,
+    /// What a candidate must show.
+    pub rule: Rule,
+    /// What is believed of the incumbent; none while the noise is not known.
+    pub belief: Option<&'a Belief>,
+    /// The incumbent's score, once there is one.
+    pub incumbent: Option<f64>,
+    /// By how many lines the code has grown.
+    pub growth: i64,
+}
+
+impl Court<'_> {
+    /// What becomes of a candidate whose measuring has come to its end.
+    pub fn judge(&self, candidate: &Candidate) -> Judgement {
+        let score = candidate.outcome(self.objective);
+        match (&candidate.tampered, candidate.purpose) {
+            (Some(what), purpose) => judge_tampered(what, purpose),
+            (None, Purpose::Candidate) => match self.believed(candidate) {
+                Some((measured, belief)) => {
+                    judge_believed(self.objective, measured, (self.rule, belief))
+                }
+                None => judge(self.objective, score, self.incumbent),
+            },
+            (None, Purpose::Baseline) => judge(self.objective, score, self.incumbent),
+            (None, purpose) => judge_known(self.objective, score, purpose),
+        }
+    }
+
+    /// Whether a candidate's score is to be measured again before it is believed.
+    pub fn doubts(&self, candidate: &Candidate) -> bool {
+        let is_due = self.rule == Rule::Confirmed
+            && (candidate.purpose, candidate.step) == (Purpose::Candidate, Step::Scored)
+            && candidate.rounds() == 0;
+        let believed = self.believed(candidate).filter(|_| is_due);
+        believed.is_some_and(|(measured, belief)| is_promising(measured, belief))
+    }
+
+    fn believed(&self, candidate: &Candidate) -> Option<(Measured, &Belief)> {
+        let belief = self.belief.filter(|_| self.rule != Rule::Strict)?;
+        let score = candidate.outcome(self.objective).ok().filter(|score| score.is_finite())?;
+        let measured = Measured { score, runs: candidate.rounds() + 1, growth: self.growth };
+        Some((measured, belief))
+    }
+}
+
+/// A score that is judged by what is believed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Measured {
+    /// The objective, a mean over its runs.
+    score: f64,
+    /// How many they are.
+    runs: u32,
+    /// By how many lines the code has grown.
+    growth: i64,
+}
+
+/// Whether a second run is worth its time: it may help, and that is not plain already.
+fn is_promising(measured: Measured, belief: &Belief) -> bool {
+    let effect = belief.effect(measured.score, measured.runs);
+    effect.mean > 0.0 && effect.helps < PLAIN
+}
+
+/// Judges a finite score by what is believed of the incumbent and of ideas: one that probably helps
+/// is kept, and so is one that does next to nothing with fewer lines.
+fn judge_believed(
+    objective: &str,
+    measured: Measured,
+    (rule, belief): (Rule, &Belief),
+) -> Judgement {
+    let Measured { score, runs, growth } = measured;
+    let effect = belief.effect(score, runs);
+    let noise = belief.noise();
+    let helps = effect.mean > 0.0 && effect.helps >= rule.confidence();
+    let is_simpler = growth < 0 && effect.mean.abs() <= NEXT_TO_NOTHING * noise;
+    let verdict = if helps || is_simpler { Verdict::Keep } else { Verdict::Discard };
+    let lines = if is_simpler && !helps { format!(", {growth} lines") } else { String::new() };
+    let of = if runs > 1 { format!(" (mean of {runs} runs)") } else { String::new() };
+    let reason = format!(
+        "{objective} {score:.6}{of}: it helps with a chance of {:.2}, by {:+.6} ({:+.1} x noise){lines}",
+        effect.helps,
+        effect.mean,
+        effect.mean / noise
+    );
+    Judgement { verdict, reason }
+}
+
 /// Judges what is not in competition with the incumbent: a human's commit is kept because it is
 /// theirs, and the incumbent measured again changes nothing.
-pub fn judge_known(objective: &str, score: Result<f64, String>, purpose: Purpose) -> Judgement {
+fn judge_known(objective: &str, score: Result<f64, String>, purpose: Purpose) -> Judgement {
     let verdict = if purpose == Purpose::Adoption { Verdict::Keep } else { Verdict::Discard };
     match score {
         Err(reason) => Judgement { verdict: Verdict::Crash, reason },
@@ -76,8 +215,8 @@ pub fn judge_known(objective: &str, score: Result<f64, String>, purpose: Purpose
 
 /// Judges what was seen to cheat: an idea that does is discarded whatever it scored; with code that
 /// people wrote it is a mistake to be mended, which nothing can be measured against.
-pub fn judge_tampered(what: &str, purpose: Purpose) -> Judgement {
-    let reason = format!("tampered: {what}");
+fn judge_tampered(what: &str, purpose: Purpose) -> Judgement {
+    let reason = format!("{TAMPERED}{what}");
     match purpose {
         Purpose::Candidate => Judgement { verdict: Verdict::Discard, reason },
         _ => Judgement { verdict: Verdict::Crash, reason },

@@ -36,12 +36,21 @@ pub struct NotebookError {
 }
 
 const BUILD_LOG: &str = "build.log";
+/// The log of an earlier run of an experiment that was measured again.
+const EARLIER_LOG: &str = "run-1.log";
 const PROGRAM: &str = "program";
 /// Files of an experiment that are made to survive a power cut; no honest trainer leaves so many.
 const MOST_SYNCED: usize = 256;
 /// What stays of an experiment that was not kept.
-const KEPT: [&str; 6] =
-    [BUILD_LOG, "run.log", "meta.json", "train.json", "predict.json", predictions::FILE];
+const KEPT: [&str; 7] = [
+    BUILD_LOG,
+    EARLIER_LOG,
+    "run.log",
+    "meta.json",
+    "train.json",
+    "predict.json",
+    predictions::FILE,
+];
 
 fn is_reply(name: &str) -> bool {
     name.starts_with("reply-") && name.ends_with(".txt")
@@ -315,7 +324,20 @@ impl Notebook {
     /// # Errors
     /// The directory cannot be read, or something cannot be removed.
     pub fn clear_run(&self, experiment: u32) -> Result<(), NotebookError> {
-        self.remove_but(experiment, |name| [BUILD_LOG, PROGRAM].contains(&name) || is_reply(name))
+        let stays = [BUILD_LOG, PROGRAM, EARLIER_LOG];
+        self.remove_but(experiment, |name| stays.contains(&name) || is_reply(name))
+    }
+
+    /// Keeps the log of an experiment's run before another one of it.
+    ///
+    /// # Errors
+    /// It is there and cannot be renamed.
+    pub fn set_run_aside(&self, experiment: u32) -> Result<(), NotebookError> {
+        let log = self.run_log(experiment);
+        match fs::rename(&log, self.experiment(experiment).join(EARLIER_LOG)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(failed("rename", &log)(error)),
+            _ => Ok(()),
+        }
     }
 
     fn remove_but(

@@ -84,8 +84,9 @@ fn current_best(task: &Task, history: &History) -> Vec<String> {
     let sources = sources.iter().map(|(name, accuracy)| format!("{name} {accuracy}"));
     let sources = sources.collect::<Vec<_>>().join(", ");
     let told = (!sources.is_empty()).then(|| format!("Accuracy by data set: {sources}"));
+    let sure = row.evidence.map(|evidence| format!("Confidence: {}", evidence.in_a_word()));
     let lines = [parts.join(" | "), format!("Experiment {}: {}", row.experiment, row.description)];
-    lines.into_iter().chain(told).collect()
+    lines.into_iter().chain(sure).chain(told).collect()
 }
 
 /// The newest facts of one kind; how many older ones are left out is told.

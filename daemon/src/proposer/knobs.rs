@@ -31,6 +31,13 @@ impl Knob {
         place(value).abs_diff(place(&self.current))
     }
 
+    /// Every value in its order, the present one among them.
+    pub fn in_order(&self) -> Vec<&str> {
+        let is_listed = self.values.contains(&self.current);
+        let present = (!is_listed).then_some(self.current.as_str());
+        present.into_iter().chain(self.values.iter().map(String::as_str)).collect()
+    }
+
     /// Every value but the present one.
     pub fn alternatives(&self) -> impl Iterator<Item = &str> {
         self.values.iter().map(String::as_str).filter(|value| *value != self.current)

@@ -7,7 +7,7 @@ use crate::experiment::Usage;
 use crate::prompt::Size;
 
 mod error;
-mod knobs;
+pub(crate) mod knobs;
 mod llm;
 mod patience;
 mod patient;

@@ -15,20 +15,34 @@ use rand_chacha::ChaCha8Rng;
 use super::knobs::{self, Knob};
 use super::{Proposer, ProposerError, Reply};
 use crate::context::Context;
-use crate::experiment::{History, Row, Usage, rounded};
+use crate::experiment::{History, Row, Usage, rounded, run_to_run};
 use crate::patch::DESCRIPTION_CHARS;
 use crate::prompt::Size;
 
 mod choice;
+mod model;
 mod record;
+mod surrogate;
 
-use choice::Choice;
+use choice::{Choice, Found};
 use record::{Change, Record, describe};
 
-/// A proposer that walks the knobs of the recipe.
+/// How the next change is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Method {
+    /// One knob after the other, as the recipe ranks them.
+    Walk,
+    /// By a model of all that was measured, once there is enough for one.
+    Model,
+    /// At random, for comparison.
+    Random,
+}
+
+/// A proposer that turns the knobs of the recipe.
 #[derive(Clone, Debug)]
 pub struct Playbook {
     seed: u64,
+    method: Method,
     parent: String,
     /// Changes already offered for this parent. The history tells what was decided; this also
     /// holds what did not build, which leaves no row when another answer replaced it.
@@ -38,7 +52,17 @@ pub struct Playbook {
 impl Playbook {
     /// A playbook whose draws follow from a seed.
     pub fn new(seed: u64) -> Self {
-        Self { seed, parent: String::new(), offered: HashSet::new() }
+        Self { seed, method: Method::Walk, parent: String::new(), offered: HashSet::new() }
+    }
+
+    /// One that asks a model of the scores which settings are worth trying.
+    pub fn optimiser(seed: u64) -> Self {
+        Self { method: Method::Model, ..Self::new(seed) }
+    }
+
+    /// One that turns some knobs at random: what any other must be better than.
+    pub fn random(seed: u64) -> Self {
+        Self { method: Method::Random, ..Self::new(seed) }
     }
 
     fn answer(&mut self, context: &Context<'_>) -> Result<Reply, ProposerError> {
@@ -52,7 +76,8 @@ impl Playbook {
         let objective = &context.task.score.objective;
         let record = Record::read(context.history, &self.parent, &knobs, objective);
         let parent = context.history.rows.iter().find(|row| row.commit == self.parent);
-        let choice = self.choose(&knobs, &record, context.history);
+        let noise = run_to_run(context.history, objective);
+        let choice = self.choose(&knobs, &record, (context.history, noise));
         let description = describe(&choice.changes);
         let mut text = format!(
             "HYPOTHESIS: {}\nDESCRIPTION: {description}\n",
@@ -71,7 +96,12 @@ impl Playbook {
         }
     }
 
-    fn choose(&self, knobs: &[Knob], record: &Record, history: &History) -> Choice {
+    fn choose(
+        &self,
+        knobs: &[Knob],
+        record: &Record,
+        (history, noise): (&History, Option<f64>),
+    ) -> Choice {
         let draw = self.seed.wrapping_add(history.rows.len() as u64);
         let mut rng = ChaCha8Rng::seed_from_u64(draw);
         let is_new = |changes: &[Change]| {
@@ -81,7 +111,12 @@ impl Playbook {
                 && !self.offered.contains(&description)
                 && !record.is_measured(changes)
         };
-        choice::choose(knobs, record, is_new, &mut rng)
+        let modelled = match self.method {
+            Method::Model => model::choose(knobs, record, (is_new, noise), &mut rng),
+            Method::Random => model::draw(knobs, is_new, &mut rng),
+            Method::Walk => None,
+        };
+        modelled.unwrap_or_else(|| choice::choose(knobs, record, is_new, &mut rng))
     }
 }
 
@@ -102,8 +137,11 @@ fn hypothesis(
     let best = parent.and_then(|row| Some(rounded(*row.metrics.get(objective)?, row)));
     let above = best.map_or_else(String::new, |best| format!(" above {best}"));
     let why = match choice.changes.as_slice() {
-        _ if choice.is_repeat => {
+        _ if choice.by == Found::Repeat => {
             "every setting of the knobs was measured, so one is drawn again".to_owned()
+        }
+        _ if choice.by == Found::Model => {
+            "a model of all settings that were measured expects most of it".to_owned()
         }
         [Change { knob, .. }] => match record.best_gain(knob) {
             Some(gain) if gain.is_finite() && gain > 0.0 => {
@@ -140,7 +178,11 @@ fn edits(path: &str, recipe: &str, knobs: &[Knob], changes: &[Change]) -> String
 
 impl Proposer for Playbook {
     fn name(&self) -> String {
-        "playbook".to_owned()
+        match self.method {
+            Method::Walk => "playbook".to_owned(),
+            Method::Model => "optimiser".to_owned(),
+            Method::Random => "random".to_owned(),
+        }
     }
 
     /// Nothing outside is needed.

@@ -104,7 +104,11 @@ impl Session {
                 tampered: None,
             });
         }
-        self.record(&Entry::Decided { verdict: judgement.verdict, reason: judgement.reason });
+        self.record(&Entry::Decided {
+            verdict: judgement.verdict,
+            reason: judgement.reason,
+            evidence: None,
+        });
         self.record(&Entry::Settled { phase_seconds: BTreeMap::new() });
     }
 

@@ -2,19 +2,23 @@
 //!
 //! Pure: it reads no file, no clock and no environment, and prints nothing.
 
+mod certificate;
 mod doctor;
 mod line;
 mod list;
 mod show;
+mod simulation;
 mod status;
 mod style;
 mod table;
 mod time;
 
+pub use certificate::certificate_text;
 pub use doctor::{Checkup, Containment, Finding, Grade, Tier, doctor_text, refuse_unattended};
 pub use line::{one_line, printable, short};
 pub use list::{Listed, list_text};
 pub use show::{Shown, show_text};
+pub use simulation::{simulation_json, simulation_text};
 pub use status::{Status, status_text};
 pub use style::Style;
 pub use time::{duty_cycle, phase_table, span};

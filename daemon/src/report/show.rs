@@ -56,6 +56,7 @@ fn decided(row: &Row, style: Style) -> String {
         fact("decided", &(style.readable)(row.decided_at_ms)),
     ];
     lines.extend(row.metrics.iter().map(|(name, value)| fact(name, &format!("{value:.6}"))));
+    lines.extend(row.evidence.map(|evidence| fact("evidence", &evidence.told())));
     lines.push(fact("memory", &format!("{:.1} GiB", row.peak_vram_mb / MIB_PER_GIB)));
     let usage = row.usage;
     let tokens = format!("{} sent, {} received", usage.prompt_tokens, usage.completion_tokens);
@@ -100,9 +101,10 @@ fn told(entry: &Entry) -> String {
         Entry::HeldOut { problem: Some(problem), .. } => format!("no holdout: {problem}"),
         Entry::HeldOut { .. } => "measured on the holdout".to_owned(),
         Entry::Interrupted { phase, why, .. } => format!("{phase} was cut short: {why}"),
+        Entry::Again => "scored well; measured again".to_owned(),
         Entry::Unscored { reason } => format!("cannot be scored: {reason}"),
         Entry::Scored { .. } => "scored".to_owned(),
-        Entry::Decided { verdict, reason } => format!("decided: {verdict}, {reason}"),
+        Entry::Decided { verdict, reason, .. } => format!("decided: {verdict}, {reason}"),
         Entry::Settled { .. } => "settled".to_owned(),
         Entry::Abandoned { reason } => format!("abandoned: {reason}"),
         Entry::Resumed { .. } => "a daemon took the session up again".to_owned(),

@@ -1,11 +1,14 @@
 //! `status`: one session at a glance.
 
+use super::certificate::told;
 use super::style::Ink;
 use super::table::{Edge, table};
 use super::{MIB_PER_GIB, Style, duty_cycle, one_line, short, span};
 use std::time::Duration;
 
-use crate::experiment::{History, Pause, Row, Verdict, gaps, overfit, unmeasured};
+use crate::experiment::{
+    History, Pause, Row, Verdict, certificate, gaps, overfit, run_to_run, unmeasured,
+};
 use crate::session::{Heartbeat, Life, Lock, Session, since};
 
 const LAST_ROWS: usize = 10;
@@ -41,6 +44,8 @@ pub fn status_text(status: &Status, style: Style) -> String {
         ("tried", tried(status.history)),
         ("duty", duty(&status.history.rows)),
         ("best", best(status, style)),
+        ("belief", belief(status)),
+        ("total", total(status)),
         ("holdout", holdout(status, style)),
         ("spent", spent(status.history)),
         ("pauses", pauses(status, life)),
@@ -119,6 +124,26 @@ fn best(status: &Status, style: Style) -> String {
     let scores = style.paint(Ink::Bold, &scores.collect::<Vec<_>>().join(", "));
     let description = one_line(&best.description, DESCRIPTION_WIDTH);
     format!("experiment {}: {scores}, {}, {description}", best.experiment, short(&best.commit))
+}
+
+/// What the best rests on, and by how much scores differ by chance.
+fn belief(status: &Status) -> String {
+    let Some(objective) = status.columns.first() else { return "none".to_owned() };
+    let best = status.history.incumbent().and_then(|row| row.evidence);
+    let noise = match run_to_run(status.history, objective) {
+        Some(noise) => format!("runs of one recipe differ by {noise:.4} (standard deviation)"),
+        None => "by how much runs of one recipe differ was not measured".to_owned(),
+    };
+    best.map(|evidence| evidence.told()).into_iter().chain([noise]).collect::<Vec<_>>().join("; ")
+}
+
+/// What the session came to, when that was measured.
+fn total(status: &Status) -> String {
+    let objective = status.columns.first();
+    match objective.and_then(|objective| certificate(status.history, objective)) {
+        Some(known) => told(&known.validation),
+        None => "not yet: dfr-daemon certify measures what the session came to".to_owned(),
+    }
 }
 
 /// The newest keep where it was not chosen, and whether that gap grows.

@@ -64,6 +64,8 @@ fn status_of_a_daemon_at_work() {
     tried    3 experiments: 1 kept, 1 discarded, 1 crashed; 2 since the last keep
     duty     75.0 % of the time is training; 75.0 % over the last 3
     best     experiment 0: sn34_score 0.720000, accuracy 0.820000, 0c0ffee, baseline
+    belief   by how much runs of one recipe differ was not measured
+    total    not yet: dfr-daemon certify measures what the session came to
     holdout  not measured yet
     spent    3000 tokens sent, 150 received, 0.00 USD, 0.07 h on the device
     pauses   none
@@ -128,6 +130,8 @@ fn status_of_an_empty_session() {
     tried    0 experiments: 0 kept, 0 discarded, 0 crashed; 0 since the last keep
     duty     no time told yet
     best     none yet
+    belief   by how much runs of one recipe differ was not measured
+    total    not yet: dfr-daemon certify measures what the session came to
     holdout  not measured yet
     spent    0 tokens sent, 0 received, 0.00 USD, 0.00 h on the device
     pauses   none

@@ -11,14 +11,16 @@ use dfr_contract::modality::Modality;
 use serde::Deserialize;
 
 use crate::arguments::{Places, RunFlags};
-use crate::experiment::Caps;
+use crate::experiment::{Caps, Rule};
 use crate::price::{Price, PriceError, Prices};
 
 mod caps;
 mod environment;
+mod evidence;
 mod runs;
 
 pub use environment::Environment;
+pub use evidence::{CERTIFY_RUNS, Evidence, usual_noise_runs};
 pub use runs::Runs;
 
 /// Where a session and its data live.
@@ -58,6 +60,8 @@ pub enum ProposerChoice {
     },
     /// Single-knob ideas, no model.
     Playbook,
+    /// Settings of all knobs, by a model of the scores.
+    Optimiser,
     /// Replies from files.
     Scripted(PathBuf),
 }
@@ -107,6 +111,8 @@ pub struct Settings {
     pub caps: Caps,
     /// Forget what earlier starts said of that.
     pub no_caps: bool,
+    /// What is asked of a candidate before it is believed.
+    pub evidence: Evidence,
     /// What a run may use and how it is kept together.
     pub runs: Runs,
     /// Room that is kept back for a full disk, in MiB, when not the usual.
@@ -162,6 +168,11 @@ struct File {
     max_hours: Option<f64>,
     max_disk_gib: Option<f64>,
     fallback: Option<String>,
+    verdict: Option<String>,
+    noise_runs: Option<u32>,
+    again_share: Option<f64>,
+    certify: Option<u32>,
+    certify_at: Option<String>,
     prices: Prices,
     containment: Option<String>,
     run_as: Option<u32>,
@@ -228,6 +239,36 @@ pub enum SettingsError {
         /// What was given.
         value: String,
     },
+    /// A word that names no rule.
+    #[error("unknown verdict {0:?}: choose strict, yield or confirmed")]
+    Verdict(String),
+    /// A rule that needs to know the noise, and nothing to learn it from.
+    #[error(
+        "--verdict {rule} needs to know by how much scores differ by chance: noise_runs must be at least {least}"
+    )]
+    NoiseRuns {
+        /// The rule.
+        rule: Rule,
+        /// The fewest runs that tell.
+        least: u32,
+    },
+    /// Too few runs to tell anything.
+    #[error("--certify must be at least {least}: one run does not tell what it owes to chance")]
+    CertifyRuns {
+        /// The fewest runs that tell.
+        least: u32,
+    },
+    /// No time of day.
+    #[error("--certify-at {0:?} is no time of day, such as 07:30")]
+    Hour(String),
+    /// A share that is none.
+    #[error("{name} is {value}; it must be from 0 to 1")]
+    Share {
+        /// Which setting.
+        name: &'static str,
+        /// What was given.
+        value: String,
+    },
     /// A word that names no tier.
     #[error("containment {0:?}: choose auto, full or container")]
     Containment(String),
@@ -243,7 +284,7 @@ pub enum SettingsError {
     #[error("which model? give --model NAME (or DFR_MODEL, or model in dfr.toml)")]
     Model,
     /// A word that names no proposer.
-    #[error("unknown proposer {0:?}: choose llm, playbook or scripted:<DIR>")]
+    #[error("unknown proposer {0:?}: choose llm, playbook, optimiser or scripted:<DIR>")]
     UnknownProposer(String),
     /// A word that names no fallback.
     #[error("unknown fallback {0:?}: the one there is, is playbook")]
@@ -340,6 +381,7 @@ impl Settings {
             grace: seconds("grace_s", env.number("DFR_GRACE_S")?.or(file.grace_s), 10)?,
             caps,
             no_caps: flags.no_caps,
+            evidence: evidence::resolve(flags, &file)?,
             runs: runs::resolve(flags, env, &file)?,
             ballast_mib: env.number("DFR_BALLAST_MIB")?.or(file.ballast_mib),
             unattended: flags.unattended || file.unattended,
@@ -394,6 +436,7 @@ impl Settings {
         let proposer = match &self.proposer {
             ProposerChoice::Llm { model, .. } => format!("llm {model}"),
             ProposerChoice::Playbook => "playbook".to_owned(),
+            ProposerChoice::Optimiser => "optimiser".to_owned(),
             ProposerChoice::Scripted(dir) => format!("scripted {}", dir.display()),
         };
         serde_json::json!({
@@ -414,6 +457,7 @@ fn choose(
     let key = env.get("OPENAI_API_KEY");
     match (who, key) {
         (Some("playbook"), _) => Ok(ProposerChoice::Playbook),
+        (Some("optimiser"), _) => Ok(ProposerChoice::Optimiser),
         (None | Some("llm"), None) => Err(SettingsError::Proposer),
         (None | Some("llm"), Some(key)) => Ok(ProposerChoice::Llm {
             base_url: env

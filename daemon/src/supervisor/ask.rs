@@ -48,6 +48,19 @@ impl Session {
                 "the incumbent still runs, so the crashes were the ideas' fault".to_owned(),
                 "the incumbent again".to_owned(),
             ),
+            Purpose::Noise => (
+                "the same recipe with another seed shows how much a score owes to chance"
+                    .to_owned(),
+                "the incumbent again, with another seed".to_owned(),
+            ),
+            Purpose::Certify => {
+                let is_champion = self.history.incumbent().is_some_and(|row| row.commit == *parent);
+                let which = if is_champion { "champion" } else { "baseline" };
+                (
+                    "under new seeds the champion is better than the baseline".to_owned(),
+                    format!("the {which} again, to certify the champion"),
+                )
+            }
             Purpose::Adoption => {
                 let subject = self.repository.subject(parent).or_outside()?;
                 let hypothesis = "a human's commit on the branch is the new incumbent".to_owned();
@@ -96,7 +109,7 @@ impl Session {
         self.service.alive();
         let is_in_order = self.check_locks().is_ok() && self.align().await.is_ok();
         let is_asked = || {
-            let situation = self.situation()?;
+            let situation = self.situation((false, false))?;
             Ok::<_, Failure>(next(&self.history, &self.rules, &situation) == Effect::Ask)
         };
         is_in_order && is_asked().unwrap_or(false) && self.is_clear().await

@@ -196,6 +196,9 @@ impl ByHand {
             // What a start is told may say more; the experiment in hand does not depend on it.
             crash_limit: u32::MAX,
             holdout: self.task.score.holdout.is_some(),
+            noise_runs: super::opening::evidence(&self.session.begun).1,
+            certify: None,
+            again_share: 0.0,
             max_experiments: None,
             caps: Caps::default(),
         };

@@ -50,9 +50,7 @@ impl Candidates<'_> {
     pub(super) fn commit(&self, candidate: &Candidate) -> Result<Result<String, String>, Failure> {
         match candidate.purpose {
             Purpose::Candidate => self.make(candidate),
-            Purpose::Baseline | Purpose::Adoption | Purpose::Control => {
-                Ok(Ok(candidate.parent.clone()))
-            }
+            _ => Ok(Ok(candidate.parent.clone())),
         }
     }
 
@@ -127,7 +125,9 @@ impl Candidates<'_> {
             Purpose::Candidate => None,
             Purpose::Baseline => Some("is where the session began, and git has lost it"),
             Purpose::Adoption => Some("is a commit of somebody else, and git has lost it"),
-            Purpose::Control => Some("was the incumbent, and git has lost it"),
+            Purpose::Control | Purpose::Noise | Purpose::Certify => {
+                Some("was an incumbent, and git has lost it")
+            }
         };
         if let Some(whose) = whose {
             return Ok(Err(whose.to_owned()));

@@ -224,6 +224,7 @@ fn check_build(settings: &Settings, task: &Task) -> Result<(), Failure> {
 fn make_proposer(settings: &Settings, seed: u64) -> Result<Box<dyn Proposer>, Failure> {
     Ok(match &settings.proposer {
         ProposerChoice::Playbook => Box::new(Playbook::new(seed)),
+        ProposerChoice::Optimiser => Box::new(Playbook::optimiser(seed)),
         ProposerChoice::Scripted(dir) => {
             Box::new(Scripted::from_directory(dir).or_configuration()?)
         }

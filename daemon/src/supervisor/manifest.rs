@@ -20,6 +20,9 @@ pub(super) struct Manifest {
     commit: String,
     /// Which attempt it was.
     attempt: u32,
+    /// Runs of the experiment that were scored before it.
+    #[serde(default)]
+    round: u32,
     pub(super) run: RunOutcome,
     /// From its start to its end.
     pub(super) seconds: f64,
@@ -159,6 +162,7 @@ impl Session {
             phase,
             commit: self.candidate_commit()?,
             attempt: self.candidate()?.attempts(phase),
+            round: self.candidate()?.rounds(),
             run: report.outcome.clone(),
             seconds: report.elapsed.as_secs_f64(),
             startup_s: startup.as_secs_f64(),
@@ -217,6 +221,7 @@ impl Session {
         let is_its = |manifest: &Manifest| {
             attempt > 0
                 && (manifest.phase, manifest.attempt) == (phase, attempt)
+                && manifest.round == candidate.rounds()
                 && candidate.commit.as_ref() == Some(&manifest.commit)
         };
         let n = candidate.experiment;

@@ -213,7 +213,7 @@ impl Session {
     }
 
     /// A path of the task with its placeholders filled in.
-    fn path(&self, text: &str) -> PathBuf {
+    pub(super) fn path(&self, text: &str) -> PathBuf {
         expand(text, &self.places(Work::Predict)).into()
     }
 
@@ -264,7 +264,7 @@ impl Session {
         let sandbox = self.sandbox(work, &places);
         let resources = match &sandbox {
             Some(sandbox) => {
-                self.level_pages_for(work).await;
+                self.level_pages_for(work).await.or_outside()?;
                 self.hand_over(work).await?;
                 self.allowance(work, sandbox).await?
             }

@@ -13,7 +13,8 @@ use tracing::{Instrument as _, debug, info, info_span, warn};
 use crate::clock;
 use crate::disk::Ballast;
 use crate::experiment::{
-    Caps, Effect, Entry, History, Phase, Purpose, Rules, Situation, StopLevel, Verdict, next,
+    Believing, Caps, Effect, Entry, History, Phase, Purpose, Rule, Rules, Situation, StopLevel,
+    Verdict, next,
 };
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::Ledger;
@@ -36,6 +37,7 @@ mod by_hand;
 mod candidates;
 mod checks;
 mod device;
+mod evidence;
 mod gate;
 mod heartbeat;
 mod leftovers;
@@ -93,6 +95,11 @@ struct Session {
     budget: Duration,
     /// Seed of every random draw.
     seed: u64,
+    /// What a candidate must show to be kept.
+    rule: Rule,
+    believing: Believing,
+    /// When the champion is certified next, wall time, milliseconds since 1970.
+    certify_at: Option<i64>,
     tag: String,
     /// The commit that the session started from.
     base: String,
@@ -114,8 +121,6 @@ struct Session {
     service: Service,
     /// The commit whose build is in the slot.
     built: Option<String>,
-    /// What is in memory of the files that all runs read tells nothing of a prediction.
-    is_level: bool,
     /// The last run of this life that ended, and of which experiment.
     ended: Option<(u32, manifest::Manifest)>,
     /// The commit that the session started from does not build.
@@ -246,7 +251,8 @@ impl Session {
         self.service.alive();
         self.check_locks()?;
         self.align().await?;
-        let effect = next(&self.history, &self.rules, &self.situation()?);
+        let asked = (self.is_promising()?, self.certifies());
+        let effect = next(&self.history, &self.rules, &self.situation(asked)?);
         match effect {
             Effect::Stop => {
                 self.gave_up().await;
@@ -282,7 +288,7 @@ impl Session {
             .hint(format!("what is left goes on with: dfr-daemon --resume --tag {}", self.tag)))
     }
 
-    fn situation(&self) -> Result<Situation<'_>, Failure> {
+    fn situation(&self, (is_promising, certifies): (bool, bool)) -> Result<Situation<'_>, Failure> {
         let Self { history, notebook, born, .. } = self;
         let purse = Purse { caps: self.rules.caps, history, notebook, born: *born };
         Ok(Situation {
@@ -291,6 +297,8 @@ impl Session {
             spent: purse.spent(),
             waits: self.waiting.is_some(),
             goes_on: self.goes_on()?,
+            is_promising,
+            certifies,
         })
     }
 
@@ -316,6 +324,7 @@ impl Session {
             Effect::Train => self.train().await,
             Effect::Predict => self.predict().await,
             Effect::Score => self.score().await,
+            Effect::Again => self.again().await,
             Effect::Decide => self.decide().await,
             Effect::HoldOut => self.hold_out().await,
             Effect::Settle => self.settle().await,

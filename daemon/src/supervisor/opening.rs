@@ -10,12 +10,12 @@ use serde_json::Value;
 use super::checks::Found;
 use super::device::{GPU, Gpus};
 use crate::clock;
-use crate::experiment::{Caps, Entry, History, Usage};
+use crate::experiment::{Caps, Entry, History, Rule, Usage};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::{Ledger, LedgerError};
 use crate::price::PriceError;
 use crate::session::{NewSession, Session};
-use crate::settings::{ProposerChoice, Settings};
+use crate::settings::{ProposerChoice, Settings, usual_noise_runs};
 use crate::task::Task;
 use crate::terminal::Terminal;
 
@@ -38,6 +38,10 @@ pub(super) struct Terms {
     pub(super) budget_s: u64,
     /// Seed of every random draw.
     pub(super) seed: u64,
+    /// What a candidate must show.
+    pub(super) rule: Rule,
+    /// Times that the first incumbent is measured again.
+    pub(super) noise_runs: u32,
 }
 
 impl Terms {
@@ -45,7 +49,9 @@ impl Terms {
     pub(super) fn new(settings: &Settings) -> Result<Self, Failure> {
         let task = load(settings.task.as_deref().unwrap_or_default())?;
         let budget_s = settings.budget_s.unwrap_or(task.budget.train_s);
-        Ok(Self { task, budget_s, seed: settings.seed.unwrap_or(SEED) })
+        let rule = settings.evidence.rule.unwrap_or_default();
+        let noise_runs = settings.evidence.noise_runs.unwrap_or_else(|| usual_noise_runs(rule));
+        Ok(Self { task, budget_s, seed: settings.seed.unwrap_or(SEED), rule, noise_runs })
     }
 
     /// Of a session that goes on: those it began with. Others may not be asked for.
@@ -67,8 +73,21 @@ impl Terms {
         };
         let budget_s = number("budget_s", settings.budget_s, task.budget.train_s)?;
         let seed = number("seed", settings.seed, SEED)?;
-        Ok(Self { task, budget_s, seed })
+        let (rule, noise_runs) = evidence(begun);
+        let asked = settings.evidence;
+        check_same(rule.as_str(), asked.rule.unwrap_or(rule).as_str(), "verdict")?;
+        let asked_runs = asked.noise_runs.unwrap_or(noise_runs);
+        check_same(&noise_runs.to_string(), &asked_runs.to_string(), "noise_runs")?;
+        Ok(Self { task, budget_s, seed, rule, noise_runs })
     }
+}
+
+/// What a session asks of its candidates; those of an early daemon asked for a higher score.
+pub(super) fn evidence(begun: &NewSession) -> (Rule, u32) {
+    let word = &begun.settings["verdict"];
+    let rule = Rule::ALL.into_iter().find(|rule| word == rule.as_str()).unwrap_or_default();
+    let runs = begun.settings["noise_runs"].as_u64().and_then(|runs| runs.try_into().ok());
+    (rule, runs.unwrap_or(0))
 }
 
 fn load(name: &str) -> Result<Task, Failure> {
@@ -130,6 +149,8 @@ pub(super) async fn begin(
     told[GPU] = gpus.has_gpu.into();
     told["budget_s"] = found.terms.budget_s.into();
     told["seed"] = found.terms.seed.into();
+    told["verdict"] = found.terms.rule.as_str().into();
+    told["noise_runs"] = found.terms.noise_runs.into();
     told["task_text"] = Value::from(found.terms.task.text.clone());
     let new = NewSession {
         tag: found.tag.clone(),

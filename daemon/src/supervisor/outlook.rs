@@ -38,11 +38,16 @@ fn in_hand(history: &History, candidate: &Candidate, rules: &Rules) -> String {
 
 fn then(history: &History, rules: &Rules, built: Option<&str>) -> Effect {
     let spent = Spent::new(history, Duration::ZERO, 0);
-    next(
-        history,
-        rules,
-        &Situation { stop: StopLevel::Continue, built, spent, waits: false, goes_on: false },
-    )
+    let now = Situation {
+        stop: StopLevel::Continue,
+        built,
+        spent,
+        waits: false,
+        goes_on: false,
+        is_promising: false,
+        certifies: false,
+    };
+    next(history, rules, &now)
 }
 
 fn word(effect: &Effect) -> &'static str {
@@ -54,6 +59,7 @@ fn word(effect: &Effect) -> &'static str {
         Effect::Train => "train",
         Effect::Predict => "predict",
         Effect::Score => "score",
+        Effect::Again => "a second run",
         Effect::Decide => "decide",
         Effect::Settle => "record",
         Effect::Open { .. } => "the next experiment",

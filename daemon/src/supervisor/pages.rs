@@ -1,6 +1,8 @@
 //! What a prediction read of the files that all runs read stays in memory, where the next candidate's
 //! training could find it: before anything of another candidate runs, it is made the same again.
 
+use std::io;
+
 use tracing::debug;
 
 use super::Session;
@@ -10,16 +12,21 @@ use crate::runner::level_pages;
 use crate::sandbox::{covers, shared};
 
 impl Session {
-    /// Before a run in a sandbox. What an earlier life left is not known, so that its first run finds
-    /// the same as all others.
-    pub(super) async fn level_pages_for(&mut self, work: Work) {
+    /// Before a run in a sandbox. The slot knows whether anything was predicted since: an earlier life
+    /// may have been the one that did.
+    ///
+    /// # Errors
+    /// The slot cannot be told that a prediction begins.
+    pub(super) async fn level_pages_for(&self, work: Work) -> io::Result<()> {
         match work {
-            Work::Predict | Work::HoldOut => self.is_level = false,
-            Work::Build | Work::Smoke | Work::Train if !self.is_level => {
+            Work::Predict | Work::HoldOut => self.slot.set_level(false),
+            Work::Build | Work::Smoke | Work::Train if !self.slot.is_level() => {
                 self.level_pages().await;
-                self.is_level = true;
+                // Where it cannot be written down it is done again.
+                let _ = self.slot.set_level(true);
+                Ok(())
             }
-            Work::Build | Work::Smoke | Work::Train | Work::Canary => {}
+            Work::Build | Work::Smoke | Work::Train | Work::Canary => Ok(()),
         }
     }
 

@@ -17,7 +17,7 @@ use super::toolchain::Toolchain;
 use super::{Session, StopLevel, leftovers, opening};
 use crate::clock;
 use crate::disk::{BALLAST_BYTES, Ballast};
-use crate::experiment::{History, Phase, Row, Rules, Verdict};
+use crate::experiment::{Believing, History, Phase, Row, Rules, Verdict};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::Ledger;
 use crate::notebook::Notebook;
@@ -141,10 +141,15 @@ pub(super) async fn prepare(
     report_checkout(&found);
     warn_of_downgrade(&history, (containment.tier(), settings.runs.unsealed));
     let live = if std::io::stderr().is_terminal() { Live::Terminal } else { Live::Quiet };
+    let certify_at = settings.evidence.certify_at;
+    let certify_at = certify_at.map(|at| clock::next_ms(at, clock::wall_ms()));
     let rules = Rules {
         repair_turns: REPAIR_TURNS,
         crash_limit: settings.crash_limit,
         holdout: found.terms.task.score.holdout.is_some(),
+        noise_runs: found.terms.noise_runs,
+        certify: settings.evidence.certify,
+        again_share: settings.evidence.again_share,
         max_experiments: settings.max_experiments,
         caps,
     };
@@ -161,6 +166,9 @@ pub(super) async fn prepare(
         task: found.terms.task,
         budget: Duration::from_secs(found.terms.budget_s),
         seed: found.terms.seed,
+        rule: found.terms.rule,
+        believing: Believing::default(),
+        certify_at,
         tag: found.tag,
         base,
         repository: found.repository,
@@ -172,7 +180,6 @@ pub(super) async fn prepare(
         proposer: found.proposer,
         slot,
         built: None,
-        is_level: false,
         ended: None,
         base_fails: false,
         begun: None,

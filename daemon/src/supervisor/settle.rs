@@ -9,9 +9,7 @@ use tracing::{debug, info, warn};
 
 use super::{PhaseClock, Session};
 use crate::clock;
-use crate::experiment::{
-    Entry, Judgement, Phase, Purpose, Row, Verdict, judge, judge_known, judge_tampered,
-};
+use crate::experiment::{Entry, Judgement, Phase, Row, Verdict};
 use crate::failure::{Failure, OrFailure as _};
 use crate::notebook::{Notebook, NotebookError};
 use crate::report::short;
@@ -26,19 +24,16 @@ impl Session {
     /// Judges the experiment in hand. The entry is the point of no return.
     pub(super) async fn decide(&mut self) -> Result<(), Failure> {
         self.enter(Phase::Record);
-        let objective = &self.task.score.objective;
         let candidate = self.candidate()?;
-        let score = candidate.outcome(objective);
-        let best = self.history.incumbent().and_then(|row| row.metrics.get(objective)).copied();
-        let judgement = match (&candidate.tampered, candidate.purpose) {
-            (Some(what), purpose) => judge_tampered(what, purpose),
-            (None, Purpose::Baseline | Purpose::Candidate) => judge(objective, score, best),
-            (None, purpose) => judge_known(objective, score, purpose),
-        };
+        let judgement = self.court(candidate)?.judge(candidate);
         let Judgement { verdict, reason } = judgement;
         let commit = candidate.commit.as_deref().unwrap_or_default();
         info!(%verdict, reason, commit = short(commit), "decided");
-        self.record(Entry::Decided { verdict, reason }).await?;
+        let evidence = match verdict {
+            Verdict::Keep => self.evidence().await,
+            Verdict::Discard | Verdict::Crash => None,
+        };
+        self.record(Entry::Decided { verdict, reason, evidence }).await?;
         // What is still measured of a keep may take long.
         self.notebook.write(&self.task, &self.history).or_outside()
     }

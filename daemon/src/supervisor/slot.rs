@@ -13,6 +13,9 @@ use std::sync::Arc;
 use crate::notebook::{sync, write_atomic};
 use crate::runner::{FileLock, LockError, remove_written};
 
+/// What says that nothing was predicted since files were last put out of memory.
+const LEVEL: &str = "level";
+
 /// A clone is the same slot: the lock is held for as long as there is one of them.
 #[derive(Clone)]
 pub(super) struct Slot {
@@ -61,6 +64,26 @@ impl Slot {
         }
         *self = Self::at(&self.root.clone())?;
         Ok(true)
+    }
+
+    /// Whether what is in memory of the files that all runs read tells nothing of a prediction.
+    pub(super) fn is_level(&self) -> bool {
+        self.root.join(LEVEL).exists()
+    }
+
+    /// Writes that down for later lives. A machine that restarts forgets what was in memory as well.
+    ///
+    /// # Errors
+    /// What was written down cannot be taken back, or cannot be written.
+    pub(super) fn set_level(&self, is_level: bool) -> io::Result<()> {
+        let mark = self.root.join(LEVEL);
+        if is_level {
+            return fs::write(mark, "");
+        }
+        match fs::remove_file(mark) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Makes sure that the slot's places are directories of its own. Candidates run in them, and a

@@ -87,7 +87,7 @@ impl Session {
             ("out", text(&out)),
             ("preset", self.task.preset.clone()),
             ("budget_s", self.budget.as_secs().to_string()),
-            ("seed", self.seed.to_string()),
+            ("seed", self.history.seed(self.seed).to_string()),
         ]);
         let inputs = match (&self.task.score.holdout, work) {
             (Some(holdout), Work::HoldOut) => &holdout.inputs,

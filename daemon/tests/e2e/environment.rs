@@ -37,8 +37,8 @@ budget = { train_s = 30, build_s = 30, smoke_s = 30, predict_s = 30 }
 [commands]
 build = ["FAKE", "build", "{tree}/lab/recipe.txt"]
 smoke = ["FAKE", "smoke", "{tree}/lab/recipe.txt"]
-train = ["FAKE", "train", "{tree}/lab/recipe.txt", "{run}", "{budget_s}"]
-predict = ["FAKE", "predict", "{tree}/lab/recipe.txt", "{out}", "RECORDS"]
+train = ["FAKE", "train", "{tree}/lab/recipe.txt", "{run}", "{budget_s}", "{seed}"]
+predict = ["FAKE", "predict", "{tree}/lab/recipe.txt", "{out}", "RECORDS", "{run}/model.safetensors"]
 [sandbox]
 readable = ["FAKE"]
 [score]
@@ -128,6 +128,13 @@ impl TestEnvironment {
         let text = self.read(name);
         assert!(text.contains(from), "{from:?} is not in {text}");
         self.write(name, &text.replace(from, to));
+    }
+
+    /// Keeps are measured on a holdout as well.
+    pub fn with_holdout(&self) {
+        let holdout = "\n[score.holdout]\ninputs = \"{pack}/holdout\"\nlabels = \"{pack}/vault/holdout.labels.u8\"\n";
+        let columns = "columns = [\"sn34_score\", \"accuracy\"]\n";
+        self.edit("task.toml", (columns, &format!("{columns}{holdout}")));
     }
 
     /// Makes a build leave a product, from which the next one begins, and fails if it is damaged.

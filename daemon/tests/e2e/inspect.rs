@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::process::Command;
 
 use nix::fcntl::{Flock, FlockArg};
+use serde_json::Value;
 
 use crate::environment::{BETTER, TestEnvironment, reply};
 
@@ -117,4 +118,30 @@ fn a_reader_that_goes_away_is_no_error() {
     drop(reader);
     let status = environment.daemon(&["status", "--tag", "t"]).stdout(writer).status().unwrap();
     assert!(status.success(), "{status}");
+}
+
+#[test]
+fn simulate_compares_rules_for_people_and_for_programs() {
+    let environment = TestEnvironment::new();
+    let flags =
+        ["simulate", "--seeds", "3", "--runs", "20", "--noise", "0.004", "--landscape", "A"];
+    let told = environment.run(&mut environment.daemon(&flags));
+    told.code(0);
+    for word in ["strict", "yield", "confirmed", "3 nights each, of 20 runs"] {
+        assert!(told.out.contains(word), "{}", told.out);
+    }
+    let json = environment.run(&mut environment.daemon(&[&flags[..], &["--json"]].concat()));
+    let plans: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(plans.as_array().unwrap().len(), 3);
+    assert_eq!(plans[0]["gained_ratio"]["mean"], 1.0);
+    for (bad, said) in [
+        (["--landscape", "C"], "choose among A, B, knobs"),
+        (["--verdict", "lenient"], "choose among strict, yield, confirmed"),
+        (["--noise", "0"], "it must be above 0"),
+        (["--crashes", "2"], "it must be from 0 to 1"),
+    ] {
+        let mut command = environment.daemon(&["simulate"]);
+        environment.run(command.args(bad)).code(2).says(&[said]);
+    }
+    environment.assert_nothing_created();
 }

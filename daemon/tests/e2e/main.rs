@@ -13,6 +13,7 @@ pub mod driver;
 pub mod report;
 
 mod bad_input;
+mod believing;
 mod budgets;
 mod device;
 mod doctor;

@@ -16,9 +16,7 @@ const TIERS: [&str; 2] = ["full", "container"];
 /// With a holdout.
 fn environment() -> TestEnvironment {
     let environment = TestEnvironment::new();
-    let holdout = "\n[score.holdout]\ninputs = \"{pack}/holdout\"\nlabels = \"{pack}/vault/holdout.labels.u8\"\n";
-    let columns = "columns = [\"sn34_score\", \"accuracy\"]\n";
-    environment.edit("task.toml", (columns, &format!("{columns}{holdout}")));
+    environment.with_holdout();
     environment
 }
 

@@ -1,13 +1,14 @@
 //! A stand-in for a trainer: does what the recipe's `mode` says, well or badly.
 //!
-//! `fake-trainer build RECIPE [PRODUCT]`, which is a copy of the recipe, or
-//! `fake-trainer smoke|canary|train|predict RECIPE [RUN] [BUDGET_S] [RECORDS]`. The recipe is a
-//! text of `name = value` lines; `quality` is the share of records that are predicted right, for
-//! labels that alternate between 0 and 1, and `ms` is how long training takes. What is not the
-//! recipe's doing comes from the environment: `FAKE_NEEDS` and `FAKE_WAITS` name a file without which
-//! a run fails or waits, `FAKE_FAULT` one with which the device computes wrong answers, or only the
-//! first of them if it says `once`, `FAKE_SLOW` one that holds by how many milliseconds every training
-//! takes longer. Every training opens the file that `FAKE_RUNS` names.
+//! `fake-trainer build RECIPE [PRODUCT]`, which is a copy of the recipe,
+//! `fake-trainer smoke|canary RECIPE`, `fake-trainer train RECIPE RUN BUDGET_S [SEED]` or
+//! `fake-trainer predict RECIPE OUT RECORDS [MODEL]`. The recipe is a text of `name = value` lines;
+//! `quality` is the share of records that are predicted right, for labels that alternate between 0
+//! and 1, `luck` by how much that depends on the seed, and `ms` is how long training takes. What is
+//! not the recipe's doing comes from the environment: `FAKE_NEEDS` and `FAKE_WAITS` name a file
+//! without which a run fails or waits, `FAKE_FAULT` one with which the device computes wrong answers,
+//! or only the first of them if it says `once`, `FAKE_SLOW` one that holds by how many milliseconds
+//! every training takes longer. Every training reads the file that `FAKE_RUNS` names.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,8 +27,11 @@ fn main() -> ExitCode {
         "build" => build(&recipe, arguments.get(3)),
         "smoke" => check(&recipe, "smoke"),
         "canary" => canary(&recipe),
-        "train" => train(&recipe, &arguments[3]),
-        "predict" => predict(&recipe, Path::new(&arguments[3]), &arguments[4]),
+        "train" => train(&recipe, &arguments[3], arguments.get(5)),
+        "predict" => {
+            let luck = arguments.get(5).map_or(0.0, |model| luck(&recipe, Path::new(model)));
+            predict(&recipe, Path::new(&arguments[3]), &arguments[4], luck)
+        }
         other => panic!("no step {other}"),
     }
 }
@@ -45,6 +49,11 @@ impl Recipe {
 
     fn quality(&self) -> f64 {
         self.get("quality").parse().expect("a quality")
+    }
+
+    /// By how much the seed may move the share that is right.
+    fn luck(&self) -> f64 {
+        self.get("luck").parse().unwrap_or(0.0)
     }
 
     fn number(&self, name: &str, otherwise: usize) -> usize {
@@ -105,11 +114,11 @@ fn fault() -> ExitCode {
 /// Shows whoever watches that file that there is another run. A sandbox lets nothing be written.
 fn count_run() {
     if let Some(path) = named("FAKE_RUNS") {
-        fs::File::open(path).expect("a file to open");
+        fs::read(path).expect("a file to read");
     }
 }
 
-fn train(recipe: &Recipe, run: &str) -> ExitCode {
+fn train(recipe: &Recipe, run: &str, seed: Option<&String>) -> ExitCode {
     let begun = std::time::Instant::now();
     count_run();
     // Told before anybody who waits for a started training may kill it.
@@ -166,7 +175,8 @@ fn train(recipe: &Recipe, run: &str) -> ExitCode {
         _ => {}
     }
     if recipe.get("mode") != "model-directory" {
-        fs::write(run.join("model.safetensors"), "weights").expect("a run directory");
+        let weights = format!("weights {}", seed.map_or("0", String::as_str));
+        fs::write(run.join("model.safetensors"), weights).expect("a run directory");
     }
     let footer = claims(begun.elapsed()).to_string();
     match recipe.get("mode") {
@@ -218,9 +228,16 @@ fn replace_by_directory(path: &Path) {
     fs::create_dir_all(path.join("inside")).expect("a run directory");
 }
 
-fn predict(recipe: &Recipe, run: &Path, records: &str) -> ExitCode {
+/// What the seed of a training did to it: by turns nothing, good, bad, twice as good, twice as bad.
+fn luck(recipe: &Recipe, model: &Path) -> f64 {
+    let weights = fs::read_to_string(model).unwrap_or_default();
+    let seed: usize = weights.split(' ').nth(1).and_then(|seed| seed.parse().ok()).unwrap_or(0);
+    recipe.luck() * [0.0, 1.0, -1.0, 2.0, -2.0][seed % 5]
+}
+
+fn predict(recipe: &Recipe, run: &Path, records: &str, luck: f64) -> ExitCode {
     let records: usize = records.parse().expect("a number of records");
-    let right = (recipe.quality() * records as f64).round() as usize;
+    let right = ((recipe.quality() + luck) * records as f64).round() as usize;
     let probability = |id: usize| {
         let label = id % 2 == 1;
         if label == (id < right) { 0.9 } else { 0.1 }

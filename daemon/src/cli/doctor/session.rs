@@ -64,7 +64,9 @@ fn proposer(choice: &ProposerChoice) -> Finding {
         ProposerChoice::Llm { model, .. } => {
             Finding::ok("proposer", format!("{model}; the endpoint's key is set"))
         }
-        ProposerChoice::Playbook => Finding::ok("proposer", "playbook; needs no key"),
+        ProposerChoice::Playbook | ProposerChoice::Optimiser => {
+            Finding::ok("proposer", "playbook; needs no key")
+        }
         ProposerChoice::Scripted(directory) => {
             Finding::ok("proposer", format!("replies from {}", directory.display()))
         }

@@ -16,8 +16,21 @@ pub struct Choice {
     pub changes: Vec<Change>,
     /// What stands next in rank.
     pub next: Vec<Vec<Change>>,
-    /// Whether all there is was tried, so that this comes again.
-    pub is_repeat: bool,
+    /// How it was found.
+    pub by: Found,
+}
+
+/// How a change was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It stands first in rank.
+    Rank,
+    /// Drawn among those of as few knobs as are left.
+    Draw,
+    /// All there is was tried, so that this comes again.
+    Repeat,
+    /// A model of what was measured expects most of it.
+    Model,
 }
 
 /// Chooses among everything that `is_new`: the best single change, else a drawn combination of as
@@ -31,16 +44,16 @@ pub fn choose(
     let mut ranked = ranked(knobs, record).into_iter().map(|change| vec![change]);
     let mut new = ranked.by_ref().filter(|changes| is_new(changes));
     if let Some(changes) = new.next() {
-        return Choice { changes, next: new.take(NEXT).collect(), is_repeat: false };
+        return Choice { changes, next: new.take(NEXT).collect(), by: Found::Rank };
     }
     for size in 2..=knobs.len() {
         let drawn = combinations(knobs, size).into_iter().filter(|c| is_new(c)).choose(rng);
         if let Some(changes) = drawn {
-            return Choice { changes, next: Vec::new(), is_repeat: false };
+            return Choice { changes, next: Vec::new(), by: Found::Draw };
         }
     }
     let again = singles(knobs).choose(rng).cloned().expect("a knob has an alternative");
-    Choice { changes: vec![again], next: Vec::new(), is_repeat: true }
+    Choice { changes: vec![again], next: Vec::new(), by: Found::Repeat }
 }
 
 /// Single changes, best first: near values before far ones, values that never crashed before those

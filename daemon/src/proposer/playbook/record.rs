@@ -46,7 +46,11 @@ pub fn parse(description: &str) -> Option<Vec<Change>> {
 }
 
 /// Values by knob.
-type Setting = BTreeMap<String, String>;
+pub type Setting = BTreeMap<String, String>;
+
+/// Settings with scores that are remembered, the newest: what models them takes time by the cube of
+/// their number.
+const SCORED: usize = 100;
 
 /// A setting as what it has other than the present one: there may be as many of them as rows.
 #[derive(Clone, Debug, Default)]
@@ -79,6 +83,12 @@ impl Difference {
         Some(self)
     }
 
+    fn whole(&self, present: &Setting) -> Setting {
+        let mut setting = present.clone();
+        setting.extend(self.0.clone());
+        setting
+    }
+
     /// One text for each setting: the name of a knob holds no blank, and its value no line break.
     fn text(&self) -> String {
         self.0.iter().map(|(knob, value)| format!("{knob} {value}\n")).collect()
@@ -90,6 +100,7 @@ impl Difference {
 pub struct Record {
     present: Setting,
     measured: HashSet<String>,
+    scored: Vec<(Setting, f64)>,
     gains: HashMap<String, f64>,
     crashed: HashSet<(String, String)>,
 }
@@ -99,8 +110,15 @@ impl Record {
     pub fn read(history: &History, parent: &str, knobs: &[Knob], objective: &str) -> Self {
         let present: Setting =
             knobs.iter().map(|knob| (knob.name.clone(), knob.current.clone())).collect();
-        let mut record =
-            Self { measured: measured(history, parent, &present), present, ..Self::default() };
+        let walked = walk(history, parent, &present);
+        let scored = walked.iter().filter(|(_, row)| row.is_scored()).filter_map(|(of, row)| {
+            let score = *row.metrics.get(objective)?;
+            Some((of.whole(&present), score))
+        });
+        let scored = scored.take(SCORED).collect();
+        let texts = walked.iter().map(|(setting, _)| setting.text());
+        let measured = texts.chain([Difference::default().text()]).collect();
+        let mut record = Self { measured, scored, present, ..Self::default() };
         record.read_gains(history, objective);
         record
     }
@@ -139,25 +157,39 @@ impl Record {
         self.crashed.contains(&(change.knob.clone(), change.new.clone()))
     }
 
+    /// The setting of the commit that the next candidate is made from.
+    pub fn present(&self) -> &Setting {
+        &self.present
+    }
+
+    /// Settings with the scores that were measured, newest first.
+    pub fn scored(&self) -> impl Iterator<Item = (&Setting, f64)> {
+        self.scored.iter().map(|(setting, score)| (setting, *score))
+    }
+
     /// Whether the setting that these changes lead to has been tried.
     pub fn is_measured(&self, changes: &[Change]) -> bool {
         self.measured.contains(&Difference::default().with(changes, &self.present).text())
     }
 }
 
-fn measured(history: &History, parent: &str, present: &Setting) -> HashSet<String> {
+/// The rows whose settings are known, newest first.
+fn walk<'a>(
+    history: &'a History,
+    parent: &'a str,
+    present: &Setting,
+) -> Vec<(Difference, &'a Row)> {
     let mut settings = HashMap::from([(parent, Difference::default())]);
-    let mut measured = HashSet::from([Difference::default().text()]);
+    let mut walked = Vec::new();
     for row in history.rows.iter().rev() {
-        let Some(changes) = parse(&row.description) else { continue };
-        if let Some(after) = settings.get(row.commit.as_str()) {
-            if let Some(before) = after.clone().without(&changes, present) {
-                measured.insert(before.text());
-                settings.insert(&row.parent, before);
-            }
-        } else if let Some(before) = settings.get(row.parent.as_str()) {
-            measured.insert(before.clone().with(&changes, present).text());
+        let changes = parse(&row.description);
+        if let Some(after) = settings.get(row.commit.as_str()).cloned() {
+            let before = changes.and_then(|changes| after.clone().without(&changes, present));
+            settings.extend(before.map(|before| (row.parent.as_str(), before)));
+            walked.push((after, row));
+        } else if let (Some(before), Some(changes)) = (settings.get(row.parent.as_str()), changes) {
+            walked.push((before.clone().with(&changes, present), row));
         }
     }
-    measured
+    walked
 }
