@@ -238,6 +238,12 @@ pub enum Inspect {
         #[arg(long)]
         now: bool,
     },
+    /// What each proposer cost, and what came of its answers
+    Cost {
+        /// Name of the session
+        #[arg(long)]
+        tag: String,
+    },
     /// One experiment: hypothesis, diff, metrics, log
     Show {
         /// Number of the experiment; the baseline is 0

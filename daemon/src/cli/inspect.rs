@@ -32,6 +32,7 @@ pub(super) async fn run(
     match command {
         Inspect::List => view.list().await,
         Inspect::Status { tag } => view.status(&view.session(tag).await?).await,
+        Inspect::Cost { tag } => view.cost(&view.session(tag).await?).await,
         Inspect::Stop { tag, now } => {
             let level = if *now { StopLevel::AbandonRun } else { StopLevel::AfterExperiment };
             view.stop(&view.session(tag).await?, level)
@@ -142,6 +143,12 @@ impl View<'_> {
             StopLevel::AfterExperiment => format!("{tag} stops after the experiment in hand\n"),
             _ => format!("{tag} abandons the experiment in hand and stops\n"),
         })
+    }
+
+    async fn cost(&self, session: &Session) -> Result<String, Failure> {
+        let entries = self.ledger.entries(session.id).await.or_outside()?;
+        let timed = entries.iter().map(|recorded| (recorded.at_ms, &recorded.entry));
+        Ok(report::cost_text(&experiment::accounts(timed), self.style))
     }
 
     async fn show(&self, session: &Session, experiment: u32) -> Result<String, Failure> {

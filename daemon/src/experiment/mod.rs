@@ -4,6 +4,7 @@
 //! [`Entry`] before and after each effect; [`History`] is what the entries imply, and refuses an
 //! entry that cannot follow. Recovery is the same fold run again.
 
+mod accounting;
 mod belief;
 mod believing;
 mod branch;
@@ -20,6 +21,7 @@ mod spending;
 mod tampering;
 mod verdict;
 
+pub use accounting::{Account, accounts};
 pub use belief::{Belief, Estimate};
 pub use believing::{Believing, run_to_run};
 pub use branch::{BranchMove, align};

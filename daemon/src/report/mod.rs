@@ -3,6 +3,7 @@
 //! Pure: it reads no file, no clock and no environment, and prints nothing.
 
 mod certificate;
+mod cost;
 mod doctor;
 mod line;
 mod list;
@@ -14,6 +15,7 @@ mod table;
 mod time;
 
 pub use certificate::certificate_text;
+pub use cost::cost_text;
 pub use doctor::{Checkup, Containment, Finding, Grade, Tier, doctor_text, refuse_unattended};
 pub use line::{one_line, printable, short};
 pub use list::{Listed, list_text};

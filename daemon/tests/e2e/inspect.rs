@@ -145,3 +145,19 @@ fn simulate_compares_rules_for_people_and_for_programs() {
     }
     environment.assert_nothing_created();
 }
+
+#[test]
+fn cost_tells_what_came_of_each_proposer() {
+    let environment = TestEnvironment::new();
+    let wrong = reply("not there", &[("no such line", "another")]);
+    let script = environment.script(&[wrong, reply("better", &[BETTER])]);
+    let arguments = ["--proposer", &script, "--max-experiments", "2"];
+    environment.run(&mut environment.session(&arguments)).code(0);
+    let told = environment.run(&mut environment.daemon(&["cost", "--tag", "t"]));
+    told.code(0);
+    let row: Vec<&str> = told.out.lines().nth(1).unwrap().split_whitespace().collect();
+    // Answers, refused, lost, kept, discarded, crashed.
+    assert_eq!(row[..7], ["scripted", "2", "1", "0", "1", "0", "0"], "{}", told.out);
+    assert!(told.out.ends_with("0.0000 USD in all\n"), "{}", told.out);
+    environment.run(&mut environment.daemon(&["cost", "--tag", "no"])).code(3);
+}
