@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::belief::{Belief, Estimate};
-use super::{History, Purpose, Row, Verdict};
+use super::{History, Purpose, Row, Verdict, mean_and_variance};
 
 /// Noise below this is taken for this: scores on few records can agree by chance.
 const LEAST_NOISE: f64 = 1e-4;
@@ -19,9 +19,8 @@ pub fn run_to_run(history: &History, objective: &str) -> Option<f64> {
     let same = again.iter().filter(|row| row.commit == *first).copied();
     let scores: Vec<f64> =
         same.chain([own]).filter_map(|row| row.metrics.get(objective).copied()).collect();
-    let mean = scores.iter().sum::<f64>() / scores.len() as f64;
-    let squares: f64 = scores.iter().map(|score| (score - mean).powi(2)).sum();
-    (scores.len() > 1).then(|| (squares / (scores.len() - 1) as f64).sqrt().max(LEAST_NOISE))
+    let (_, variance) = mean_and_variance(&scores);
+    (scores.len() > 1).then(|| variance.sqrt().max(LEAST_NOISE))
 }
 
 /// What is believed after the rows seen so far.

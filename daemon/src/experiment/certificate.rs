@@ -1,9 +1,11 @@
 //! What a session comes to: its baseline and its champion measured again, each under the same new
 //! seeds, so that neither number was chosen for being high.
 
+use std::collections::BTreeMap;
+
 use statrs::distribution::{ContinuousCDF as _, StudentsT};
 
-use super::{History, Purpose, Row};
+use super::{History, Purpose, Row, mean_and_variance};
 
 /// How sure the interval of a total is. A little more than the 95 % that are asked for, since its
 /// width is itself estimated from few runs.
@@ -63,10 +65,8 @@ pub fn total(baseline: &[f64], champion: &[f64]) -> Option<Total> {
 
 /// The mean, and the square of its standard error.
 fn moments(scores: &[f64]) -> Option<(f64, f64)> {
-    let n = scores.len() as f64;
-    let mean = scores.iter().sum::<f64>() / n;
-    let squares: f64 = scores.iter().map(|score| (score - mean).powi(2)).sum();
-    (scores.len() > 1).then(|| (mean, squares / (n - 1.0) / n))
+    let (mean, variance) = mean_and_variance(scores);
+    (scores.len() > 1).then(|| (mean, variance / scores.len() as f64))
 }
 
 /// The baseline and the champion, where they are two.
@@ -99,21 +99,18 @@ pub(super) fn seed(history: &History, commit: &str, session: u64) -> u64 {
 /// What was certified of the present champion; nothing with fewer than two scored runs of each.
 pub fn certificate(history: &History, objective: &str) -> Option<Certificate> {
     let (first, last) = ends(history)?;
-    let scored = |row: &Row| {
-        runs(history, &row.commit).filter(|row| row.is_scored()).cloned().collect::<Vec<_>>()
-    };
-    let (before, after) = (scored(first), scored(last));
-    let validation = |rows: &[Row]| -> Vec<f64> {
-        rows.iter().filter_map(|row| row.metrics.get(objective).copied()).collect()
-    };
-    let holdout = |rows: &[Row]| -> Vec<f64> {
-        rows.iter().filter_map(|row| row.holdout.get(objective).copied()).collect()
+    let on = |part: fn(&Row) -> &BTreeMap<String, f64>| {
+        let scores = |of: &Row| -> Vec<f64> {
+            let scored = runs(history, &of.commit).filter(|row| row.is_scored());
+            scored.filter_map(|row| part(row).get(objective).copied()).collect()
+        };
+        total(&scores(first), &scores(last))
     };
     Some(Certificate {
         baseline: first.experiment,
         champion: last.experiment,
-        validation: total(&validation(&before), &validation(&after))?,
-        holdout: total(&holdout(&before), &holdout(&after)),
+        validation: on(|row| &row.metrics)?,
+        holdout: on(|row| &row.holdout),
     })
 }
 

@@ -14,6 +14,7 @@ mod deadline;
 mod entry;
 mod evidence;
 mod history;
+mod moments;
 mod next;
 mod noise;
 mod outcome;
@@ -33,6 +34,7 @@ pub use deadline::{
 pub use entry::{DeviceState, Entry, Notes, Pause, Purpose, SourceScore, Stage, Stake, Usage};
 pub use evidence::{Evidence, Pair, bootstrap};
 pub use history::{Environment, History, IllegalEntry, NOTED, Row};
+pub use moments::mean_and_variance;
 pub use next::{Effect, Rules, Situation, next};
 pub use noise::{Gap, gaps, overfit, rounded, told_reason, told_sources, unmeasured};
 pub use outcome::{Cause, Phase, RunOutcome, StopLevel};

@@ -31,6 +31,11 @@ impl Rule {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Strict, Self::Yield, Self::Confirmed];
 
+    /// The one with this word.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|rule| rule.as_str() == word)
+    }
+
     /// The word on the command line.
     pub fn as_str(self) -> &'static str {
         match self {

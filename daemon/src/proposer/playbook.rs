@@ -113,7 +113,7 @@ impl Playbook {
         };
         let modelled = match self.method {
             Method::Model => model::choose(knobs, record, (is_new, noise), &mut rng),
-            Method::Random => model::draw(knobs, is_new, &mut rng),
+            Method::Random => model::draw(knobs, record, is_new, &mut rng),
             Method::Walk => None,
         };
         modelled.unwrap_or_else(|| choice::choose(knobs, record, is_new, &mut rng))

@@ -73,6 +73,5 @@ fn time(text: &str) -> Result<TimeOfDay, SettingsError> {
 }
 
 fn parse(word: &str) -> Result<Rule, SettingsError> {
-    let known = Rule::ALL.into_iter().find(|rule| rule.as_str() == word);
-    known.ok_or_else(|| SettingsError::Verdict(word.to_owned()))
+    Rule::named(word).ok_or_else(|| SettingsError::Verdict(word.to_owned()))
 }

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use super::night::{Outcome, Plan, night};
+use crate::experiment::mean_and_variance;
 
 /// A mean over nights with its standard error.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -89,8 +90,6 @@ impl Comparison {
 
 fn mean(values: impl Iterator<Item = f64>) -> Mean {
     let values: Vec<f64> = values.collect();
-    let n = values.len().max(1) as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    Mean { mean, error: (squares / (n - 1.0).max(1.0) / n).sqrt() }
+    let (mean, variance) = mean_and_variance(&values);
+    Mean { mean, error: (variance / values.len().max(1) as f64).sqrt() }
 }

@@ -6,30 +6,30 @@ use super::Session;
 use super::settle::tolerate;
 use crate::clock;
 use crate::experiment::{
-    Candidate, Court, Entry, Evidence, Pair, Rule, bootstrap, due, run_to_run,
+    Candidate, Court, Entry, Evidence, Judgement, Pair, Rule, bootstrap, due, run_to_run,
 };
 use crate::failure::{Failure, OrFailure as _};
 use crate::scorer::{self, ScorerError};
 
 impl Session {
-    /// What a verdict on a candidate goes by.
-    pub(super) fn court(&self, candidate: &Candidate) -> Result<Court<'_>, Failure> {
+    /// What a verdict goes by, on a candidate whose code has grown by so many lines.
+    fn court(&self, growth: i64) -> Court<'_> {
         let objective = &self.task.score.objective;
-        let incumbent = self.history.incumbent().and_then(|row| row.metrics.get(objective));
-        // Strictly, lines do not count.
-        let growth = if self.rule == Rule::Strict { 0 } else { self.growth(candidate)? };
-        Ok(Court {
-            objective,
-            rule: self.rule,
-            belief: self.believing.now(),
-            incumbent: incumbent.copied(),
-            growth,
-        })
+        let incumbent =
+            self.history.incumbent().and_then(|row| row.metrics.get(objective)).copied();
+        let belief = self.believing.now();
+        Court { objective, rule: self.rule, belief, incumbent, growth }
     }
 
-    /// By how many lines a candidate's files are longer than its parent's.
+    /// What becomes of a candidate whose measuring has come to its end.
+    pub(super) fn judge(&self, candidate: &Candidate) -> Result<Judgement, Failure> {
+        Ok(self.court(self.growth(candidate)?).judge(candidate))
+    }
+
+    /// By how many lines a candidate's files are longer than its parent's. Strictly, lines do not count.
     fn growth(&self, candidate: &Candidate) -> Result<i64, Failure> {
-        let Some(commit) = &candidate.commit else { return Ok(0) };
+        let commit = candidate.commit.as_ref().filter(|_| self.rule != Rule::Strict);
+        let Some(commit) = commit else { return Ok(0) };
         let lines = |commit: &str| {
             let files = self.repository.files(commit, &self.scope).or_outside()?;
             let lines: usize = files.values().map(|text| text.lines().count()).sum();
@@ -39,12 +39,11 @@ impl Session {
     }
 
     /// Whether the score in hand is to be measured again before it is believed.
-    pub(super) fn is_promising(&mut self) -> Result<bool, Failure> {
+    pub(super) fn is_promising(&mut self) -> bool {
         self.believing.follow(&self.history, &self.task.score.objective);
-        match &self.history.in_hand {
-            Some(candidate) => Ok(self.court(candidate)?.doubts(candidate)),
-            None => Ok(false),
-        }
+        // Lines do not bear on that, and every turn asks it.
+        let in_hand = self.history.in_hand.as_ref();
+        in_hand.is_some_and(|candidate| self.court(0).doubts(candidate))
     }
 
     /// What the keep in hand rests on; nothing where there was nothing to beat, or its predictions are

@@ -253,7 +253,7 @@ impl Session {
 
     /// Runs one of the task's commands for the experiment in hand.
     pub(super) async fn execute(
-        &mut self,
+        &self,
         work: Work,
         log: &Path,
         limits: Limits,

@@ -251,7 +251,7 @@ impl Session {
         self.service.alive();
         self.check_locks()?;
         self.align().await?;
-        let asked = (self.is_promising()?, self.certifies());
+        let asked = (self.is_promising(), self.certifies());
         let effect = next(&self.history, &self.rules, &self.situation(asked)?);
         match effect {
             Effect::Stop => {

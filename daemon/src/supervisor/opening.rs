@@ -84,8 +84,7 @@ impl Terms {
 
 /// What a session asks of its candidates; those of an early daemon asked for a higher score.
 pub(super) fn evidence(begun: &NewSession) -> (Rule, u32) {
-    let word = &begun.settings["verdict"];
-    let rule = Rule::ALL.into_iter().find(|rule| word == rule.as_str()).unwrap_or_default();
+    let rule = begun.settings["verdict"].as_str().and_then(Rule::named).unwrap_or_default();
     let runs = begun.settings["noise_runs"].as_u64().and_then(|runs| runs.try_into().ok());
     (rule, runs.unwrap_or(0))
 }

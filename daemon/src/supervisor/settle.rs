@@ -25,8 +25,7 @@ impl Session {
     pub(super) async fn decide(&mut self) -> Result<(), Failure> {
         self.enter(Phase::Record);
         let candidate = self.candidate()?;
-        let judgement = self.court(candidate)?.judge(candidate);
-        let Judgement { verdict, reason } = judgement;
+        let Judgement { verdict, reason } = self.judge(candidate)?;
         let commit = candidate.commit.as_deref().unwrap_or_default();
         info!(%verdict, reason, commit = short(commit), "decided");
         let evidence = match verdict {

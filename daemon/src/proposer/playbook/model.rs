@@ -91,12 +91,12 @@ fn with(places: &Places, knob: usize, at: usize) -> Places {
 /// Some other setting near the present one: what a method must be better than.
 pub fn draw(
     knobs: &[Knob],
+    record: &Record,
     is_new: impl Fn(&[Change]) -> bool,
     rng: &mut impl Rng,
 ) -> Option<Choice> {
     let axes = Axes::new(knobs);
-    let setting = knobs.iter().map(|knob| (knob.name.clone(), knob.current.clone())).collect();
-    let near = axes.around(&axes.places(&setting)?, rng);
+    let near = axes.around(&axes.places(record.present())?, rng);
     let new = near.iter().map(|places| axes.changes(places));
     let changes = new.filter(|changes| !changes.is_empty() && is_new(changes)).choose(rng)?;
     Some(Choice { changes, next: Vec::new(), by: Found::Draw })
