@@ -4,6 +4,7 @@
 //! be taken away below it, because one of the means (Landlock) knows no such thing.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,20 @@ const SYSTEM: [&str; 20] = [
     "/sys/devices/system/node/possible",
     "/usr",
 ];
+/// What a trained model may need of `/usr` and `/lib` where libraries lie by architecture: programs, what
+/// the linker finds, and Python's. The less a prediction reads of what other runs read too, the less is
+/// made the same again after it.
+const OF_PREDICTION: [&str; 7] = [
+    "/usr/bin",
+    "/usr/lib/python3",
+    "/usr/lib/wsl",
+    "/usr/lib32",
+    "/usr/lib64",
+    "/usr/local",
+    "/usr/sbin",
+];
+/// Versions of Python 3 whose libraries are looked for.
+const PYTHONS: RangeInclusive<u8> = 8..=19;
 /// What is told of each memory node: where it lies. What was done there is told beside it.
 const OF_NODE: [&str; 3] = ["cpulist", "cpumap", "distance"];
 /// Nodes with processors; no machine that trains has more.
@@ -117,6 +132,18 @@ impl Sandbox {
         let system = SYSTEM.iter().chain(&MACHINE).map(PathBuf::from);
         let readable = system.chain((0..NODES).flat_map(of_node)).collect();
         Self { readable, writable: BTreeSet::new(), devices: BTreeSet::new(), code }
+    }
+
+    /// With what a trained model may need in place of the whole system; `libraries` is the directory in
+    /// `/lib` and `/usr/lib` that holds those of this architecture. What else a task needs to predict it
+    /// names.
+    #[must_use]
+    pub fn predicts(mut self, libraries: &str) -> Self {
+        self.readable.retain(|path| !["/usr", "/lib"].map(Path::new).contains(&path.as_path()));
+        self.readable.extend(OF_PREDICTION.map(PathBuf::from));
+        self.readable.extend(["/lib", "/usr/lib"].map(|path| Path::new(path).join(libraries)));
+        self.readable.extend(PYTHONS.map(|minor| format!("/usr/lib/python3.{minor}").into()));
+        self
     }
 
     /// With another file or directory to read and execute.
@@ -211,6 +238,14 @@ mod tests {
             assert!(!covers(&plain.readable, Path::new(place)), "{place}");
         }
         assert_eq!(plain.clone().computes_on(BTreeSet::new()), plain);
+        let predicting = plain.clone().predicts("x86_64-linux-gnu").readable;
+        for place in ["/usr/share/man", "/usr/include", "/usr/lib/gcc", "/lib/modules"] {
+            assert!(covers(&plain.readable, Path::new(place)), "{place}");
+            assert!(!covers(&predicting, Path::new(place)), "{place}");
+        }
+        for place in ["/bin/sh", "/usr/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld.so"] {
+            assert!(covers(&predicting, Path::new(place)), "{place}");
+        }
         let grown = plain.reads("/x").writes("/y").computes_on(paths(&["/dev/nvidia0"]));
         assert!(
             grown.readable.contains(Path::new("/sys")) && covers(&grown.readable, "/x/z".as_ref())

@@ -1,7 +1,8 @@
 //! What each run of the trainer may see. Nothing but what is named here: not the repository, not
 //! other experiments, not the part that it is scored on while it trains, never a vault.
 
-use std::path::PathBuf;
+use std::env;
+use std::path::{Path, PathBuf};
 
 use super::Session;
 use super::work::Work;
@@ -20,7 +21,7 @@ impl Session {
     pub(super) fn sandbox(&self, work: Work, places: &Places) -> Option<Sandbox> {
         self.sealed()?;
         let code = if work == Work::Build { Code::Trusted } else { Code::Candidate };
-        let mut sandbox = Sandbox::system(code).writes(&self.slot.scratch);
+        let mut sandbox = system(code, work).writes(&self.slot.scratch);
         sandbox.writable.extend(self.output(work));
         sandbox.readable.insert(self.slot.tree.clone());
         sandbox.readable.extend(self.of_the_task(places));
@@ -77,5 +78,17 @@ impl Session {
             sandbox.readable.extend(path("run"));
         }
         sandbox
+    }
+}
+
+/// All of the system, or what a prediction needs of it where that is known.
+fn system(code: Code, work: Work) -> Sandbox {
+    let libraries = format!("{}-linux-gnu", env::consts::ARCH);
+    let whole = Sandbox::system(code);
+    match work {
+        Work::Predict | Work::HoldOut if Path::new("/usr/lib").join(&libraries).is_dir() => {
+            whole.predicts(&libraries)
+        }
+        _ => whole,
     }
 }
