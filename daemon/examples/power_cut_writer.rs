@@ -11,7 +11,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use dfr_contract::modality::Modality;
-use dfr_daemon::experiment::{Entry, Notes, Purpose, Usage};
+use dfr_daemon::experiment::{Entry, Idea, Notes, Purpose, Usage};
 use dfr_daemon::ledger::Ledger;
 use dfr_daemon::patch::Patch;
 use dfr_daemon::repository::Repository;
@@ -142,6 +142,7 @@ fn proposed(hypothesis: &str) -> Entry {
         hypothesis: hypothesis.to_owned(),
         description: hypothesis.to_owned(),
         notes: Notes::default(),
+        idea: Idea::default(),
         usage: Usage::default(),
     }
 }

@@ -244,6 +244,13 @@ pub enum Inspect {
         #[arg(long)]
         tag: String,
     },
+    /// What a model would be asked now, to be read by people; templates in the repository's prompts/
+    /// stand in place of the built-in ones
+    Prompt {
+        /// Name of the session
+        #[arg(long)]
+        tag: String,
+    },
     /// One experiment: hypothesis, diff, metrics, log
     Show {
         /// Number of the experiment; the baseline is 0

@@ -19,8 +19,34 @@ pub struct Context<'a> {
     pub files: &'a BTreeMap<String, String>,
     /// Training budget of one experiment in seconds.
     pub budget_s: u64,
+    /// What is so at this moment.
+    pub now: &'a Now,
     /// What was wrong with the last answer of this experiment.
     pub repair: Option<Repair<'a>>,
+}
+
+/// What is so when a proposer is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// What a human wrote for this proposal, oldest first.
+    pub directives: Vec<String>,
+    /// What is asked of a search that stands still.
+    pub rethink: Option<String>,
+    /// What is left of the session, where anything bounds it.
+    pub left: Option<String>,
+    /// The experiment whose files are shown, where it is not the incumbent.
+    pub from: Option<u32>,
+    /// The last candidates' changes, oldest first.
+    pub recent: Vec<Change>,
+}
+
+/// What a candidate changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Number of the experiment.
+    pub experiment: u32,
+    /// Unified diff against what it was made from.
+    pub diff: String,
 }
 
 /// A repair turn: the last answer failed, and this is the message.

@@ -4,6 +4,7 @@ pub mod arguments;
 pub mod cli;
 pub mod clock;
 pub mod context;
+mod curve;
 pub mod device;
 pub mod disk;
 pub mod experiment;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use dfr_contract::modality::Modality;
 
-use crate::experiment::{Entry, History, Notes, Phase, Purpose, RunOutcome, Usage, Verdict};
+use crate::experiment::{Entry, History, Idea, Notes, Phase, Purpose, RunOutcome, Usage, Verdict};
 use crate::session::NewSession;
 
 /// A made-up session.
@@ -28,11 +28,18 @@ pub struct Tried {
     pub score: f64,
     pub description: String,
     pub notes: Notes,
+    pub idea: Idea,
 }
 
 /// An experiment with nothing to note.
 pub fn tried(verdict: Verdict, score: f64, description: &str) -> Tried {
-    Tried { verdict, score, description: description.to_owned(), notes: Notes::default() }
+    Tried {
+        verdict,
+        score,
+        description: description.to_owned(),
+        notes: Notes::default(),
+        idea: Idea::default(),
+    }
 }
 
 /// A made-up full object id.
@@ -53,6 +60,7 @@ pub fn entries(experiment: u32, tried: &Tried) -> Vec<Entry> {
             hypothesis: format!("{} should help", tried.description),
             description: tried.description.clone(),
             notes: tried.notes.clone(),
+            idea: tried.idea.clone(),
             usage: Usage { prompt_tokens: 1000, completion_tokens: 50 },
         },
         Entry::Committed { commit: object_id(experiment) },
@@ -64,6 +72,7 @@ pub fn entries(experiment: u32, tried: &Tried) -> Vec<Entry> {
             seconds: 75.0,
             startup_s: 0.0,
             claims: None,
+            curve: Vec::new(),
             problem: Some("training exit code 101".to_owned()),
             tampered: None,
         });
@@ -74,6 +83,7 @@ pub fn entries(experiment: u32, tried: &Tried) -> Vec<Entry> {
                 seconds: 75.0,
                 startup_s: 0.0,
                 claims: None,
+                curve: Vec::new(),
                 problem: None,
                 tampered: None,
             },

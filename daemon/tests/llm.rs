@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use dfr_daemon::context::{Context, Repair};
+use dfr_daemon::context::{Context, Now, Repair};
 use dfr_daemon::experiment::{History, Stage, Usage};
 use dfr_daemon::prompt::Size;
 use dfr_daemon::proposer::{Llm, LlmSettings, Proposer, ProposerError, Reply};
@@ -43,6 +43,7 @@ async fn propose(
         history: &history,
         files: &files,
         budget_s: 20,
+        now: &Now::default(),
         repair,
     };
     let reply = Llm::new(settings)?.propose(&context, Size::Whole).await;
@@ -264,6 +265,7 @@ async fn an_answer_that_never_comes_costs_as_much_as_it_may() {
                 history: &history,
                 files: &files,
                 budget_s: 20,
+                now: &Now::default(),
                 repair: None,
             };
             llm.propose(&context, Size::Whole).await

@@ -18,6 +18,7 @@ use crate::repository::Repository;
 use crate::runner::{self, SignalError};
 use crate::session::{Life, Lock, Session};
 use crate::settings::Locations;
+use crate::supervisor;
 
 /// Bytes at the end of a log that are shown.
 const LOG_TAIL_BYTES: u64 = 4096;
@@ -33,6 +34,7 @@ pub(super) async fn run(
         Inspect::List => view.list().await,
         Inspect::Status { tag } => view.status(&view.session(tag).await?).await,
         Inspect::Cost { tag } => view.cost(&view.session(tag).await?).await,
+        Inspect::Prompt { tag } => view.prompt(&view.session(tag).await?).await,
         Inspect::Stop { tag, now } => {
             let level = if *now { StopLevel::AbandonRun } else { StopLevel::AfterExperiment };
             view.stop(&view.session(tag).await?, level)
@@ -149,6 +151,14 @@ impl View<'_> {
         let entries = self.ledger.entries(session.id).await.or_outside()?;
         let timed = entries.iter().map(|recorded| (recorded.at_ms, &recorded.entry));
         Ok(report::cost_text(&experiment::accounts(timed), self.style))
+    }
+
+    async fn prompt(&self, session: &Session) -> Result<String, Failure> {
+        let history = self.ledger.history(session.id).await.or_outside()?;
+        let repository = Repository::open(&self.locations.repo).or_configuration()?;
+        let of_session = (&history, &self.notebook(session), &repository);
+        let messages = supervisor::preview(session, of_session)?;
+        Ok(report::prompt_text(&messages, self.style))
     }
 
     async fn show(&self, session: &Session, experiment: u32) -> Result<String, Failure> {

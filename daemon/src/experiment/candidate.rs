@@ -103,6 +103,8 @@ impl Candidate {
             description: String::new(),
             proposer: proposer.to_owned(),
             notes: super::Notes::default(),
+            idea: super::Idea::default(),
+            curve: Vec::new(),
             usage: super::Usage::default(),
             trained_s: 0.0,
             startup_s: 0.0,
@@ -274,10 +276,11 @@ impl Candidate {
                 self.answer = Some(Answered { text: text.clone(), problem: problem.clone() });
                 self.began.remove(&Phase::Propose);
             }
-            Entry::Proposed { hypothesis, description, notes, .. } => {
+            Entry::Proposed { hypothesis, description, notes, idea, .. } => {
                 row.hypothesis.clone_from(hypothesis);
                 row.description.clone_from(description);
                 row.notes.clone_from(notes);
+                row.idea.clone_from(idea);
                 self.proposed_at_ms = at_ms;
             }
             Entry::Refused { stage, problem, tampered, .. } => {
@@ -293,9 +296,10 @@ impl Candidate {
                 row.program.clone_from(program);
                 self.began.remove(&Phase::Build);
             }
-            Entry::Ran { run, problem, claims, tampered, seconds, startup_s } => {
+            Entry::Ran { run, problem, claims, curve, tampered, seconds, startup_s } => {
                 (row.trained_s, row.startup_s) = (*seconds, *startup_s);
                 self.claims.clone_from(claims);
+                row.curve.clone_from(curve);
                 self.tampered.clone_from(tampered);
                 self.end(Phase::Train, run, problem.as_deref());
             }
@@ -339,6 +343,7 @@ impl Candidate {
             | Entry::Paused { .. }
             | Entry::Tried { .. }
             | Entry::Device { .. }
+            | Entry::Directed { .. }
             | Entry::RolledBack { .. } => {}
         }
     }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Caps, Evidence, Phase, RunOutcome, Verdict};
+use super::{Caps, Evidence, Idea, Phase, Place, RunOutcome, Verdict};
 use crate::tier::Tier;
 
 /// What happened in an experiment.
@@ -63,6 +63,9 @@ pub enum Entry {
         description: String,
         /// Notes for STATE.md.
         notes: Notes,
+        /// What it is about.
+        #[serde(default)]
+        idea: Idea,
         /// Tokens spent on this answer, where no entry of its own tells them.
         #[serde(default)]
         usage: Usage,
@@ -105,6 +108,9 @@ pub enum Entry {
         /// The footer that it printed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         claims: Option<String>,
+        /// Some lines of its log, which tell how it went.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        curve: Vec<String>,
         /// Why the candidate cannot be predicted with, in words; none when it can.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         problem: Option<String>,
@@ -240,6 +246,13 @@ pub enum Entry {
     Device {
         /// All that is known of them now.
         known: DeviceState,
+    },
+    /// Not of one experiment: a human wrote something for the next proposal.
+    Directed {
+        /// Where.
+        from: Place,
+        /// One line.
+        text: String,
     },
     /// Not of one experiment: a human returned to an earlier keep.
     RolledBack {
@@ -382,6 +395,7 @@ impl Entry {
                 | Self::Paused { .. }
                 | Self::Tried { .. }
                 | Self::Device { .. }
+                | Self::Directed { .. }
                 | Self::RolledBack { .. }
         )
     }

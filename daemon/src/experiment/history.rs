@@ -7,8 +7,8 @@ use super::candidate::{Candidate, Next, Step};
 use super::certificate;
 use super::verdict::TAMPERED;
 use super::{
-    Caps, DeviceState, Entry, Evidence, Notes, Pause, Phase, Purpose, SourceScore, Stage, Usage,
-    Verdict,
+    Caps, DeviceState, Directive, Entry, Evidence, Idea, Notes, Pause, Phase, Purpose, SourceScore,
+    Stage, Usage, Verdict,
 };
 use crate::tier::Tier;
 
@@ -42,6 +42,10 @@ pub struct Row {
     pub proposer: String,
     /// What the proposer wants remembered; of the last [`NOTED`] rows alone.
     pub notes: Notes,
+    /// What it was about.
+    pub idea: Idea,
+    /// Lines of its training's log; of the last [`NOTED`] rows alone.
+    pub curve: Vec<String>,
     /// Tokens spent, repairs included.
     pub usage: Usage,
     /// From the start of its training to the end, in seconds; 0 where no entry tells it.
@@ -113,6 +117,8 @@ pub struct History {
     pub device: DeviceState,
     /// Waits of the session, oldest first: for what and for how many seconds.
     pub pauses: Vec<(Pause, f64)>,
+    /// What a human wrote while the loop ran, oldest first.
+    pub directives: Vec<Directive>,
     /// Where the branch stood before a human returned to an earlier keep (full object id), until the
     /// next experiment.
     pub left_behind: Option<String>,
@@ -188,7 +194,7 @@ impl History {
     }
 
     /// Rows that are about finding something better.
-    pub(super) fn tried(&self) -> u32 {
+    pub fn tried(&self) -> u32 {
         let rows = self.rows.iter().filter(|row| row.purpose != Purpose::Certify);
         u32::try_from(rows.count()).unwrap_or(u32::MAX)
     }
@@ -330,6 +336,9 @@ impl History {
                 self.diverged = (!is_back).then(|| tip.clone());
             }
             Entry::Tried { .. } => {}
+            Entry::Directed { from, text } => {
+                self.directives.push(Directive { experiment, from: *from, text: text.clone() });
+            }
             Entry::Device { known } => self.device.clone_from(known),
             Entry::Paused { cause, seconds, .. } => self.went_on(*cause, *seconds),
             _ => self.advance(entry, at_ms),
@@ -407,6 +416,7 @@ impl History {
         }
         if let Some(stale) = self.rows.len().checked_sub(NOTED + 1) {
             self.rows[stale].notes = Notes::default();
+            self.rows[stale].curve = Vec::new();
         }
     }
 

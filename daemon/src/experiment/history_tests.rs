@@ -13,6 +13,7 @@ fn proposed() -> Entry {
         hypothesis: "h".into(),
         description: "d".into(),
         notes: Notes::default(),
+        idea: Idea::default(),
         usage: Usage { prompt_tokens: 10, completion_tokens: 1 },
     }
 }
@@ -32,6 +33,7 @@ fn ran() -> Entry {
         seconds: 3.0,
         startup_s: 0.0,
         claims: None,
+        curve: Vec::new(),
         problem: None,
         tampered: None,
     }
@@ -329,7 +331,8 @@ fn the_times_of_an_adopted_commit_are_the_measure_from_then_on() {
 fn candidates_that_all_look_tampered_say_as_little_of_the_machine_as_crashes() {
     let tampered = Some("its training took long".to_owned());
     let Entry::Ran { run, seconds, startup_s, claims, problem, .. } = ran() else { panic!() };
-    let ran = Entry::Ran { run, seconds, startup_s, claims, problem, tampered };
+    let curve = Vec::new();
+    let ran = Entry::Ran { run, seconds, startup_s, claims, curve, problem, tampered };
     let entries = [opened(), proposed(), committed(), Entry::Built { program: None }, ran];
     let end = [decided(Verdict::Discard), settled()];
     assert_eq!(fold(&[&entries[..], &end].concat()).unwrap().crashes(), 1);

@@ -4,9 +4,9 @@
 //! again by the next one, so every effect must bear that.
 
 use super::candidate::ATTEMPTS;
-use super::certificate;
 use super::{Candidate, Cap, Caps, Environment, History, Pause, Purpose, Spent, Step};
 use super::{StopLevel, Verdict};
+use super::{certificate, plateau};
 
 /// One thing to do. Doing it ends in an entry, which decides the next one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +73,8 @@ pub struct Rules {
     /// Runs of baseline and champion each that certify what the session came to, before it stops by
     /// itself and when it is time.
     pub certify: Option<u32>,
+    /// Whether a search that stands still measures its incumbent again, and begins at an earlier keep.
+    pub rethinks: bool,
     /// Share of the time on the device that may go into measuring again what scored well.
     pub again_share: f64,
     /// Rows after which the loop stops, those that certify left out.
@@ -158,7 +160,15 @@ fn between(history: &History, rules: &Rules, now: &Situation<'_>) -> Effect {
             cause: Pause::Endpoint,
             why: format!("the last {answers} experiments had no answer that could be used"),
         },
-        None => Effect::Open { purpose: Purpose::Candidate, commit: None },
+        None if rules.rethinks && plateau::doubts(history) => {
+            let commit = Some(incumbent.commit.clone());
+            Effect::Open { purpose: Purpose::Control, commit }
+        }
+        None => {
+            let earlier = plateau::returns_to(history).filter(|_| rules.rethinks);
+            let commit = earlier.map(|row| row.commit.clone());
+            Effect::Open { purpose: Purpose::Candidate, commit }
+        }
     }
 }
 

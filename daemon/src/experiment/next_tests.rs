@@ -1,6 +1,6 @@
 use super::*;
 use crate::experiment::{BranchMove, Phase, align};
-use crate::experiment::{Entry, Notes, RunOutcome, Stage, Usage};
+use crate::experiment::{Entry, Idea, Notes, RunOutcome, Stage, Usage};
 use crate::sample::{self, object_id, tried};
 
 const RULES: Rules = Rules {
@@ -9,6 +9,7 @@ const RULES: Rules = Rules {
     holdout: false,
     noise_runs: 0,
     certify: None,
+    rethinks: true,
     again_share: 0.15,
     max_experiments: None,
     caps: Caps {
@@ -76,6 +77,7 @@ fn proposed() -> Entry {
         hypothesis: "h".into(),
         description: "d".into(),
         notes: Notes::default(),
+        idea: Idea::default(),
         usage: Usage::default(),
     }
 }
@@ -95,6 +97,7 @@ fn ran(problem: Option<&str>) -> Entry {
         seconds: 1.0,
         startup_s: 0.0,
         claims: None,
+        curve: Vec::new(),
         problem,
         tampered: None,
     }
@@ -540,8 +543,15 @@ fn holdout_scores_stand_beside_the_official_ones() {
 fn what_tampers_is_neither_predicted_nor_scored() {
     let tampered = Some("it printed sn34_score".to_owned());
     let run = RunOutcome::Finished;
-    let ran =
-        Entry::Ran { run, seconds: 1.0, startup_s: 0.0, claims: None, problem: None, tampered };
+    let ran = Entry::Ran {
+        run,
+        seconds: 1.0,
+        startup_s: 0.0,
+        claims: None,
+        curve: Vec::new(),
+        problem: None,
+        tampered,
+    };
     let built = Entry::Built { program: None };
     let entries = [opened(Purpose::Candidate), proposed(), committed(), built, ran];
     assert_eq!(after(&entries), Effect::Decide);

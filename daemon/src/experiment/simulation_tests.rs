@@ -27,6 +27,7 @@ const RULES: Rules = Rules {
     holdout: true,
     noise_runs: 2,
     certify: Some(2),
+    rethinks: true,
     again_share: 0.15,
     max_experiments: Some(EXPERIMENTS),
     caps: Caps { usd: Some(40.0), tokens: None, device: None, lived: None, disk_bytes: None },
@@ -300,6 +301,7 @@ impl World {
                     seconds: 1.0,
                     startup_s: 0.0,
                     claims: None,
+                    curve: Vec::new(),
                     problem: None,
                     tampered,
                 }
@@ -420,6 +422,7 @@ fn proposed() -> Entry {
         hypothesis: String::new(),
         description: String::new(),
         notes: Notes::default(),
+        idea: Idea::default(),
         usage: Usage::default(),
     }
 }

@@ -113,6 +113,24 @@ impl Caps {
         self.reached(spent).find(|cap| matches!(cap, Cap::Device | Cap::Lived | Cap::Disk))
     }
 
+    /// What of each cap may still be spent, for people and proposers.
+    pub fn left(self, spent: Spent) -> impl Iterator<Item = String> {
+        let hours = |cap: Option<Duration>, spent: Duration| {
+            cap.map(|cap| cap.saturating_sub(spent).as_secs_f64() / 3600.0)
+        };
+        let gib = |bytes: u64| bytes as f64 / BYTES_PER_GIB;
+        [
+            self.usd.map(|cap| format!("{:.2} US dollars", (cap - spent.usd).max(0.0))),
+            self.tokens.map(|cap| format!("{} tokens", cap.saturating_sub(spent.tokens))),
+            hours(self.device, spent.device).map(|hours| format!("{hours:.1} GPU-hours")),
+            hours(self.lived, spent.lived).map(|hours| format!("{hours:.1} hours")),
+            self.disk_bytes
+                .map(|cap| format!("{:.1} GiB on disk", gib(cap.saturating_sub(spent.disk_bytes)))),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
     /// The caps that are reached, so that nothing more of their kind may be spent.
     pub fn reached(self, spent: Spent) -> impl Iterator<Item = Cap> {
         [
@@ -180,6 +198,11 @@ mod tests {
             disk_bytes: 1 << 29,
         };
         assert_eq!(caps.reached(below).count(), 0);
+        let left: Vec<_> = caps.left(below).collect();
+        let expected =
+            ["0.01 US dollars", "1 tokens", "0.0 GPU-hours", "0.5 hours", "0.5 GiB on disk"];
+        assert_eq!(left, expected);
+        assert_eq!(Caps::default().left(below).count(), 0);
         for (spent, cap) in [
             (Spent { usd: 5.0, ..below }, Cap::Usd),
             (Spent { tokens: 100, ..below }, Cap::Tokens),

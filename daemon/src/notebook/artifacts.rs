@@ -13,9 +13,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::atomic::copy_atomic;
 use super::untrusted::{open_end, read_end, read_plain, remove};
-use super::{Table, holdout_tsv, make_way, state_md, write_atomic};
+use super::{Table, holdout_tsv, human, make_way, state_md, write_atomic};
 use crate::clock;
-use crate::experiment::{History, Phase, Row};
+use crate::experiment::{History, Phase, Place, Row};
 use crate::task::Task;
 
 /// What is read of a run's log, from its end, in bytes: the runner keeps 9 MiB of output, and the
@@ -274,7 +274,31 @@ impl Notebook {
         if !holdout.is_empty() {
             replace(&self.root.join("holdout.tsv"), holdout.as_bytes())?;
         }
-        replace(&self.state_md(), state_md(task, &self.tag, history).as_bytes())
+        let state = state_md(task, &self.tag, history);
+        // First what tells our lines from a human's: a life may end in between.
+        let memory = self.state_memory();
+        let known = human::remembered(&memory, &state);
+        if fs::read(&memory).ok().as_deref() != Some(known.as_bytes()) {
+            replace(&memory, known.as_bytes())?;
+        }
+        replace(&self.state_md(), state.as_bytes())
+    }
+
+    /// What a human wrote into INBOX.md, and added to STATE.md, line by line.
+    pub fn heard(&self) -> Vec<(Place, String)> {
+        let inbox = human::lines(&self.root.join(Place::Inbox.as_str()));
+        let state = human::added(&self.state_md(), &self.state_memory());
+        let from = |from| move |text| (from, text);
+        inbox
+            .into_iter()
+            .map(from(Place::Inbox))
+            .chain(state.into_iter().map(from(Place::State)))
+            .collect()
+    }
+
+    /// The lines that STATE.md had from us.
+    fn state_memory(&self) -> PathBuf {
+        self.root.join(".STATE.md.lines")
     }
 
     /// Copies an experiment's run log (its end where it is longer than 16 MiB) to

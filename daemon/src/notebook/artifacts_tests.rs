@@ -39,7 +39,10 @@ fn the_files_are_those_of_the_history() {
         let state = fs::read_to_string(notebook.state_md()).unwrap();
         assert_eq!(state, state_md(&task, "video-mar14", &history));
     }
-    assert_eq!(names(notebook.root()), ["STATE.md", "results.tsv"].map(str::to_owned).into());
+    assert_eq!(
+        names(notebook.root()),
+        [".STATE.md.lines", "STATE.md", "results.tsv"].map(str::to_owned).into()
+    );
 }
 
 #[test]

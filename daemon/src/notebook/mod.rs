@@ -1,10 +1,11 @@
 //! The notebook: files for people and for the next prompt, under `state/<tag>/`.
 //!
 //! All of it is derived from the ledger and written anew as a whole after every experiment; nothing
-//! of it is ever read back as truth.
+//! of it is ever read back as truth. What a human adds is heard as words for the next proposal.
 
 mod artifacts;
 mod atomic;
+mod human;
 mod probe;
 mod results;
 mod state_md;

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::experiment::{History, NOTED, Notes, Row, Verdict, rounded, told_reason, told_sources};
+use crate::experiment::{
+    Directive, History, NOTED, Notes, Row, Verdict, asked, rounded, themes, told_reason,
+    told_sources,
+};
 use crate::report::{one_line, short};
 use crate::task::Task;
 
@@ -11,6 +14,10 @@ const WIDTH: usize = 160;
 /// Most lines of facts or of notes under one heading; with six such blocks, the headings and the
 /// counts, the file stays under 100 lines.
 const MOST: usize = 12;
+/// Words of a human that are answered.
+const ANSWERS: usize = 5;
+/// The one heading that is there only where a human wrote something.
+const DIRECTIVES: &str = "Directives";
 
 /// Facts from the ledger first, then what proposers noted, newest first. Every heading is always
 /// there; no line is longer than 160 characters; never 100 lines.
@@ -33,15 +40,35 @@ pub fn state_md(task: &Task, tag: &str, history: &History) -> String {
                 .concat(),
         ),
         ("Next ideas (priority order)", numbered(untried(history))),
-        ("Observations", [counts(history, &rows), bullets(notes(|n| &n.observations))].concat()),
+        (
+            "Observations",
+            [counts(history, &rows, &task.score.objective), bullets(notes(|n| &n.observations))]
+                .concat(),
+        ),
+        (DIRECTIVES, answers(history)),
     ];
+    let is_told =
+        |(heading, body): &(&str, Vec<String>)| *heading != DIRECTIVES || !body.is_empty();
     let title = format!("# State — {} experiments on autoresearch/{tag}", task.modality);
     let mut lines = vec![title];
-    for (heading, body) in sections {
+    for (heading, body) in sections.into_iter().filter(is_told) {
         lines.extend([String::new(), format!("## {heading}")]);
         lines.extend(if body.is_empty() { vec!["- nothing yet".to_owned()] } else { body });
     }
     lines.iter().map(|line| one_line(line, WIDTH) + "\n").collect()
+}
+
+/// The last things that a human asked for, and what took them up.
+fn answers(history: &History) -> Vec<String> {
+    let older = history.directives.len().saturating_sub(ANSWERS);
+    let answer = |told: &Directive| {
+        let text = one_line(&told.text, 80);
+        match told.taken_up(history) {
+            Some(row) => format!("- \"{text}\": {} ({})", named(row), row.verdict),
+            None => format!("- \"{text}\": for the next experiment"),
+        }
+    };
+    history.directives[older..].iter().map(answer).collect()
 }
 
 /// A row, the score that decides, and what that had to beat. Looked up only where it is told: a
@@ -129,10 +156,10 @@ fn named(row: &Row) -> String {
     format!("#{} {}", row.experiment, one_line(&row.description, 80))
 }
 
-fn counts(history: &History, rows: &[Compared]) -> Vec<String> {
+fn counts(history: &History, rows: &[Compared], objective: &str) -> Vec<String> {
     let of = |verdict| rows.iter().filter(|t| t.row.verdict == verdict).count();
     let since_keep = rows.iter().rev().take_while(|t| t.row.verdict != Verdict::Keep).count();
-    vec![format!(
+    let counted = format!(
         "- {} experiments decided: {} kept, {} discarded, {} crashed; {since_keep} since the last \
          keep; {} without a verdict",
         rows.len(),
@@ -140,7 +167,15 @@ fn counts(history: &History, rows: &[Compared]) -> Vec<String> {
         of(Verdict::Discard),
         of(Verdict::Crash),
         (history.opened as usize).saturating_sub(rows.len()),
-    )]
+    );
+    let stuck = asked(history, objective).map(|asked| format!("- {asked}"));
+    let themes = themes(history);
+    let tried = (!themes.is_empty()).then(|| {
+        let told =
+            themes.iter().map(|theme| format!("{} {}/{}", theme.name, theme.kept, theme.tried));
+        format!("- themes, kept/tried: {}", told.collect::<Vec<_>>().join(", "))
+    });
+    [Some(counted), stuck, tried].into_iter().flatten().collect()
 }
 
 /// Ideas that were noted and are not, word for word, what an experiment was about.

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use similar::udiff::UnifiedDiffHunk;
 use similar::{ChangeTag, InlineChange, TextDiff};
 
+use super::Patch;
+
 /// How a diff looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
@@ -31,6 +33,28 @@ pub fn render(
     let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let differ = paths.into_iter().filter(|path| before.get(*path) != after.get(*path));
     differ.map(|path| one_file(path, (before.get(path), after.get(path)), look)).collect()
+}
+
+/// The lines that a patch takes away and puts in, each with its file and a sign, without what means
+/// nothing: white space, and lines of comment.
+pub fn changed_lines(before: &BTreeMap<String, String>, patch: &Patch) -> BTreeSet<String> {
+    let of_file = |(path, after): (&String, &Option<String>)| {
+        let [old, new] =
+            [before.get(path), after.as_ref()].map(|text| meant(text.map_or("", |text| text)));
+        let diff = TextDiff::from_lines(&old, &new);
+        let changes = diff.iter_all_changes().filter(|change| change.tag() != ChangeTag::Equal);
+        let lines =
+            changes.map(|change| format!("{path}{}{}", change.tag(), change.value().trim()));
+        let gone = after.is_none().then(|| format!("{path} gone"));
+        lines.chain(gone).collect::<Vec<_>>()
+    };
+    patch.files.iter().flat_map(of_file).collect()
+}
+
+fn meant(text: &str) -> String {
+    let is_comment = |line: &&str| ["//", "# "].iter().any(|sign| line.trim().starts_with(sign));
+    let lines = text.lines().filter(|line| !line.trim().is_empty() && !is_comment(line));
+    lines.map(|line| line.split_whitespace().collect::<String>() + "\n").collect()
 }
 
 fn one_file(path: &str, (old, new): (Option<&String>, Option<&String>), look: Look) -> String {

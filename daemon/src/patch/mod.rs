@@ -6,6 +6,7 @@
 //! ```text
 //! HYPOTHESIS: one sentence
 //! DESCRIPTION: short text for the results table
+//! THEME: a word or two    (may be left out)
 //! WORKED: note            (any number of these four, anywhere before the edits)
 //! FAILED: note
 //! NEXT: idea
@@ -57,7 +58,7 @@ mod scope;
 mod text;
 
 pub use apply::{FILE_BYTES, apply};
-pub use diff::{Look, render};
+pub use diff::{Look, changed_lines, render};
 pub use error::PatchError;
 pub use parse::{DESCRIPTION_CHARS, REPLY_BYTES, parse};
 pub use scope::{PathFault, Scope, ScopeError};
@@ -69,6 +70,8 @@ pub struct Proposal {
     pub hypothesis: String,
     /// The short text of the results row.
     pub description: String,
+    /// What part of the work it is about, a word or two; empty where it is not named.
+    pub theme: String,
     /// Notes for STATE.md.
     pub notes: Notes,
     /// Changes, in order.

@@ -63,7 +63,7 @@ fn reply(wanted: &Wanted) -> String {
 
 /// What was read, as it was asked for.
 fn asked(proposal: Proposal) -> Wanted {
-    let Proposal { hypothesis, description, notes, edits } = proposal;
+    let Proposal { hypothesis, description, theme: _, notes, edits } = proposal;
     let edits = edits.into_iter().map(|edit| match edit {
         Edit::Change { path, hunks, .. } => {
             let side = |gone| {
@@ -318,4 +318,19 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn changed_lines_are_those_that_mean_something() {
+    let before = files(&[("a.rs", "one\n// said\ntwo  three\n"), ("gone.rs", "x\n")]);
+    let patch = Patch {
+        files: BTreeMap::from([
+            ("a.rs".to_owned(), Some("one\n// said otherwise\n  two three\nfour = 4\n".to_owned())),
+            ("gone.rs".to_owned(), None),
+            ("new.rs".to_owned(), Some("one\n".to_owned())),
+        ]),
+    };
+    let lines = changed_lines(&before, &patch);
+    let expected = ["a.rs+four=4", "gone.rs gone", "gone.rs-x", "new.rs+one"];
+    assert_eq!(lines.iter().map(String::as_str).collect::<Vec<_>>(), expected);
 }

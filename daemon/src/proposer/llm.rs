@@ -21,7 +21,7 @@ use tower::Service;
 use super::{Proposer, ProposerError, Reply};
 use crate::context::Context;
 use crate::experiment::Usage;
-use crate::prompt::{self, Message, Role, Size};
+use crate::prompt::{self, Message, Role, Size, Templates};
 
 mod failure;
 mod refusal;
@@ -64,6 +64,7 @@ impl fmt::Debug for LlmSettings {
 /// A proposer that asks a model.
 pub struct Llm {
     settings: LlmSettings,
+    templates: Templates,
     client: Client<OpenAIConfig>,
     /// What the request under way costs if its answer never comes.
     at_stake: Usage,
@@ -154,7 +155,15 @@ impl Llm {
             .with_org_id("")
             .with_project_id("");
         let client = transport::client(config, http, transport);
-        Ok(Self { client, settings, at_stake: Usage::default(), longest: 0 })
+        let templates = Templates::default();
+        Ok(Self { client, settings, templates, at_stake: Usage::default(), longest: 0 })
+    }
+
+    /// With a human's templates in place of our own.
+    #[must_use]
+    pub fn with_templates(mut self, templates: Templates) -> Self {
+        self.templates = templates;
+        self
     }
 
     async fn ask(
@@ -291,13 +300,13 @@ impl Proposer for Llm {
         context: &'a Context<'a>,
         size: Size,
     ) -> BoxFuture<'a, Result<Reply, ProposerError>> {
-        let messages = prompt::messages(context, size);
+        let messages = prompt::messages(&self.templates, context, size);
         let limit = self.settings.timeout;
         async move { self.ask(&messages?, (None, limit)).await }.boxed()
     }
 
     fn stake(&self, context: &Context<'_>, size: Size) -> Usage {
-        let asked = prompt::messages(context, size);
+        let asked = prompt::messages(&self.templates, context, size);
         asked.map_or_else(|_| Usage::default(), |asked| estimate(&asked, self.answer_tokens()))
     }
 

@@ -80,8 +80,9 @@ impl Playbook {
         let choice = self.choose(&knobs, &record, (context.history, noise));
         let description = describe(&choice.changes);
         let mut text = format!(
-            "HYPOTHESIS: {}\nDESCRIPTION: {description}\n",
-            hypothesis(&choice, &record, (parent, objective))
+            "HYPOTHESIS: {}\nDESCRIPTION: {description}\nTHEME: {}\n",
+            hypothesis(&choice, &record, (parent, objective)),
+            theme(&choice.changes)
         );
         text.push_str(&notes(&choice));
         text.push_str(&edits(path, recipe, &knobs, &choice.changes));
@@ -154,6 +155,14 @@ fn hypothesis(
         _ => "smaller changes of this incumbent are used up, so several are joined".to_owned(),
     };
     format!("{} raises {objective}{above}; {why}", changes.join(" with "))
+}
+
+/// One knob, or that there are several.
+fn theme(changes: &[Change]) -> &str {
+    match changes {
+        [Change { knob, .. }] => knob,
+        _ => "several knobs",
+    }
 }
 
 /// What would come next. Results are not noted: STATE.md has them from the ledger.

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::experiment::Verdict;
-use crate::experiment::{Entry, Notes, Purpose, RunOutcome};
+use crate::experiment::{Entry, Idea, Notes, Purpose, RunOutcome};
 use crate::patch::{self, Proposal, Scope};
 use crate::task::Task;
 
@@ -63,6 +63,7 @@ impl Session {
             history: &self.history,
             files: &self.files,
             budget_s: 20,
+            now: &crate::context::Now::default(),
             repair: None,
         };
         self.playbook.answer(&context).map(|reply| reply.text)
@@ -78,6 +79,7 @@ impl Session {
                 hypothesis: String::new(),
                 description: description.to_owned(),
                 notes: Notes::default(),
+                idea: Idea::default(),
                 usage: Usage::default(),
             },
             Entry::Committed { commit },
@@ -87,6 +89,7 @@ impl Session {
                 seconds: 1.0,
                 startup_s: 0.0,
                 claims: None,
+                curve: Vec::new(),
                 problem: None,
                 tampered: None,
             },

@@ -115,6 +115,7 @@ mod tests {
             history: &crate::experiment::History::default(),
             files: &std::collections::BTreeMap::new(),
             budget_s: 20,
+            now: &crate::context::Now::default(),
             repair: None,
         };
         let mut script = Scripted::new(["a", "b"].map(str::to_owned));

@@ -114,6 +114,7 @@ fn told(entry: &Entry) -> String {
         Entry::Tried { usage, .. } => {
             format!("the endpoint was tried with {} tokens", usage.prompt_tokens)
         }
+        Entry::Directed { from, text } => format!("{} says: {text}", from.as_str()),
         Entry::Device { known: DeviceState { fault: Some(why), .. } } => {
             format!("a GPU is in doubt: {why}")
         }

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::landscape::Landscape;
 use super::terrain::Terrain;
-use crate::context::Context;
+use crate::context::{Context, Now};
 use crate::experiment::History;
 use crate::patch::{self, Scope};
 use crate::prompt::Size;
@@ -147,7 +147,16 @@ impl Ideas for Turned {
         let files = BTreeMap::from([(path.clone(), self.recipes[parent].clone())]);
         let (program, state, budget_s, repair) = ("", "", 600, None);
         let task = &self.task;
-        let context = Context { task, program, state, history, files: &files, budget_s, repair };
+        let context = Context {
+            task,
+            program,
+            state,
+            history,
+            files: &files,
+            budget_s,
+            now: &Now::default(),
+            repair,
+        };
         let reply = self.playbook.propose(&context, Size::Whole).now_or_never();
         let reply = reply.expect("it waits for nothing").expect("a recipe with knobs");
         let proposal = patch::parse(&reply.text).expect("an answer of the playbook");

@@ -68,6 +68,7 @@ pub fn night(plan: &Plan, seed: u64) -> Outcome {
         holdout: false,
         noise_runs: plan.noise_runs,
         certify: None,
+        rethinks: false,
         again_share: AGAIN_SHARE,
         max_experiments: None,
         caps: Caps {
@@ -177,6 +178,7 @@ impl World {
                     hypothesis: String::new(),
                     description: description.unwrap_or_default(),
                     notes: Notes::default(),
+                    idea: crate::experiment::Idea::default(),
                     usage: Usage::default(),
                 });
             }
@@ -227,6 +229,7 @@ impl World {
             seconds: RUN_S,
             startup_s: 0.0,
             claims: None,
+            curve: Vec::new(),
             problem: None,
             tampered: None,
         });

@@ -1,6 +1,5 @@
 //! From a question to a commit: ask, understand, commit; or take a commit that is there.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tracing::{info, warn};
@@ -8,17 +7,16 @@ use tracing::{info, warn};
 use super::Session;
 use super::candidates::Candidates;
 use super::gate::{CallGate, Purse};
+use super::question::{Desk, Question};
 use super::settle::tolerate;
 use crate::clock;
-use crate::context::{Context, Repair};
 use crate::experiment::{
-    Candidate, Effect, Entry, History, Notes, Pause, Phase, Purpose, Stage, Stake, Usage, next,
-    telling,
+    Candidate, Effect, Entry, Idea, Notes, Pause, Phase, Purpose, Stage, Stake, Usage, next,
+    repetition, telling,
 };
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::patch::Proposal;
 use crate::proposer::{Answer, Halt, ProposerError, Said};
-use crate::task::Task;
 
 /// Shortest wait for an endpoint that is written down.
 const WORTH_TELLING: Duration = Duration::from_secs(10);
@@ -70,11 +68,12 @@ impl Session {
                 ("the recipe as it is sets the score to beat".to_owned(), "baseline".to_owned())
             }
         };
-        let (notes, usage) = (Notes::default(), Usage::default());
-        self.record(Entry::Proposed { hypothesis, description, notes, usage }).await
+        let (notes, idea, usage) = (Notes::default(), Idea::default(), Usage::default());
+        self.record(Entry::Proposed { hypothesis, description, notes, idea, usage }).await
     }
 
     pub(super) async fn ask(&mut self) -> Result<(), Failure> {
+        self.hear().await?;
         let question = self.question()?;
         let stake = self.stake(&question);
         self.enter(Phase::Propose);
@@ -168,18 +167,23 @@ impl Session {
     fn question(&self) -> Result<Question, Failure> {
         let candidate = self.candidate()?;
         let turns = u32::try_from(candidate.refused.len()).unwrap_or(u32::MAX);
+        let Self { repository, notebook, task, history, base, scope, .. } = self;
+        let desk = Desk { repository, notebook, task, history, base, scope };
         Ok(Question {
-            files: self.repository.files(&self.incumbent(), &self.scope).or_outside()?,
-            program: self
-                .repository
-                .read(&self.base, "program.md")
-                .or_outside()?
-                .unwrap_or_default(),
-            state: self.notebook.state(&self.task, &self.history),
             reply: candidate.answer.clone().map_or_else(String::new, |answer| answer.text),
             refused: candidate.refused.last().cloned(),
             turns_left: self.rules.repair_turns.saturating_sub(turns),
+            ..desk.question(&candidate.parent, self.left_of_session())?
         })
+    }
+
+    fn left_of_session(&self) -> Option<String> {
+        let Self { history, notebook, born, rules, .. } = self;
+        let purse = Purse { caps: rules.caps, history, notebook, born: *born };
+        let rows = rules.max_experiments.map(|most| most.saturating_sub(history.tried()));
+        let rows = rows.map(|rows| format!("{rows} experiments, this one included"));
+        let left: Vec<_> = rows.into_iter().chain(rules.caps.left(purse.spent())).collect();
+        (!left.is_empty()).then(|| left.join("; "))
     }
 
     /// Asks until there is something to write down.
@@ -226,14 +230,15 @@ impl Session {
 
     /// Looks into the answer. What is wrong with it is told to the proposer in its next turn.
     pub(super) async fn understand(&mut self) -> Result<(), Failure> {
-        let entry = match self.candidates().read_answer(self.candidate()?)? {
-            Ok((proposal, _)) => {
+        let entry = match self.read_answer()? {
+            Ok((proposal, idea)) => {
                 let Proposal { hypothesis, description, notes, .. } = proposal;
-                info!(hypothesis, description, "proposed");
-                if self.candidate()?.row().proposer.starts_with("llm:") {
+                info!(hypothesis, description, theme = idea.theme, "proposed");
+                if self.is_by_a_model()? {
                     self.rests = 0;
                 }
-                Entry::Proposed { hypothesis, description, notes, usage: Usage::default() }
+                let usage = Usage::default();
+                Entry::Proposed { hypothesis, description, notes, idea, usage }
             }
             Err(problem) => {
                 warn!(stage = Stage::Patch.as_str(), problem = telling(&problem), "refused");
@@ -246,6 +251,27 @@ impl Session {
             }
         };
         self.record(entry).await
+    }
+
+    /// What the answer proposes and what that is about. From a model nothing is taken that was tried:
+    /// the others have a record of their own of what they tried, and nobody to be told.
+    fn read_answer(&self) -> Result<Result<(Proposal, Idea), String>, Failure> {
+        let candidate = self.candidate()?;
+        let (proposal, patch) = match self.candidates().read_answer(candidate)? {
+            Ok(understood) => understood,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let idea = self.candidates().idea(candidate, (&proposal, &patch))?;
+        let about = (&idea, proposal.hypothesis.as_str());
+        let tried = repetition(&self.history, &candidate.parent, about);
+        Ok(match tried.filter(|_| self.is_by_a_model().unwrap_or(false)) {
+            Some(problem) => Err(problem),
+            None => Ok((proposal, idea)),
+        })
+    }
+
+    fn is_by_a_model(&self) -> Result<bool, Failure> {
+        Ok(self.candidate()?.row().proposer.starts_with("llm:"))
     }
 
     /// Commits the proposal and keeps it under its own ref. Everything that goes into it stands in
@@ -264,34 +290,6 @@ impl Session {
         };
         self.repository.keep(&self.tag, n, &commit).or_outside()?;
         self.record(Entry::Committed { commit }).await
-    }
-}
-
-/// A question with everything that its context only borrows.
-struct Question {
-    files: BTreeMap<String, String>,
-    program: String,
-    state: String,
-    /// The last answer, and what was wrong with it.
-    reply: String,
-    refused: Option<(Stage, String)>,
-    turns_left: u32,
-}
-
-impl Question {
-    fn context<'a>(
-        &'a self,
-        (task, history): (&'a Task, &'a History),
-        budget: Duration,
-    ) -> Context<'a> {
-        let Self { files, program, state, reply, refused, turns_left } = self;
-        let repair = refused.as_ref().map(|(stage, problem)| Repair {
-            stage: *stage,
-            reply,
-            problem,
-            turns_left: *turns_left,
-        });
-        Context { task, program, state, history, files, budget_s: budget.as_secs(), repair }
     }
 }
 

@@ -187,6 +187,7 @@ impl ByHand {
 
     async fn finish(mut self) -> Result<Told, Failure> {
         self.align().await?;
+        self.hear().await?;
         self.write()?;
         if self.told.is_empty() {
             self.told.push("nothing to do".to_owned());
@@ -198,6 +199,7 @@ impl ByHand {
             holdout: self.task.score.holdout.is_some(),
             noise_runs: super::opening::evidence(&self.session.begun).1,
             certify: None,
+            rethinks: false,
             again_share: 0.0,
             max_experiments: None,
             caps: Caps::default(),
@@ -261,6 +263,17 @@ impl ByHand {
         self.history.check(n, &entry).or_bug()?;
         self.ledger.append(self.session.id, n, &entry, at_ms).await.or_outside()?;
         self.history.apply(n, &entry, at_ms).or_bug()
+    }
+
+    /// Takes in what a human wrote before anything is written over it.
+    async fn hear(&mut self) -> Result<(), Failure> {
+        for (from, text) in self.notebook.heard() {
+            if !self.history.has_heard(from, &text) {
+                self.told.push(format!("{} says, for the next proposal: {text}", from.as_str()));
+                self.record(Entry::Directed { from, text }).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes the files for people anew, and says which were not as they should be.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::experiment::{Candidate, Entry, History, Purpose};
+use crate::experiment::{Candidate, Entry, History, Idea, Purpose};
 use crate::failure::{Failure, OrFailure as _};
 use crate::patch::{self, Patch, Proposal, Scope};
 use crate::repository::{Repository, RepositoryError};
@@ -43,6 +43,16 @@ impl Candidates<'_> {
                 patch.map(|patch| (proposal, patch)).map_err(|error| error.to_string())
             });
         Ok(understood)
+    }
+
+    /// What the answer in hand is about.
+    pub(super) fn idea(
+        &self,
+        candidate: &Candidate,
+        (proposal, patch): (&Proposal, &Patch),
+    ) -> Result<Idea, Failure> {
+        let files = self.repository.files(&candidate.parent, self.scope).or_outside()?;
+        Ok(Idea::new(&proposal.theme, &patch::changed_lines(&files, patch)))
     }
 
     /// The commit of a candidate that was understood: its parent where it measures what is there,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::*;
-use crate::experiment::{Notes, Usage};
+use crate::experiment::{Idea, Notes, Usage};
 use crate::patch::Patch;
 
 const REPLY: &str =
@@ -43,6 +43,7 @@ fn told(base: &str, answer: Option<&str>, commit: &str) -> Vec<Recorded> {
         hypothesis: "two is more".to_owned(),
         description: "two".to_owned(),
         notes: Notes::default(),
+        idea: Idea::default(),
         usage: Usage::default(),
     };
     let committed = Entry::Committed { commit: commit.to_owned() };

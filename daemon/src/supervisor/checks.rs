@@ -8,6 +8,7 @@ use anyhow::{Context as _, anyhow};
 
 use super::candidates::Candidates;
 use super::opening::{self, Resumed, Terms};
+use super::question;
 use crate::clock;
 use crate::experiment::{Spent, Usage};
 use crate::failure::{Failure, Kind, OrFailure as _};
@@ -236,7 +237,8 @@ fn make_proposer(settings: &Settings, seed: u64) -> Result<Box<dyn Proposer>, Fa
                 timeout: LLM_TIMEOUT,
                 max_answer_tokens: settings.max_answer_tokens,
             };
-            Box::new(Llm::new(llm).map_err(unusable)?)
+            let templates = question::templates(&settings.locations.repo)?;
+            Box::new(Llm::new(llm).map_err(unusable)?.with_templates(templates))
         }
     })
 }

@@ -13,6 +13,7 @@ use super::device::SLACK;
 use super::manifest::Manifest;
 use super::settle::tolerate;
 use super::work::Work;
+use crate::curve::curve;
 use crate::experiment::{
     Entry, Limits, Phase, Purpose, RunOutcome, Seen, contradiction, false_claim, gaps, longest,
     overfit, overlong, overtime, predict_deadline, smoke_deadline, train_limits, unmeasured,
@@ -36,7 +37,9 @@ impl Session {
         self.enter(Phase::Score);
         let startup = Duration::try_from_secs_f64(ended.startup_s).unwrap_or_default();
         self.clock.carve(Phase::Train, Phase::Start, startup);
-        let claims = Claims::parse(&self.notebook.run_log_text(n));
+        let log = self.notebook.run_log_text(n);
+        let (claims, curve) = (Claims::parse(&log), curve(&log));
+        drop(log);
         let tampered =
             ended.tampered.clone().or_else(|| self.contradiction(claims.as_ref(), &ended));
         let claims = claims.map(|claims| claims.to_string());
@@ -46,7 +49,7 @@ impl Session {
             _ => Some(format!("training {}: {}", ended.run, ended.said)),
         };
         let Manifest { run, seconds, startup_s, .. } = ended;
-        self.end(Entry::Ran { run, seconds, startup_s, claims, problem, tampered }).await
+        self.end(Entry::Ran { run, seconds, startup_s, claims, curve, problem, tampered }).await
     }
 
     /// Why the incumbent, measured again, shows that the machine has become slower: what the session

@@ -39,6 +39,7 @@ mod checks;
 mod device;
 mod evidence;
 mod gate;
+mod hear;
 mod heartbeat;
 mod leftovers;
 mod manifest;
@@ -48,6 +49,7 @@ mod outlook;
 mod pages;
 mod phases;
 mod preflight;
+mod question;
 mod record;
 mod room;
 mod sandboxes;
@@ -59,6 +61,7 @@ mod wait;
 mod work;
 
 pub use by_hand::{Told, rebuild, recover, roll_back};
+pub use question::preview;
 
 use device::Gpus;
 use gate::Purse;
@@ -186,7 +189,7 @@ impl Session {
             let n = candidate.experiment;
             info!(n, step = ?candidate.step, "goes on with the experiment that was in hand");
         }
-        self.notebook.write(&self.task, &self.history).or_outside()?;
+        self.write_notebook().await?;
         info!(branch = self.branch(), incumbent = short(&self.incumbent()), "ready");
         Ok(())
     }

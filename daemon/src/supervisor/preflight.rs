@@ -26,7 +26,7 @@ use crate::runner::{
 };
 use crate::service::Service;
 use crate::session::Heartbeat;
-use crate::settings::Settings;
+use crate::settings::{ProposerChoice, Settings};
 use crate::task::Places;
 use crate::telemetry;
 use crate::tier::Tier;
@@ -149,6 +149,7 @@ pub(super) async fn prepare(
         holdout: found.terms.task.score.holdout.is_some(),
         noise_runs: found.terms.noise_runs,
         certify: settings.evidence.certify,
+        rethinks: matches!(settings.proposer, ProposerChoice::Llm { .. }),
         again_share: settings.evidence.again_share,
         max_experiments: settings.max_experiments,
         caps,

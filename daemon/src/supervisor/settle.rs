@@ -10,7 +10,7 @@ use tracing::{debug, info, warn};
 use super::{PhaseClock, Session};
 use crate::clock;
 use crate::experiment::{Entry, Judgement, Phase, Row, Verdict};
-use crate::failure::{Failure, OrFailure as _};
+use crate::failure::Failure;
 use crate::notebook::{Notebook, NotebookError};
 use crate::report::short;
 use crate::runner::{level_times, remove_written};
@@ -34,7 +34,7 @@ impl Session {
         };
         self.record(Entry::Decided { verdict, reason, evidence }).await?;
         // What is still measured of a keep may take long.
-        self.notebook.write(&self.task, &self.history).or_outside()
+        self.write_notebook().await
     }
 
     /// Puts the notebook in line with a verdict that stands in the ledger. Repeatable.
@@ -54,7 +54,7 @@ impl Session {
         // Before the entry that ends it: a daemon that dies in between settles it again.
         let row = Row { phase_seconds: phase_seconds.clone(), ..row };
         tolerate(self.notebook.write_meta(&row));
-        self.notebook.write(&self.task, &self.history).or_outside()?;
+        self.write_notebook().await?;
         self.record(Entry::Settled { phase_seconds }).await?;
         self.clock = PhaseClock::start(Phase::Record, clock::now());
         self.ended(n).await;

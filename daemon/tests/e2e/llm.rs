@@ -9,7 +9,11 @@ use crate::openai::{Answer, COMPLETION_TOKENS, PROMPT_TOKENS, Request, Server};
 const KEY: &str = "sk-very-secret-1234567890";
 const LLM: [&str; 4] = ["--proposer", "llm", "--model", "m"];
 
-fn session(environment: &TestEnvironment, server: &Server, rows: u32) -> std::process::Command {
+pub(crate) fn session(
+    environment: &TestEnvironment,
+    server: &Server,
+    rows: u32,
+) -> std::process::Command {
     let mut session = environment.session(&LLM);
     session.args(["--max-experiments", &rows.to_string()]);
     session.env("OPENAI_API_KEY", KEY).env("OPENAI_BASE_URL", server.base_url());
@@ -18,7 +22,7 @@ fn session(environment: &TestEnvironment, server: &Server, rows: u32) -> std::pr
 
 /// Runs a session until it has so many rows; gives the completion requests.
 #[track_caller]
-fn told(rows: u32, answers: Vec<Answer>) -> (TestEnvironment, Vec<Request>) {
+pub(crate) fn told(rows: u32, answers: Vec<Answer>) -> (TestEnvironment, Vec<Request>) {
     let environment = TestEnvironment::new();
     let server = Server::start(answers);
     let ended = environment.run(&mut session(&environment, &server, rows));
@@ -55,7 +59,7 @@ fn message(request: &Request, at: usize) -> (&str, &str) {
     (message["role"].as_str().unwrap(), message["content"].as_str().unwrap())
 }
 
-fn last(request: &Request) -> &str {
+pub(crate) fn last(request: &Request) -> &str {
     message(request, request.body["messages"].as_array().unwrap().len() - 1).1
 }
 
@@ -75,7 +79,11 @@ fn a_good_answer_becomes_a_row_and_the_next_question_knows_it() {
     }
     assert!(question.contains("quality = 0.600 // knob") && question.contains("baseline"));
     let (_, question) = message(&requests[1], 1);
-    assert!(question.contains("quality = 0.700") && !question.contains("quality = 0.600"));
+    let (before, files) = question.split_once("# The incumbent's editable files").unwrap();
+    assert!(files.contains("quality = 0.700") && !files.contains("quality = 0.600"));
+    // What the last experiment changed, and how its training went.
+    assert!(before.contains("\n-quality = 0.600") && before.contains("\n+quality = 0.700"));
+    assert!(before.contains("Its training:\n"), "{before}");
     assert!(question.contains("better data should help"), "{question}");
     let meta = environment.read("repo/state/t/exp/1/meta.json");
     let meta: Value = serde_json::from_str(&meta).unwrap();

@@ -26,6 +26,7 @@ mod misbehaviour;
 mod night;
 mod pausing;
 mod recover;
+mod remembering;
 mod sealed;
 mod service;
 mod session;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use async_openai::middleware::HttpRequestFactory;
-use dfr_daemon::context::Context;
+use dfr_daemon::context::{Context, Now};
 use dfr_daemon::experiment::History;
 use dfr_daemon::patch;
 use dfr_daemon::prompt::Size;
@@ -35,6 +35,7 @@ fn read(bodies: Vec<Vec<u8>>) -> Vec<Result<Reply, ProposerError>> {
         history: &history,
         files: &files,
         budget_s: 20,
+        now: &Now::default(),
         repair: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

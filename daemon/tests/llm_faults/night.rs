@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_openai::error::OpenAIError;
 use async_openai::middleware::HttpRequestFactory;
-use dfr_daemon::context::Context;
+use dfr_daemon::context::{Context, Now};
 use dfr_daemon::experiment::{History, Usage};
 use dfr_daemon::proposer::{
     Gate, Halt, Llm, LlmSettings, Notice, Patient, Playbook, Policy, Proposer, Said,
@@ -187,6 +187,7 @@ async fn question(patient: &mut Patient, purse: &mut Purse, rng: &mut ChaCha8Rng
         history: &history,
         files: &files,
         budget_s: 20,
+        now: &Now::default(),
         repair: None,
     };
     let mut asks = 0;

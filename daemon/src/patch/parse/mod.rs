@@ -17,6 +17,8 @@ pub const REPLY_BYTES: usize = 1 << 20;
 
 /// The results row is one line of a table.
 pub const DESCRIPTION_CHARS: usize = 200;
+/// Longest theme.
+const THEME_CHARS: usize = 40;
 
 /// Hypotheses and notes are one line of STATE.md each.
 const NOTE_CHARS: usize = 600;
@@ -100,6 +102,10 @@ impl Reader {
             Some(("DESCRIPTION", said)) => {
                 let said = one_line(said, DESCRIPTION_CHARS);
                 return once(&mut self.proposal.description, said, ("DESCRIPTION", line));
+            }
+            Some(("THEME", said)) => {
+                self.proposal.theme = one_line(said, THEME_CHARS);
+                return Ok(());
             }
             Some(("WORKED", said)) => Some((&mut notes.worked, said)),
             Some(("FAILED", said)) => Some((&mut notes.failed, said)),

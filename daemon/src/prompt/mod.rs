@@ -4,15 +4,18 @@
 //! within the sum of the limits below. Counts are in characters (about four to a token).
 
 use std::fmt::Write;
-use std::sync::LazyLock;
 
-use handlebars::Handlebars;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::context::{Context, Repair};
+use crate::context::{Change, Context, Repair};
 use crate::experiment::{History, Row, rounded, run_to_run, told_reason};
 use crate::task::Task;
+
+mod templates;
+
+use templates::FRAME_LIMIT;
+pub use templates::{PromptError, Templates};
 
 /// Most of `program.md`.
 pub const PROGRAM_LIMIT: usize = WHOLE.program;
@@ -44,6 +47,10 @@ struct Limits {
     repair: usize,
     /// Rows of the results table.
     rows: usize,
+    /// Candidates whose changes are shown.
+    changes: usize,
+    /// One of these changes.
+    change: usize,
     /// Paths named of files that are not shown.
     left_out_paths: usize,
 }
@@ -56,6 +63,8 @@ const WHOLE: Limits = Limits {
     others: true,
     repair: 16_000,
     rows: 10,
+    changes: 4,
+    change: 3_000,
     left_out_paths: 40,
 };
 const SMALL: Limits = Limits {
@@ -66,12 +75,17 @@ const SMALL: Limits = Limits {
     others: false,
     repair: 4_000,
     rows: 3,
+    changes: 1,
+    change: 1_200,
     left_out_paths: 10,
 };
 
-/// The templates' own text, headings, and marks of what was cut.
-const FRAME_LIMIT: usize = 10_000;
-
+/// Headings of files, and marks of what was cut.
+const MARKS: usize = 6_000;
+/// Most words of a human, the newest, each a line.
+const DIRECTIVES: usize = 10;
+/// Most lines of one training.
+const CURVE: usize = 10;
 impl Size {
     fn limits(self) -> &'static Limits {
         match self {
@@ -83,9 +97,10 @@ impl Size {
     /// No conversation is longer than this many characters.
     pub fn most_chars(self) -> usize {
         let limits = self.limits();
-        let lines = (4 * limits.rows + limits.left_out_paths) * (CELL_LIMIT + 20);
-        let Limits { program, state, files, repair, .. } = limits;
-        program + state + files + 2 * repair + lines + FRAME_LIMIT
+        let told = DIRECTIVES + 2 + (4 + CURVE) * limits.changes;
+        let lines = (4 * limits.rows + limits.left_out_paths + told) * (CELL_LIMIT + 20);
+        let Limits { program, state, files, repair, changes, change, .. } = limits;
+        program + state + files + 2 * repair + changes * change + lines + FRAME_LIMIT + MARKS
     }
 }
 
@@ -110,56 +125,43 @@ pub enum Role {
     Assistant,
 }
 
-/// Why there is no prompt.
-#[derive(Debug, thiserror::Error)]
-#[error("prompts/{template}.hbs cannot be filled in: {source}")]
-pub struct PromptError {
-    template: &'static str,
-    source: Box<handlebars::RenderError>,
-}
-
-static TEMPLATES: LazyLock<Handlebars<'static>> = LazyLock::new(|| {
-    let mut templates = Handlebars::new();
-    templates.set_strict_mode(true);
-    templates.register_escape_fn(handlebars::no_escape);
-    for (name, text) in [
-        ("system", include_str!("../../prompts/system.hbs")),
-        ("propose", include_str!("../../prompts/propose.hbs")),
-        ("repair", include_str!("../../prompts/repair.hbs")),
-    ] {
-        templates.register_template_string(name, text).expect("embedded templates are well-formed");
-    }
-    templates
-});
-
 /// The whole conversation for the next answer: orders and question, and in a repair turn also the
 /// answer that failed and what was wrong with it. At most [`Size::most_chars`] long.
 ///
 /// # Errors
 /// A template that asks for something it is not given.
-pub fn messages(context: &Context<'_>, size: Size) -> Result<Vec<Message>, PromptError> {
+pub fn messages(
+    templates: &Templates,
+    context: &Context<'_>,
+    size: Size,
+) -> Result<Vec<Message>, PromptError> {
     let limits = size.limits();
     let mut messages = vec![
-        Message { role: Role::System, content: system(context.task)? },
-        Message { role: Role::User, content: propose(context, limits)? },
+        Message { role: Role::System, content: system(templates, context.task)? },
+        Message { role: Role::User, content: propose(templates, context, limits)? },
     ];
     if let Some(failed) = &context.repair {
         let reply = cut(failed.reply, limits.repair);
         // Endpoints refuse an empty message, and some two of one role in a row.
         let content = if reply.is_empty() { "[no text]".to_owned() } else { reply };
         messages.push(Message { role: Role::Assistant, content });
-        messages.push(Message { role: Role::User, content: repair(failed, limits)? });
+        messages.push(Message { role: Role::User, content: repair(templates, failed, limits)? });
     }
     Ok(messages)
 }
 
-fn system(task: &Task) -> Result<String, PromptError> {
+fn system(templates: &Templates, task: &Task) -> Result<String, PromptError> {
     let editable = task.edit.paths.join(", ");
-    render("system", &json!({ "objective": task.score.objective, "editable": editable }))
+    templates.render("system", &json!({ "objective": task.score.objective, "editable": editable }))
 }
 
-fn propose(context: &Context<'_>, limits: &Limits) -> Result<String, PromptError> {
-    let Context { task, history, .. } = context;
+fn propose(
+    templates: &Templates,
+    context: &Context<'_>,
+    limits: &Limits,
+) -> Result<String, PromptError> {
+    let Context { task, history, now, .. } = context;
+    let unheard = now.directives.len().saturating_sub(DIRECTIVES);
     let (files, left_out) = files(context, limits);
     let view = json!({
         "program": cut(context.program, limits.program),
@@ -173,6 +175,11 @@ fn propose(context: &Context<'_>, limits: &Limits) -> Result<String, PromptError
         "noise": noise(history, &task.score.objective),
         "incumbent": history.incumbent().map(|row| incumbent(task, row)),
         "results": results(task, history, limits.rows),
+        "directives": now.directives[unheard..].iter().map(|text| line(text)).collect::<Vec<_>>(),
+        "rethink": now.rethink.as_deref().map(|text| cut(text, 4 * CELL_LIMIT)),
+        "left": now.left,
+        "from": now.from,
+        "changes": changes(context, limits),
         "files": files,
         "left_out": left_out,
         "limits": {
@@ -182,23 +189,21 @@ fn propose(context: &Context<'_>, limits: &Limits) -> Result<String, PromptError
             "files": limits.files,
         },
     });
-    render("propose", &view)
+    templates.render("propose", &view)
 }
 
-fn repair(repair: &Repair<'_>, limits: &Limits) -> Result<String, PromptError> {
+fn repair(
+    templates: &Templates,
+    repair: &Repair<'_>,
+    limits: &Limits,
+) -> Result<String, PromptError> {
     let view = json!({
         "stage": repair.stage.as_str(),
         "problem": cut(repair.problem, limits.repair),
         "turns_left": repair.turns_left,
         "last": repair.turns_left == 0,
     });
-    render("repair", &view)
-}
-
-fn render(template: &'static str, view: &serde_json::Value) -> Result<String, PromptError> {
-    TEMPLATES
-        .render(template, view)
-        .map_err(|source| PromptError { template, source: Box::new(source) })
+    templates.render("repair", &view)
 }
 
 /// Rank of the files that neither are the recipe nor stand in a failed answer.
@@ -244,6 +249,34 @@ fn files<'a>(context: &Context<'a>, limits: &Limits) -> (Vec<FileView<'a>>, Stri
         hidden.push(format!("[cut: {more} more paths]"));
     }
     (shown, hidden.join("\n"))
+}
+
+#[derive(Serialize)]
+struct ChangeView<'a> {
+    experiment: u32,
+    hypothesis: String,
+    outcome: String,
+    diff: String,
+    curve: Vec<&'a str>,
+}
+
+/// The last candidates' changes, as far as they are known and decided.
+fn changes<'a>(context: &Context<'a>, limits: &Limits) -> Vec<ChangeView<'a>> {
+    let recent = &context.now.recent;
+    let shown = &recent[recent.len().saturating_sub(limits.changes)..];
+    let view = |change: &Change| {
+        let rows = &context.history.rows;
+        let at = rows.binary_search_by_key(&change.experiment, |row| row.experiment).ok()?;
+        let row = &rows[at];
+        Some(ChangeView {
+            experiment: change.experiment,
+            hypothesis: line(&row.hypothesis),
+            outcome: line(&format!("{}, {}", row.verdict, told_reason(row))),
+            diff: cut(&change.diff, limits.change),
+            curve: row.curve.iter().take(CURVE).map(String::as_str).collect(),
+        })
+    };
+    shown.iter().filter_map(view).collect()
 }
 
 fn incumbent(task: &Task, row: &Row) -> String {
@@ -307,5 +340,4 @@ fn cut(text: &str, limit: usize) -> String {
 }
 
 #[cfg(test)]
-#[path = "prompt_tests.rs"]
 mod tests;

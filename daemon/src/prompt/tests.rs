@@ -4,8 +4,9 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::*;
-use crate::context::Repair;
-use crate::experiment::{Entry, Notes, Purpose, RunOutcome, Stage, Usage, Verdict};
+use crate::context::{Change, Now, Repair};
+use crate::curve::curve;
+use crate::experiment::{Entry, Idea, Notes, Purpose, RunOutcome, Stage, Usage, Verdict};
 
 struct Fixture {
     task: Task,
@@ -13,6 +14,7 @@ struct Fixture {
     state: String,
     history: History,
     files: BTreeMap<String, String>,
+    now: Now,
 }
 
 impl Fixture {
@@ -24,7 +26,8 @@ impl Fixture {
         ]);
         let history = history(2);
         let [program, state] = ["The program.\n", "The state: {{not}} <b>a</b> template.\n"];
-        Self { task, program: program.to_owned(), state: state.to_owned(), history, files }
+        let now = Now::default();
+        Self { task, program: program.to_owned(), state: state.to_owned(), history, files, now }
     }
 
     fn messages(&self, repair: Option<Repair<'_>>) -> Vec<Message> {
@@ -39,9 +42,10 @@ impl Fixture {
             history: &self.history,
             files: &self.files,
             budget_s: 20,
+            now: &self.now,
             repair,
         };
-        messages(&context, size).unwrap()
+        messages(&Templates::default(), &context, size).unwrap()
     }
 }
 
@@ -60,6 +64,8 @@ fn row(experiment: u32) -> Row {
         description: format!("idea {experiment}"),
         proposer: "llm:m".to_owned(),
         notes: Notes::default(),
+        idea: Idea::default(),
+        curve: Vec::new(),
         usage: Usage::default(),
         trained_s: 0.0,
         startup_s: 0.0,
@@ -90,7 +96,7 @@ fn history(rows: u32) -> History {
             proposer: "baseline".to_owned(),
             purpose: Purpose::Baseline,
         },
-        Entry::Proposed { hypothesis, description, notes, usage },
+        Entry::Proposed { hypothesis, description, notes, idea: Idea::default(), usage },
         Entry::Committed { commit: "c0".to_owned() },
         Entry::Built { program: None },
         Entry::Ran {
@@ -98,6 +104,7 @@ fn history(rows: u32) -> History {
             seconds: 1.0,
             startup_s: 0.0,
             claims: None,
+            curve: Vec::new(),
             problem: None,
             tampered: None,
         },
@@ -215,7 +222,7 @@ fn a_text_at_its_limit_is_whole() {
 
 #[test]
 fn the_program_of_this_repository_fits() {
-    assert!(include_str!("../../program.md").chars().count() <= PROGRAM_LIMIT);
+    assert!(include_str!("../../../program.md").chars().count() <= PROGRAM_LIMIT);
 }
 
 #[test]
@@ -243,6 +250,39 @@ fn a_smaller_question_keeps_what_matters() {
     assert!(question.contains("model 7;") && !question.contains("model 8;"), "{question}");
 }
 
+#[test]
+fn a_question_after_a_long_night_fits() {
+    let log: String =
+        (0..5_000).map(|n| format!("step {n}: loss {:.60}, grad norm 1.0\n", 0.7)).collect();
+    assert!(log.len() > 400_000);
+    let mut fixture = Fixture::new();
+    fixture.history = history(5_000);
+    let told = curve(&log);
+    fixture.history.rows.iter_mut().for_each(|row| row.curve.clone_from(&told));
+    let recent = (4_990..5_000).map(|experiment| Change { experiment, diff: log.clone() });
+    fixture.now.recent = recent.collect();
+    // Four characters are about a token.
+    for (size, tokens) in [(Size::Whole, 60_000), (Size::Small, 20_000)] {
+        let messages = fixture.sized(None, size);
+        assert!(chars(&messages) <= 4 * tokens && size.most_chars() <= 4 * tokens, "{size:?}");
+        assert!(text(&messages).contains("step 4999: loss"), "the end of the last training");
+    }
+}
+
+#[test]
+fn what_is_so_now_is_told() {
+    let mut fixture = Fixture::new();
+    fixture.history.rows[1].curve = vec!["epoch 1: loss 0.7".to_owned()];
+    fixture.now = Now {
+        directives: vec!["try focal loss".to_owned()],
+        rethink: Some("5 experiments without a keep: join #1 and #2".to_owned()),
+        left: Some("3 experiments, this one included".to_owned()),
+        from: Some(0),
+        recent: vec![Change { experiment: 1, diff: "--- a/x\n+++ b/x\n-a\n+b\n".to_owned() }],
+    };
+    assert_snapshot!(fixture.messages(None)[1].content);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -259,8 +299,17 @@ proptest! {
                 *text = "wörter ".repeat(words);
             }
             row.metrics.insert("accuracy".to_owned(), f64::MIN);
+            row.curve = curve(&"loss ".repeat(words * 30)).into_iter().cycle().take(words).collect();
         }
         let text = "é".repeat(letters);
+        let change = |experiment| Change { experiment, diff: text.clone() };
+        fixture.now = Now {
+            directives: vec!["wörter ".repeat(words); words],
+            rethink: Some(text.clone()),
+            left: Some("1.0 hours".to_owned()),
+            from: Some(rows),
+            recent: (rows.saturating_sub(9)..rows).map(change).collect(),
+        };
         fixture.files.extend((0..files).map(|n| (format!("{n}/{words}.rs"), text.clone())));
         (fixture.program, fixture.state) = (text.clone(), text.clone());
         let repair =

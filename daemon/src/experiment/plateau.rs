@@ -1,0 +1,110 @@
+//! A search that stands still, and what is asked of the proposer then.
+
+use super::noise::rounded;
+use super::{History, Purpose, Row, Verdict};
+
+/// Candidates without a keep after which more is asked, and again after as many.
+pub const PATIENCE: u32 = 5;
+/// Of those steps, so many lie between two returns to an earlier keep: it is what helps least often.
+const RETURNS: u32 = 2;
+/// Near misses that are named.
+const MISSES: usize = 4;
+
+/// What is asked of a proposer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rethink {
+    /// Join what nearly paid.
+    Combine,
+    /// Leave the neighbourhood.
+    Radical,
+    /// Begin at the keep before the incumbent, which was measured again first.
+    Return,
+}
+
+/// Candidates decided since the last keep.
+pub fn since_keep(history: &History) -> u32 {
+    let rows = history.rows.iter().rev().take_while(|row| row.verdict != Verdict::Keep);
+    u32::try_from(rows.filter(|row| row.purpose == Purpose::Candidate).count()).unwrap_or(u32::MAX)
+}
+
+/// What is asked of the next proposal; nothing while keeps come.
+pub fn rethink(history: &History) -> Option<Rethink> {
+    let since = since_keep(history);
+    match since / PATIENCE {
+        0 => None,
+        1 => Some(Rethink::Combine),
+        2 => Some(Rethink::Radical),
+        step if since.is_multiple_of(PATIENCE)
+            && (step - 3).is_multiple_of(RETURNS)
+            && before(history).is_some() =>
+        {
+            Some(Rethink::Return)
+        }
+        _ => Some(Rethink::Radical),
+    }
+}
+
+/// The keep that the next candidate is made from instead of the incumbent.
+pub(super) fn returns_to(history: &History) -> Option<&Row> {
+    before(history).filter(|_| rethink(history) == Some(Rethink::Return))
+}
+
+/// Whether the incumbent is to be measured again first: its score may have been luck, which all of the
+/// plateau was held against.
+pub(super) fn doubts(history: &History) -> bool {
+    let mut since = history.rows.iter().rev().take_while(|row| row.verdict != Verdict::Keep);
+    let was_measured = since.any(|row| row.purpose == Purpose::Control);
+    rethink(history) == Some(Rethink::Return) && !was_measured
+}
+
+/// The keep before the incumbent. A human's commit is never left behind: it may have mended more than
+/// the recipe.
+fn before(history: &History) -> Option<&Row> {
+    let incumbent = history.incumbent().filter(|row| row.purpose == Purpose::Candidate)?;
+    history.compared_with(incumbent)
+}
+
+/// Candidates since the last keep that came nearest to it, best first.
+pub fn near_misses<'a>(history: &'a History, objective: &str) -> Vec<&'a Row> {
+    let since = history.rows.iter().rev().take_while(|row| row.verdict != Verdict::Keep);
+    let mut scored: Vec<_> = since
+        .filter(|row| row.purpose == Purpose::Candidate && row.is_scored())
+        .filter_map(|row| Some((*row.metrics.get(objective)?, row)))
+        .collect();
+    scored.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    scored.into_iter().take(MISSES).map(|(_, row)| row).collect()
+}
+
+/// What is asked of the next proposal, for it and for people.
+pub fn asked(history: &History, objective: &str) -> Option<String> {
+    let since = since_keep(history);
+    let what = match rethink(history)? {
+        Rethink::Combine => {
+            let misses: Vec<_> = near_misses(history, objective)
+                .into_iter()
+                .map(|row| {
+                    let score = row.metrics.get(objective).copied().unwrap_or_default();
+                    format!("#{} ({}, {})", row.experiment, row.description, rounded(score, row))
+                })
+                .collect();
+            match misses.as_slice() {
+                [_, _, ..] => format!("join what nearly paid: {}", misses.join("; ")),
+                _ => "change another part of the work than the last experiments did".to_owned(),
+            }
+        }
+        Rethink::Radical => {
+            "leave this neighbourhood: another architecture, loss, representation or schedule, not \
+             another value of the same knobs"
+                .to_owned()
+        }
+        Rethink::Return => {
+            let from = before(history).map_or(0, |row| row.experiment);
+            format!("begin at experiment {from}, an earlier keep, and go another way from there")
+        }
+    };
+    Some(format!("{since} experiments without a keep: {what}"))
+}
+
+#[cfg(test)]
+#[path = "plateau_tests.rs"]
+mod tests;

@@ -1,0 +1,26 @@
+//! What a human wrote while the loop runs becomes words for the next proposal.
+
+use tracing::info;
+
+use super::Session;
+use crate::experiment::Entry;
+use crate::failure::{Failure, OrFailure as _};
+
+impl Session {
+    /// Takes in what is new in INBOX.md and what was added to STATE.md.
+    pub(super) async fn hear(&mut self) -> Result<(), Failure> {
+        for (from, text) in self.notebook.heard() {
+            if !self.history.has_heard(from, &text) {
+                info!(from = from.as_str(), text, "a human's words, for the next proposal");
+                self.record(Entry::Directed { from, text }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the files for people anew, after what a human added to them was taken in.
+    pub(super) async fn write_notebook(&mut self) -> Result<(), Failure> {
+        self.hear().await?;
+        self.notebook.write(&self.task, &self.history).or_outside()
+    }
+}
