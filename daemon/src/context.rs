@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::experiment::{History, Stage};
 use crate::task::Task;
 
-/// What a proposer may look at.
+/// What a proposer is shown.
 pub struct Context<'a> {
     /// The task at hand.
     pub task: &'a Task,
@@ -21,6 +21,8 @@ pub struct Context<'a> {
     pub budget_s: u64,
     /// What is so at this moment.
     pub now: &'a Now,
+    /// What was asked to look at and what was found there, oldest first.
+    pub looks: &'a [(String, String)],
     /// What was wrong with the last answer of this experiment.
     pub repair: Option<Repair<'a>>,
 }

@@ -10,6 +10,7 @@ pub mod disk;
 pub mod experiment;
 pub mod failure;
 pub mod ledger;
+pub mod look;
 pub mod notebook;
 pub mod patch;
 pub mod price;

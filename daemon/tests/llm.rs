@@ -44,6 +44,7 @@ async fn propose(
         files: &files,
         budget_s: 20,
         now: &Now::default(),
+        looks: &[],
         repair,
     };
     let reply = Llm::new(settings)?.propose(&context, Size::Whole).await;
@@ -213,9 +214,9 @@ async fn a_refused_key_is_not_repeated_even_when_the_server_does() {
 #[tokio::test]
 async fn a_refused_request_comes_with_the_servers_words() {
     for status in [400, 422] {
-        let error = failure(Answer::error(status, "no tools")).await;
+        let error = failure(Answer::error(status, "no such field")).await;
         assert!(
-            matches!(&error, ProposerError::Refused { reason, .. } if reason.contains("no tools")),
+            matches!(&error, ProposerError::Refused { reason, .. } if reason.contains("no such field")),
             "{error:?}"
         );
     }
@@ -266,6 +267,7 @@ async fn an_answer_that_never_comes_costs_as_much_as_it_may() {
                 files: &files,
                 budget_s: 20,
                 now: &Now::default(),
+                looks: &[],
                 repair: None,
             };
             llm.propose(&context, Size::Whole).await

@@ -45,11 +45,12 @@ const OWNERS: [(&str, &[&str]); 21] = [
 ];
 
 /// Rooms, and corners of rooms, that compute and touch nothing.
-const PURE: [&str; 11] = [
+const PURE: [&str; 12] = [
     "curve",
     "device/gate",
     "device/health",
     "experiment",
+    "look",
     "patch",
     "price",
     "prompt",

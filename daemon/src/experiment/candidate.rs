@@ -24,6 +24,8 @@ pub struct Candidate {
     pub step: Step,
     /// The last answer as it came.
     pub answer: Option<Answered>,
+    /// Answers that asked to look at something, oldest first.
+    pub looked: Vec<String>,
     /// What was wrong with the answers so far, the last one last.
     pub refused: Vec<(Stage, String)>,
     /// Wall time of the proposal, milliseconds since 1970: that of its commit, so that doing it again
@@ -35,6 +37,8 @@ pub struct Candidate {
     pub tampered: Option<String>,
     /// The footer that the trainer printed.
     pub claims: Option<String>,
+    /// The last answer that was refused.
+    rejected: Option<Answered>,
     pub(super) row: Row,
     began: BTreeMap<Phase, u32>,
     under_way: Option<Phase>,
@@ -128,6 +132,8 @@ impl Candidate {
             commit: None,
             step: Step::Opened,
             answer: None,
+            looked: Vec::new(),
+            rejected: None,
             refused: Vec::new(),
             proposed_at_ms: 0,
             problem: None,
@@ -235,6 +241,7 @@ impl Candidate {
             (Entry::Began { .. } | Entry::Interrupted { .. }, step) => step,
             (Entry::Lost { .. }, Opened) => Opened,
             (Entry::Answered { .. }, Opened) => Answered,
+            (Entry::Looked, Answered) => Opened,
             (Entry::Proposed { .. }, Opened | Answered) => Proposed,
             (Entry::Refused { .. }, Opened | Answered | Proposed | Committed) => Opened,
             (Entry::Committed { .. }, Proposed) => Committed,
@@ -323,6 +330,11 @@ impl Candidate {
                 self.began.remove(&Phase::Holdout);
                 self.held_out = true;
             }
+            Entry::Looked => {
+                let rejected = self.rejected.clone();
+                let asked = std::mem::replace(&mut self.answer, rejected);
+                self.looked.extend(asked.map(|asked| asked.text));
+            }
             Entry::Again => self.earlier.push(row.metrics.clone()),
             Entry::Unscored { reason } => self.problem = Some(reason.clone()),
             Entry::Decided { verdict, reason, evidence } => {
@@ -349,6 +361,7 @@ impl Candidate {
     }
 
     fn refuse(&mut self, stage: Stage, problem: &str) {
+        self.rejected.clone_from(&self.answer);
         self.refused.push((stage, problem.to_owned()));
         self.began.remove(&Phase::Build);
     }

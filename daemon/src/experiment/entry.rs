@@ -48,6 +48,8 @@ pub enum Entry {
         /// What they cost in US dollars; 0 where nothing is charged or no price is known.
         cost_usd: f64,
     },
+    /// The answer asked to look at something, and was answered.
+    Looked,
     /// A request went out and no answer came back: its tokens, as estimated, may be charged.
     Lost {
         /// Tokens sent.

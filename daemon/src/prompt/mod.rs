@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::context::{Change, Context, Repair};
 use crate::experiment::{History, Row, rounded, run_to_run, told_reason};
+use crate::look;
 use crate::task::Task;
 
 mod templates;
@@ -45,6 +46,8 @@ struct Limits {
     others: bool,
     /// A failed answer and the message about it, each.
     repair: usize,
+    /// What one look found.
+    look: usize,
     /// Rows of the results table.
     rows: usize,
     /// Candidates whose changes are shown.
@@ -62,6 +65,7 @@ const WHOLE: Limits = Limits {
     files: 96_000,
     others: true,
     repair: 16_000,
+    look: 8_000,
     rows: 10,
     changes: 4,
     change: 3_000,
@@ -74,16 +78,21 @@ const SMALL: Limits = Limits {
     files: 24_000,
     others: false,
     repair: 4_000,
+    look: 2_000,
     rows: 3,
     changes: 1,
     change: 1_200,
     left_out_paths: 10,
 };
 
+/// What asks for a look is so many times shorter than what it finds, at most.
+const LOOK_SHARE: usize = 8;
 /// Headings of files, and marks of what was cut.
 const MARKS: usize = 6_000;
 /// Most words of a human, the newest, each a line.
 const DIRECTIVES: usize = 10;
+/// Experiments of a theme that are told at once.
+const OUTCOMES: usize = 15;
 /// Most lines of one training.
 const CURVE: usize = 10;
 impl Size {
@@ -99,8 +108,17 @@ impl Size {
         let limits = self.limits();
         let told = DIRECTIVES + 2 + (4 + CURVE) * limits.changes;
         let lines = (4 * limits.rows + limits.left_out_paths + told) * (CELL_LIMIT + 20);
-        let Limits { program, state, files, repair, changes, change, .. } = limits;
-        program + state + files + 2 * repair + changes * change + lines + FRAME_LIMIT + MARKS
+        let Limits { program, state, files, repair, look, changes, change, .. } = limits;
+        let looks = look::MOST * (look + look / LOOK_SHARE);
+        program
+            + state
+            + files
+            + 2 * repair
+            + looks
+            + changes * change
+            + lines
+            + FRAME_LIMIT
+            + MARKS
     }
 }
 
@@ -140,6 +158,11 @@ pub fn messages(
         Message { role: Role::System, content: system(templates, context.task)? },
         Message { role: Role::User, content: propose(templates, context, limits)? },
     ];
+    for (asked, found) in context.looks.iter().take(look::MOST) {
+        let content = cut(asked, limits.look / LOOK_SHARE);
+        messages.push(Message { role: Role::Assistant, content });
+        messages.push(Message { role: Role::User, content: cut(found, limits.look) });
+    }
     if let Some(failed) = &context.repair {
         let reply = cut(failed.reply, limits.repair);
         // Endpoints refuse an empty message, and some two of one role in a row.
@@ -152,7 +175,14 @@ pub fn messages(
 
 fn system(templates: &Templates, task: &Task) -> Result<String, PromptError> {
     let editable = task.edit.paths.join(", ");
-    templates.render("system", &json!({ "objective": task.score.objective, "editable": editable }))
+    templates.render(
+        "system",
+        &json!({
+            "objective": task.score.objective,
+            "editable": editable,
+            "looks": look::MOST,
+        }),
+    )
 }
 
 fn propose(
@@ -293,9 +323,18 @@ fn noise(history: &History, objective: &str) -> Option<String> {
 
 /// The last rows as a table. What came of the earlier ones stands in STATE.md.
 fn results(task: &Task, history: &History, rows: usize) -> String {
-    if history.rows.is_empty() {
-        return "None yet.".to_owned();
-    }
+    let last = &history.rows[history.rows.len().saturating_sub(rows)..];
+    table(task, last.iter())
+}
+
+/// The newest experiments of a theme, or of all, as a table.
+pub fn outcomes(task: &Task, history: &History, theme: Option<&str>) -> String {
+    let of_theme = |row: &&Row| theme.is_none_or(|theme| row.idea.theme == theme);
+    let newest: Vec<_> = history.rows.iter().rev().filter(of_theme).take(OUTCOMES).collect();
+    table(task, newest.into_iter().rev())
+}
+
+fn table<'a>(task: &Task, rows: impl Iterator<Item = &'a Row>) -> String {
     let columns = &task.score.columns;
     let mut table = format!(
         "| n | {} | status | proposer | hypothesis | tried | reason |\n",
@@ -303,8 +342,9 @@ fn results(task: &Task, history: &History, rows: usize) -> String {
     );
     table.push_str(&"|---".repeat(columns.len() + 6));
     table.push('|');
-    let last = &history.rows[history.rows.len().saturating_sub(rows)..];
-    for row in last {
+    let mut is_empty = true;
+    for row in rows {
+        is_empty = false;
         let scores: Vec<_> = columns.iter().map(|column| score(row, column)).collect();
         let [proposer, hypothesis, description, reason] =
             [row.proposer.as_str(), &row.hypothesis, &row.description, told_reason(row)].map(line);
@@ -315,7 +355,7 @@ fn results(task: &Task, history: &History, rows: usize) -> String {
         )
         .expect("a string takes any text");
     }
-    table
+    if is_empty { "None yet.".to_owned() } else { table }
 }
 
 fn score(row: &Row, name: &str) -> String {

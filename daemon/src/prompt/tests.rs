@@ -15,6 +15,7 @@ struct Fixture {
     history: History,
     files: BTreeMap<String, String>,
     now: Now,
+    looks: Vec<(String, String)>,
 }
 
 impl Fixture {
@@ -27,7 +28,15 @@ impl Fixture {
         let history = history(2);
         let [program, state] = ["The program.\n", "The state: {{not}} <b>a</b> template.\n"];
         let now = Now::default();
-        Self { task, program: program.to_owned(), state: state.to_owned(), history, files, now }
+        Self {
+            task,
+            program: program.to_owned(),
+            state: state.to_owned(),
+            history,
+            files,
+            now,
+            looks: Vec::new(),
+        }
     }
 
     fn messages(&self, repair: Option<Repair<'_>>) -> Vec<Message> {
@@ -43,6 +52,7 @@ impl Fixture {
             files: &self.files,
             budget_s: 20,
             now: &self.now,
+            looks: &self.looks,
             repair,
         };
         messages(&Templates::default(), &context, size).unwrap()
@@ -262,7 +272,7 @@ fn a_question_after_a_long_night_fits() {
     let recent = (4_990..5_000).map(|experiment| Change { experiment, diff: log.clone() });
     fixture.now.recent = recent.collect();
     // Four characters are about a token.
-    for (size, tokens) in [(Size::Whole, 60_000), (Size::Small, 20_000)] {
+    for (size, tokens) in [(Size::Whole, 65_000), (Size::Small, 22_000)] {
         let messages = fixture.sized(None, size);
         assert!(chars(&messages) <= 4 * tokens && size.most_chars() <= 4 * tokens, "{size:?}");
         assert!(text(&messages).contains("step 4999: loss"), "the end of the last training");
@@ -312,6 +322,7 @@ proptest! {
         };
         fixture.files.extend((0..files).map(|n| (format!("{n}/{words}.rs"), text.clone())));
         (fixture.program, fixture.state) = (text.clone(), text.clone());
+        fixture.looks = vec![(text.clone(), text.clone()); words];
         let repair =
             Repair { stage: Stage::Patch, reply: &text, problem: &text, turns_left: 0 };
         for size in [Size::Whole, Size::Small] {

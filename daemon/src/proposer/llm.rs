@@ -16,11 +16,13 @@ use async_openai::middleware::{HttpRequestFactory, ReqwestService};
 use futures::future::{BoxFuture, FutureExt};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tower::Service;
 
 use super::{Proposer, ProposerError, Reply};
 use crate::context::Context;
 use crate::experiment::Usage;
+use crate::look;
 use crate::prompt::{self, Message, Role, Size, Templates};
 
 mod failure;
@@ -65,6 +67,8 @@ impl fmt::Debug for LlmSettings {
 pub struct Llm {
     settings: LlmSettings,
     templates: Templates,
+    /// Until it says that it knows no tools, the endpoint is offered some.
+    has_tools: bool,
     client: Client<OpenAIConfig>,
     /// What the request under way costs if its answer never comes.
     at_stake: Usage,
@@ -89,6 +93,9 @@ struct Request<'a> {
     /// The same, thoughts included, by the name that newer ones want for models that think.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_completion_tokens: Option<u32>,
+    /// What may be called before an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tools: Option<Value>,
 }
 
 /// The part of a chat completion that is looked at.
@@ -112,6 +119,20 @@ struct Answer {
     content: Option<String>,
     #[serde(default)]
     refusal: Option<String>,
+    #[serde(default)]
+    tool_calls: Option<Vec<Call>>,
+}
+
+#[derive(Deserialize)]
+struct Call {
+    function: Function,
+}
+
+#[derive(Deserialize)]
+struct Function {
+    name: String,
+    #[serde(default)]
+    arguments: String,
 }
 
 impl Llm {
@@ -156,7 +177,14 @@ impl Llm {
             .with_project_id("");
         let client = transport::client(config, http, transport);
         let templates = Templates::default();
-        Ok(Self { client, settings, templates, at_stake: Usage::default(), longest: 0 })
+        Ok(Self {
+            client,
+            settings,
+            templates,
+            has_tools: true,
+            at_stake: Usage::default(),
+            longest: 0,
+        })
     }
 
     /// With a human's templates in place of our own.
@@ -173,7 +201,8 @@ impl Llm {
     ) -> Result<Reply, ProposerError> {
         let LlmSettings { model, max_answer_tokens, .. } = &self.settings;
         let max_completion_tokens = max_answer_tokens.filter(|_| max_tokens.is_none());
-        let request = Request { model, messages, max_tokens, max_completion_tokens };
+        let tools = (self.has_tools && max_tokens.is_none()).then(look::tools);
+        let request = Request { model, messages, max_tokens, max_completion_tokens, tools };
         let answer_tokens = max_tokens.map_or_else(|| self.answer_tokens(), u64::from);
         self.at_stake = estimate(messages, answer_tokens);
         let chat = self.client.chat();
@@ -255,8 +284,12 @@ fn read(completion: Completion, at_stake: Usage) -> Result<Reply, ProposerError>
     let Some(choice) = completion.choices.into_iter().next() else {
         return Err(ProposerError::Empty { usage });
     };
-    let Answer { content, refusal } = choice.message;
-    let text = content.filter(|text| !text.trim().is_empty());
+    let Answer { content, refusal, tool_calls } = choice.message;
+    let calls = tool_calls.unwrap_or_default();
+    let calls =
+        calls.iter().map(|Call { function }| look::line(&function.name, &function.arguments));
+    let calls = Some(calls.collect::<Vec<_>>().join("\n")).filter(|calls| !calls.is_empty());
+    let text = calls.or(content.filter(|text| !text.trim().is_empty()));
     match (choice.finish_reason.as_deref(), text) {
         // What was cut is never applied, however whole it looks.
         (Some("length"), _) => Err(ProposerError::Truncated { usage }),
@@ -267,6 +300,12 @@ fn read(completion: Completion, at_stake: Usage) -> Result<Reply, ProposerError>
             None => ProposerError::Empty { usage },
         }),
     }
+}
+
+/// Whether a refusal is about tools, which servers tell in many words.
+fn speaks_of_tools(reason: &str) -> bool {
+    let reason = reason.to_lowercase();
+    ["tool", "function call"].iter().any(|word| reason.contains(word))
 }
 
 fn declined(reason: &str, usage: Usage) -> ProposerError {
@@ -302,7 +341,20 @@ impl Proposer for Llm {
     ) -> BoxFuture<'a, Result<Reply, ProposerError>> {
         let messages = prompt::messages(&self.templates, context, size);
         let limit = self.settings.timeout;
-        async move { self.ask(&messages?, (None, limit)).await }.boxed()
+        async move {
+            let messages = messages?;
+            match self.ask(&messages, (None, limit)).await {
+                // It was not charged, and asks the same with the plain form that the orders name too.
+                Err(ProposerError::Refused { reason, .. })
+                    if self.has_tools && speaks_of_tools(&reason) =>
+                {
+                    self.has_tools = false;
+                    self.ask(&messages, (None, limit)).await
+                }
+                answered => answered,
+            }
+        }
+        .boxed()
     }
 
     fn stake(&self, context: &Context<'_>, size: Size) -> Usage {

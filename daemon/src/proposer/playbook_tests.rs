@@ -64,6 +64,7 @@ impl Session {
             files: &self.files,
             budget_s: 20,
             now: &crate::context::Now::default(),
+            looks: &[],
             repair: None,
         };
         self.playbook.answer(&context).map(|reply| reply.text)

@@ -116,6 +116,7 @@ mod tests {
             files: &std::collections::BTreeMap::new(),
             budget_s: 20,
             now: &crate::context::Now::default(),
+            looks: &[],
             repair: None,
         };
         let mut script = Scripted::new(["a", "b"].map(str::to_owned));

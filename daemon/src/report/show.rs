@@ -86,6 +86,7 @@ fn told(entry: &Entry) -> String {
             Some(problem) => format!("answered by {proposer}: {problem}"),
             None => format!("answered by {proposer}"),
         },
+        Entry::Looked => "asked to look at something".to_owned(),
         Entry::Lost { usage, .. } => format!("no answer for {} tokens sent", usage.prompt_tokens),
         Entry::Proposed { description, .. } => format!("proposed: {description}"),
         Entry::Refused { stage, problem, .. } => {

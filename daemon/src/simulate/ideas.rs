@@ -155,6 +155,7 @@ impl Ideas for Turned {
             files: &files,
             budget_s,
             now: &Now::default(),
+            looks: &[],
             repair,
         };
         let reply = self.playbook.propose(&context, Size::Whole).now_or_never();

@@ -15,6 +15,7 @@ use crate::experiment::{
     repetition, telling,
 };
 use crate::failure::{Failure, Kind, OrFailure as _};
+use crate::look;
 use crate::patch::Proposal;
 use crate::proposer::{Answer, Halt, ProposerError, Said};
 
@@ -146,7 +147,8 @@ impl Session {
             }
         };
         let candidate = self.candidate()?;
-        let turn = u32::try_from(candidate.refused.len()).unwrap_or(u32::MAX);
+        let turn = candidate.refused.len() + candidate.looked.len();
+        let turn = u32::try_from(turn).unwrap_or(u32::MAX);
         tolerate(self.notebook.write_reply(candidate.experiment, turn, &text));
         let cost_usd = self.cost_usd(usage, &proposer);
         self.end(Entry::Answered { text, problem, proposer, usage, cost_usd }).await
@@ -169,7 +171,9 @@ impl Session {
         let turns = u32::try_from(candidate.refused.len()).unwrap_or(u32::MAX);
         let Self { repository, notebook, task, history, base, scope, .. } = self;
         let desk = Desk { repository, notebook, task, history, base, scope };
+        let look = |asked: &String| Ok((asked.clone(), desk.look(&candidate.parent, asked)?));
         Ok(Question {
+            looks: candidate.looked.iter().map(look).collect::<Result<_, Failure>>()?,
             reply: candidate.answer.clone().map_or_else(String::new, |answer| answer.text),
             refused: candidate.refused.last().cloned(),
             turns_left: self.rules.repair_turns.saturating_sub(turns),
@@ -230,6 +234,10 @@ impl Session {
 
     /// Looks into the answer. What is wrong with it is told to the proposer in its next turn.
     pub(super) async fn understand(&mut self) -> Result<(), Failure> {
+        if self.is_look()? {
+            info!("the proposer looks before it answers");
+            return self.record(Entry::Looked).await;
+        }
         let entry = match self.read_answer()? {
             Ok((proposal, idea)) => {
                 let Proposal { hypothesis, description, notes, .. } = proposal;
@@ -251,6 +259,13 @@ impl Session {
             }
         };
         self.record(entry).await
+    }
+
+    /// Whether the answer asks to look at something, and may.
+    fn is_look(&self) -> Result<bool, Failure> {
+        let candidate = self.candidate()?;
+        let text = candidate.answer.as_ref().map_or("", |answer| &answer.text);
+        Ok(candidate.looked.len() < look::MOST && look::requests(text).is_some())
     }
 
     /// What the answer proposes and what that is about. From a model nothing is taken that was tried:

@@ -9,10 +9,11 @@ use std::time::Duration;
 use anyhow::anyhow;
 
 use crate::context::{Change, Context, Now, Repair};
-use crate::experiment::{History, Purpose, Row, Stage, asked};
+use crate::experiment::{History, Purpose, Row, Stage, asked, told_reason};
 use crate::failure::{Failure, Kind, OrFailure as _};
+use crate::look::{self, Look};
 use crate::notebook::Notebook;
-use crate::patch::{self, Look, Scope};
+use crate::patch::{self, Scope};
 use crate::prompt::{self, Message, Size, Templates};
 use crate::repository::Repository;
 use crate::session::Session;
@@ -92,11 +93,50 @@ impl Desk<'_> {
             files: self.repository.files(parent, self.scope).or_outside()?,
             program: self.program()?,
             state: self.notebook.state(self.task, self.history),
-            now: self.now(parent, left)?,
+            now: self.now(parent, left),
+            looks: Vec::new(),
             reply: String::new(),
             refused: None,
             turns_left: 0,
         })
+    }
+
+    /// What an answer asked for that only looks, for a candidate that is made from this commit.
+    pub(super) fn look(&self, parent: &str, answer: &str) -> Result<String, Failure> {
+        let looks = look::requests(answer).unwrap_or_default();
+        let found = looks.iter().map(|asked| self.find(parent, asked));
+        let found = found.collect::<Result<Vec<_>, _>>()?;
+        Ok(found.iter().map(|found| look::cut(found, look::FOUND_CHARS) + "\n").collect())
+    }
+
+    fn find(&self, parent: &str, asked: &Look) -> Result<String, Failure> {
+        Ok(match asked {
+            // A path is whatever a model made up.
+            Look::File(path, from) => match self.repository.read(parent, path) {
+                Ok(Some(content)) => format!("{path}, {}", look::excerpt(&content, *from)),
+                Ok(None) | Err(_) => format!("{path}: no such file of text\n"),
+            },
+            Look::Search(words) => {
+                let all = Scope::new(&["**".to_owned()]).or_bug()?;
+                let files = self.repository.files(parent, &all).or_outside()?;
+                format!("{words:?} stands\n{}", look::found(files.iter(), words))
+            }
+            Look::Experiment(n) => self.experiment(*n),
+            Look::Results(theme) => prompt::outcomes(self.task, self.history, theme.as_deref()),
+            Look::Unknown(asked) => format!("{asked:?} is none of: {}\n", look::FORMS),
+        })
+    }
+
+    fn experiment(&self, n: u32) -> String {
+        let Some(row) = self.history.rows.iter().find(|row| row.experiment == n) else {
+            return format!("experiment {n} came to no verdict, or is not there\n");
+        };
+        let diff = self.change(row).diff;
+        let Row { description, hypothesis, verdict, .. } = row;
+        let (why, curve) = (told_reason(row), row.curve.join("\n"));
+        format!(
+            "experiment {n}, {description}: {verdict}, {why}\n{hypothesis}\n{diff}\nits training:\n{curve}\n"
+        )
     }
 
     /// The human's program as it stands in the work tree, else as the session's base has it.
@@ -110,33 +150,35 @@ impl Desk<'_> {
         }
     }
 
-    fn now(&self, parent: &str, left: Option<String>) -> Result<Now, Failure> {
+    fn now(&self, parent: &str, left: Option<String>) -> Now {
         let history = self.history;
         let directives = history.to_follow().into_iter().map(|told| told.text.clone()).collect();
         let keep = history.rows.iter().rev().find(|row| row.commit == parent);
         let is_incumbent = history.incumbent().is_none_or(|row| row.commit == parent);
-        Ok(Now {
+        Now {
             directives,
             rethink: asked(history, &self.task.score.objective),
             left,
             from: keep.filter(|_| !is_incumbent).map(|row| row.experiment),
-            recent: self.recent()?,
-        })
+            recent: self.recent(),
+        }
     }
 
-    fn recent(&self) -> Result<Vec<Change>, Failure> {
+    fn recent(&self) -> Vec<Change> {
         let rows = self.history.rows.iter().rev();
         let candidates = rows.filter(|row| row.purpose == Purpose::Candidate).take(RECENT);
-        let mut recent: Vec<_> =
-            candidates.map(|row| self.change(row)).collect::<Result<_, _>>()?;
+        let mut recent: Vec<_> = candidates.map(|row| self.change(row)).collect();
         recent.reverse();
-        Ok(recent)
+        recent
     }
 
-    fn change(&self, row: &Row) -> Result<Change, Failure> {
-        let (before, after) = self.repository.changes(&row.commit).or_outside()?;
-        let diff = patch::render(&before, &after, Look::Plain);
-        Ok(Change { experiment: row.experiment, diff })
+    /// What a human took out of the repository is no reason to stand still.
+    fn change(&self, row: &Row) -> Change {
+        let diff = match self.repository.changes(&row.commit) {
+            Ok((before, after)) => patch::render(&before, &after, patch::Look::Plain),
+            Err(_) => "its commit is not there any more\n".to_owned(),
+        };
+        Change { experiment: row.experiment, diff }
     }
 }
 
@@ -146,6 +188,8 @@ pub(super) struct Question {
     pub(super) program: String,
     pub(super) state: String,
     pub(super) now: Now,
+    /// Answers that asked to look, and what they found.
+    pub(super) looks: Vec<(String, String)>,
     /// The last answer, and what was wrong with it.
     pub(super) reply: String,
     pub(super) refused: Option<(Stage, String)>,
@@ -158,13 +202,23 @@ impl Question {
         (task, history): (&'a Task, &'a History),
         budget: Duration,
     ) -> Context<'a> {
-        let Self { files, program, state, now, reply, refused, turns_left } = self;
+        let Self { files, program, state, now, looks, reply, refused, turns_left } = self;
         let repair = refused.as_ref().map(|(stage, problem)| Repair {
             stage: *stage,
             reply,
             problem,
             turns_left: *turns_left,
         });
-        Context { task, program, state, history, files, budget_s: budget.as_secs(), now, repair }
+        Context {
+            task,
+            program,
+            state,
+            history,
+            files,
+            budget_s: budget.as_secs(),
+            now,
+            looks,
+            repair,
+        }
     }
 }

@@ -2,9 +2,11 @@
 
 use std::fs;
 
+use serde_json::{Value, json};
+
 use crate::environment::{BETTER, EQUAL, TestEnvironment, reply};
 use crate::llm::{last, session, told};
-use crate::openai::{Answer, Server};
+use crate::openai::{Answer, COMPLETION_TOKENS, PROMPT_TOKENS, Server};
 
 #[test]
 fn what_was_tried_is_refused_with_what_came_of_it() {
@@ -83,4 +85,68 @@ fn people_read_the_prompt_and_put_their_own_in_its_place() {
     let ended = environment.run(more.arg("--resume"));
     let failed = &ended.code(3).err;
     assert!(failed.contains("prompts/system.hbs is no template"), "{failed}");
+}
+
+/// A completion that calls tools.
+fn calling(calls: &[(&str, Value)]) -> Answer {
+    let call = |(name, arguments): &(&str, Value)| {
+        let function = json!({ "name": name, "arguments": arguments.to_string() });
+        json!({ "id": "c", "type": "function", "function": function })
+    };
+    let calls: Vec<_> = calls.iter().map(call).collect();
+    let message = json!({ "role": "assistant", "content": null, "tool_calls": calls });
+    let choice = json!({ "index": 0, "message": message, "finish_reason": "tool_calls" });
+    let body = json!({
+        "choices": [choice],
+        "usage": { "prompt_tokens": PROMPT_TOKENS, "completion_tokens": COMPLETION_TOKENS },
+    });
+    Answer::Raw { status: 200, headers: Vec::new(), body: body.to_string() }
+}
+
+#[test]
+fn a_model_looks_by_tools_before_it_answers_and_pays_for_it() {
+    let calls = [("file", json!({ "path": "lab/recipe.txt" })), ("experiment", json!({ "n": 0 }))];
+    let (environment, requests) =
+        told(2, vec![calling(&calls), Answer::text(reply("better data", &[BETTER]))]);
+    assert_eq!(environment.verdicts(), ["keep", "keep"]);
+    assert_eq!(requests[0].body["tools"][0]["function"]["name"], "file");
+    let found = last(&requests[1]);
+    for part in ["lab/recipe.txt, lines 1 to", "quality = 0.600", "experiment 0, baseline: keep"] {
+        assert!(found.contains(part), "{part:?} is not in {found}");
+    }
+    let meta: Value =
+        serde_json::from_str(&environment.read("repo/state/t/exp/1/meta.json")).unwrap();
+    assert_eq!(meta["prompt_tokens"], 2 * PROMPT_TOKENS);
+    assert!(environment.show(1).contains("asked to look at something"));
+}
+
+#[test]
+fn an_endpoint_without_tools_is_asked_in_plain_text() {
+    let refused = || Answer::error(400, "this model does not support tools");
+    let (environment, requests) = told(
+        2,
+        vec![
+            refused(),
+            Answer::text("LOOK: search quality\nLOOK: results\nLOOK: shell ls\n"),
+            Answer::text(reply("better data", &[BETTER])),
+        ],
+    );
+    assert_eq!(environment.verdicts(), ["keep", "keep"]);
+    assert!(requests[0].body["tools"].is_array());
+    assert!(requests[1..].iter().all(|request| request.body["tools"].is_null()));
+    let found = last(&requests[2]);
+    for part in ["lab/recipe.txt:", "| 0 |", "\"shell ls\" is none of: LOOK: file"] {
+        assert!(found.contains(part), "{part:?} is not in {found}");
+    }
+}
+
+#[test]
+fn nobody_looks_for_ever() {
+    let look = || Answer::text("LOOK: results\n");
+    let answers = vec![look(), look(), look(), look(), Answer::text(reply("better", &[BETTER]))];
+    let (environment, requests) = told(2, answers);
+    assert_eq!(environment.verdicts(), ["keep", "keep"]);
+    assert_eq!(requests.len(), 5);
+    assert!(last(&requests[3]).contains("| 0 |"));
+    assert!(last(&requests[4]).contains("stage patch"), "the fourth was no answer");
 }

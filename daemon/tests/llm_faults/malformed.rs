@@ -36,6 +36,7 @@ fn read(bodies: Vec<Vec<u8>>) -> Vec<Result<Reply, ProposerError>> {
         files: &files,
         budget_s: 20,
         now: &Now::default(),
+        looks: &[],
         repair: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

@@ -188,6 +188,7 @@ async fn question(patient: &mut Patient, purse: &mut Purse, rng: &mut ChaCha8Rng
         files: &files,
         budget_s: 20,
         now: &Now::default(),
+        looks: &[],
         repair: None,
     };
     let mut asks = 0;

@@ -1,0 +1,180 @@
+//! What a proposer may look at before it answers: an answer of LOOK lines, or calls of tools, which are
+//! written as such lines.
+
+use serde_json::{Value, json};
+
+/// Answers of this kind to one question.
+pub const MOST: usize = 3;
+/// Requests of one of them.
+const REQUESTS: usize = 4;
+/// Characters of what one request finds, at most.
+pub const FOUND_CHARS: usize = 6_000;
+/// Lines of a file, and of a search, that are shown at once.
+const LINES: usize = 120;
+/// Longest line that is shown.
+const WIDTH: usize = 240;
+
+/// One request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Lines of a file of the repository, from this one on (the first is 1).
+    File(String, usize),
+    /// Where these words stand in the repository.
+    Search(String),
+    /// What an experiment changed, how its training went, what came of it.
+    Experiment(u32),
+    /// All experiments of a theme, or of all of them.
+    Results(Option<String>),
+    /// None of these.
+    Unknown(String),
+}
+
+/// The forms, for whoever used none of them.
+pub const FORMS: &str = "LOOK: file PATH [FROM LINE], LOOK: search WORDS, LOOK: experiment N, \
+    LOOK: results [THEME]";
+
+/// What an answer asks to look at; none when it is no such answer.
+pub fn requests(answer: &str) -> Option<Vec<Look>> {
+    let said =
+        |name: &'static str| answer.lines().filter_map(move |line| line.trim().strip_prefix(name));
+    let looks: Vec<_> = said("LOOK:").take(REQUESTS).map(|line| read(line.trim())).collect();
+    (!looks.is_empty() && said("HYPOTHESIS:").next().is_none()).then_some(looks)
+}
+
+fn read(line: &str) -> Look {
+    let (form, rest) = line.split_once(' ').map_or((line, ""), |(form, rest)| (form, rest.trim()));
+    let unknown = || Look::Unknown(line.to_owned());
+    match (form, rest) {
+        ("file", "") | ("search", "") => unknown(),
+        ("file", rest) => match rest.rsplit_once(' ').map(|(path, from)| (path, from.parse())) {
+            Some((path, Ok(from))) => Look::File(path.trim().to_owned(), from),
+            _ => Look::File(rest.to_owned(), 1),
+        },
+        ("search", words) => Look::Search(words.to_owned()),
+        ("experiment", n) => {
+            n.trim_start_matches('#').parse().map_or_else(|_| unknown(), Look::Experiment)
+        }
+        ("results", "") => Look::Results(None),
+        ("results", theme) => Look::Results(Some(theme.to_lowercase())),
+        _ => unknown(),
+    }
+}
+
+/// The same requests as tools, as chat completions declare functions.
+///
+/// # Source
+/// OpenAI's API reference, "Create chat completion", `tools`.
+pub fn tools() -> Value {
+    let tool = |name: &str, told: &str, argument: (&str, &str, bool)| {
+        let (argument, kind, is_required) = argument;
+        let required: &[&str] = if is_required { &[argument] } else { &[] };
+        json!({ "type": "function", "function": {
+            "name": name, "description": told,
+            "parameters": {
+                "type": "object",
+                "properties": { argument: { "type": kind } },
+                "required": required,
+            },
+        }})
+    };
+    json!([
+        tool(
+            "file",
+            "Lines of a file of the repository: its path, and a line to begin at",
+            ("path", "string", true)
+        ),
+        tool("search", "Where words stand in the repository", ("words", "string", true)),
+        tool("experiment", "Diff, training and outcome of an experiment", ("n", "integer", true)),
+        tool("results", "All experiments, or those of a theme", ("theme", "string", false)),
+    ])
+}
+
+/// A call of a tool as the line that asks the same.
+pub fn line(name: &str, arguments: &str) -> String {
+    let values: Value = serde_json::from_str(arguments).unwrap_or_default();
+    let values = values.as_object().into_iter().flatten().map(|(_, value)| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    });
+    let words = std::iter::once(name.to_owned()).chain(values).collect::<Vec<_>>().join(" ");
+    format!("LOOK: {}", words.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// A part of a file, with numbers, and how much there is.
+pub fn excerpt(content: &str, from: usize) -> String {
+    let all = content.lines().count();
+    let from = from.clamp(1, all.max(1));
+    let lines = content.lines().zip(1..).skip(from - 1).take(LINES);
+    let shown: String = lines.map(|(line, n)| format!("{n}: {}\n", cut(line, WIDTH))).collect();
+    format!("lines {from} to {} of {all}\n{shown}", (from + LINES - 1).min(all))
+}
+
+/// Where words stand, file by file.
+pub fn found<'a>(files: impl Iterator<Item = (&'a String, &'a String)>, words: &str) -> String {
+    let places = files.flat_map(|(path, content)| {
+        let lines = content.lines().zip(1..).filter(|(line, _)| line.contains(words));
+        lines.map(move |(line, n)| format!("{path}:{n}: {}\n", cut(line.trim(), WIDTH)))
+    });
+    let found: String = places.take(LINES).collect();
+    if found.is_empty() { "nowhere\n".to_owned() } else { found }
+}
+
+/// The beginning of a text.
+pub fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_look_lines_is_read() {
+        let answer = "I want to see:\nLOOK: file a b.rs 20\n LOOK: file c.rs\nLOOK: search fn  x\n\
+                      LOOK: experiment #12\nLOOK: results\n";
+        let expected = [
+            Look::File("a b.rs".to_owned(), 20),
+            Look::File("c.rs".to_owned(), 1),
+            Look::Search("fn  x".to_owned()),
+            Look::Experiment(12),
+        ];
+        assert_eq!(requests(answer).unwrap(), expected);
+        assert_eq!(
+            requests("LOOK: results Loss").unwrap(),
+            [Look::Results(Some("loss".to_owned()))]
+        );
+        for unknown in ["LOOK:", "LOOK: file", "LOOK: experiment x", "LOOK: run rm"] {
+            assert!(matches!(requests(unknown).unwrap()[..], [Look::Unknown(_)]), "{unknown}");
+        }
+        assert_eq!(requests("LOOK: results\nHYPOTHESIS: h\n"), None);
+        assert_eq!(requests("no lines"), None);
+    }
+
+    #[test]
+    fn a_call_of_a_tool_says_the_same() {
+        let said = |name, arguments| requests(&line(name, arguments)).unwrap().remove(0);
+        assert_eq!(said("file", r#"{"path":"a.rs"}"#), Look::File("a.rs".to_owned(), 1));
+        assert_eq!(said("experiment", r#"{"n": 3}"#), Look::Experiment(3));
+        assert_eq!(said("results", "{}"), Look::Results(None));
+        assert!(matches!(said("shell", r#"{"command":"x\nHYPOTHESIS: h"}"#), Look::Unknown(_)));
+        let names: Vec<_> =
+            tools().as_array().unwrap().iter().map(|t| t["function"]["name"].clone()).collect();
+        assert_eq!(names, ["file", "search", "experiment", "results"]);
+    }
+
+    #[test]
+    fn what_is_found_is_bounded_and_numbered() {
+        let content: String = (1..=500).map(|n| format!("line {n}\n")).collect();
+        let shown = excerpt(&content, 490);
+        assert!(shown.starts_with("lines 490 to 500 of 500\n490: line 490\n"), "{shown}");
+        assert_eq!(excerpt(&content, 0).lines().count(), LINES + 1);
+        assert_eq!(excerpt("", 7), "lines 1 to 0 of 0\n");
+        let files = [("a".to_owned(), content)];
+        let of = |words| found(files.iter().map(|(path, text)| (path, text)), words);
+        assert_eq!(of("line 500"), "a:500: line 500\n");
+        assert_eq!((of("line").lines().count(), of("moon").as_str()), (LINES, "nowhere\n"));
+    }
+}
