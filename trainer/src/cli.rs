@@ -26,6 +26,8 @@ pub enum Phase {
     Predict(PredictArgs),
     /// Train one step and predict on two records, to find what cannot work
     Smoke(SmokeArgs),
+    /// Write a trained model's evaluation down as a graph, with answers to compare with
+    Trace(TraceArgs),
     /// Compute something with a known answer on the device
     Canary,
 }
@@ -75,6 +77,22 @@ pub struct PredictArgs {
     pub model: PathBuf,
     /// Directory for predictions.tsv; made if missing
     #[arg(long, value_name = "RUNDIR")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct TraceArgs {
+    /// Recipe that trained the model
+    #[arg(long)]
+    pub preset: String,
+    /// Shape of a record: T,3,H,W of a clip, 3,H,W of a picture, N of a sound
+    #[arg(long, value_delimiter = ',', required = true, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    pub shape: Vec<u64>,
+    /// Directory that holds model.safetensors
+    #[arg(long, value_name = "RUNDIR")]
+    pub model: PathBuf,
+    /// Directory for the trace; made if missing
+    #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
 }
 

@@ -12,6 +12,7 @@ use dfr_harness::pack::PackError;
 use dfr_harness::predict::PredictError;
 use dfr_harness::pretrained::PretrainedError;
 use dfr_harness::smoke::SmokeError;
+use dfr_harness::trace::TraceError;
 use dfr_harness::train::{StartError, TrainError};
 use dfr_lab::UnknownPreset;
 
@@ -30,6 +31,8 @@ pub enum Failure {
     Predict(#[from] PredictError),
     #[error(transparent)]
     Smoke(#[from] SmokeError),
+    #[error(transparent)]
+    Trace(#[from] TraceError),
     #[error(transparent)]
     Canary(#[from] CanaryError),
     #[error(
@@ -84,6 +87,13 @@ impl Failure {
                 SmokeError::Checkpoint(error) => of_checkpoint(error),
                 SmokeError::Predict(error) => of_predict(error),
                 SmokeError::NotFinite(_) => exit::NOT_FINITE,
+            },
+            Self::Trace(error) => match error {
+                TraceError::Checkpoint(error) => of_checkpoint(error),
+                TraceError::Shape { .. } | TraceError::Lost(_) | TraceError::Graph(_) => {
+                    exit::RECIPE
+                }
+                TraceError::Tensors { .. } | TraceError::Write { .. } => exit::OUTSIDE,
             },
             Self::Canary(_) => exit::CANARY,
             Self::Write { .. } | Self::Output(_) => exit::OUTSIDE,

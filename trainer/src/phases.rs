@@ -10,10 +10,10 @@ use dfr_harness::clock::BudgetClock;
 use dfr_harness::pack::Part;
 use dfr_harness::recipe::Recipe;
 use dfr_harness::train::{Start, TrainOptions, train};
-use dfr_harness::{allocator, canary, checkpoint, device, predict, smoke};
+use dfr_harness::{allocator, canary, checkpoint, device, predict, smoke, trace};
 use tch::Device;
 
-use crate::cli::{Cli, Origin, Phase, PredictArgs, SmokeArgs, TrainArgs};
+use crate::cli::{Cli, Origin, Phase, PredictArgs, SmokeArgs, TraceArgs, TrainArgs};
 use crate::failure::Failure;
 
 /// File name of the claims inside a run directory.
@@ -30,6 +30,7 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
         Phase::Train(args) => run_train(args, device),
         Phase::Predict(args) => run_predict(args, device),
         Phase::Smoke(args) => run_smoke(args, device),
+        Phase::Trace(args) => run_trace(args),
         Phase::Canary => {
             canary::canary(device)?;
             say(&format!("canary: sound on {}", device::name(device)))
@@ -58,14 +59,25 @@ fn run_train(args: &TrainArgs, device: Device) -> Result<(), Failure> {
 fn run_predict(args: &PredictArgs, device: Device) -> Result<(), Failure> {
     let recipe = dfr_lab::recipe(&args.preset)?;
     let part = Part::open(&args.inputs)?;
-    let weights = args.model.join(checkpoint::FILE);
-    if !weights.exists() {
-        return Err(Failure::Untrained(weights));
-    }
+    let weights = trained(&args.model)?;
     make_dir(&args.out)?;
     let p_synthetic = predict::predict(&*recipe, &part, &weights, device)?;
     let path = predict::write(&p_synthetic, &args.out)?;
     say(&format!("{} predictions: {}", p_synthetic.len(), path.display()))
+}
+
+fn run_trace(args: &TraceArgs) -> Result<(), Failure> {
+    let recipe = dfr_lab::recipe(&args.preset)?;
+    let weights = trained(&args.model)?;
+    make_dir(&args.out)?;
+    trace::write(&*recipe, &args.shape, &weights, &args.out)?;
+    say(&format!("trace: {}", args.out.display()))
+}
+
+/// The weights in a run's directory.
+fn trained(run: &Path) -> Result<PathBuf, Failure> {
+    let weights = run.join(checkpoint::FILE);
+    if weights.exists() { Ok(weights) } else { Err(Failure::Untrained(weights)) }
 }
 
 fn run_smoke(args: &SmokeArgs, device: Device) -> Result<(), Failure> {

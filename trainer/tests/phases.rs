@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use dfr_contract::footer::Claims;
-use dfr_contract::{CLOCK_STARTED, exit, metrics, pack, predictions};
+use dfr_contract::{CLOCK_STARTED, exit, metrics, pack, predictions, trace};
 
 #[path = "../harness/src/testing.rs"]
 mod testing;
@@ -65,6 +65,15 @@ fn trains_and_predicts_what_can_be_told_apart() {
     let labels = fs::read(Path::new(&part).join(pack::file::LABELS)).unwrap();
     let scores = metrics::score(&labels, &p_synthetic).unwrap();
     assert!(scores.accuracy > 0.9, "{scores:?}");
+
+    let traced = dir.path().join("trace");
+    let args = ["--preset", "r3d-tiny", "--shape", "8,3,24,24", "--model", run];
+    stdout(&dfr_train(&[&["trace"], &args[..], &["--out", traced.to_str().unwrap()]].concat()));
+    let header: trace::Header =
+        serde_json::from_slice(&fs::read(traced.join(trace::HEADER)).unwrap()).unwrap();
+    assert_eq!((header.model.as_str(), header.shape), ("r3d-tiny", vec![8, 3, 24, 24]));
+    assert!(header.variables.is_sorted() && header.variables.len() > 20);
+    assert!(trace::GRAPHS.iter().all(|&records| traced.join(trace::graph_file(records)).is_file()));
 }
 
 #[test]
@@ -88,6 +97,12 @@ fn refuses_what_it_cannot_work_with() {
     let untrained =
         ["predict", "--preset", "r3d-tiny", "--inputs", &part, "--model", &out, "--out", &out];
     check_refused(&dfr_train(&untrained), exit::CONFIGURATION, "train first");
+    let trace = |shape| {
+        let args = ["trace", "--preset", "r3d-tiny", "--shape", shape];
+        dfr_train(&[&args[..], &["--model", &out, "--out", &out]].concat())
+    };
+    check_refused(&trace("8,3,24,24"), exit::CONFIGURATION, "train first");
+    check_refused(&trace("8,3,0,24"), exit::USAGE, "--shape");
 
     let full = |more: &[&str]| {
         let train = ["train", "--preset", "r3d-18", "--data", &part, "--out", &out];

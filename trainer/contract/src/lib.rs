@@ -11,6 +11,7 @@ pub mod modality;
 pub mod pack;
 pub mod predictions;
 pub mod tasks;
+pub mod trace;
 
 /// The line `dfr-train` prints, alone and flushed, when its budget clock starts: at the first step.
 ///

@@ -90,7 +90,7 @@ pub fn load(variables: &VarStore, path: &Path) -> Result<(), CheckpointError> {
     Ok(())
 }
 
-fn named(variables: &VarStore) -> BTreeMap<String, Tensor> {
+pub(crate) fn named(variables: &VarStore) -> BTreeMap<String, Tensor> {
     variables.variables().into_iter().collect()
 }
 

@@ -28,4 +28,5 @@ pub mod shim;
 pub mod smoke;
 #[cfg(test)]
 mod testing;
+pub mod trace;
 pub mod train;

@@ -1,6 +1,6 @@
 //! Which frames of a clip are looked at.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 /// `count` of the clip's frames, spread from first to last; all of them if there are no more.
 ///
@@ -11,15 +11,16 @@ pub fn spread(clip: &Tensor, count: i64) -> Tensor {
     if count >= frames {
         return clip.shallow_clone();
     }
-    let last = (count - 1).max(1);
-    let indices: Vec<i64> = (0..count).map(|i| i * (frames - 1) / last).collect();
-    clip.index_select(1, &Tensor::from_slice(&indices).to_device(clip.device()))
+    // Counted by libtorch: a trace loses what a tensor is given by Rust.
+    let numbers = Tensor::arange(count, (Kind::Int64, clip.device()));
+    let indices = (numbers * (frames - 1)).divide_scalar_mode((count - 1).max(1), "floor");
+    clip.index_select(1, &indices)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::{Device, Kind};
+    use tch::Device;
 
     #[test]
     fn frames_are_spread_from_first_to_last() {
