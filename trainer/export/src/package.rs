@@ -1,0 +1,122 @@
+//! The archive: three members at its root.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
+
+use crate::config::{Config, ConfigError};
+
+/// File of weights.
+pub const WEIGHTS: &str = "model.safetensors";
+/// File of the module.
+pub const MODULE: &str = "model.py";
+/// File of the configuration.
+pub const CONFIG: &str = "model_config.yaml";
+/// The members in their order.
+pub const MEMBERS: [&str; 3] = [WEIGHTS, MODULE, CONFIG];
+/// Largest member that is unpacked.
+const MEMBER_BYTES: u64 = 16 << 30;
+
+/// Why an archive cannot be written or used.
+#[derive(Debug, thiserror::Error)]
+pub enum PackageError {
+    /// The disk, or not a zip archive.
+    #[error("cannot read or write {}: {source}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Other members than the three.
+    #[error("{} holds {found}: it must hold {}, and nothing else", .path.display(), MEMBERS.join(", "))]
+    Members {
+        /// The archive.
+        path: PathBuf,
+        /// What is in it.
+        found: String,
+    },
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+/// Packs the three members of `dir` and gives their names and sizes.
+///
+/// # Errors
+/// The disk.
+pub fn pack(dir: &Path, zip: &Path) -> Result<Vec<(&'static str, u64)>, PackageError> {
+    let partial = zip.with_extension("zip.partial");
+    let write = || {
+        let mut archive = ZipWriter::new(File::create(&partial)?);
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Deflated)
+            .large_file(true);
+        let mut sizes = Vec::new();
+        for member in MEMBERS {
+            archive.start_file(member, options)?;
+            sizes.push((member, io::copy(&mut File::open(dir.join(member))?, &mut archive)?));
+        }
+        archive.finish()?.sync_all()?;
+        fs::rename(&partial, zip)?;
+        Ok(sizes)
+    };
+    write().map_err(|source| PackageError::File { path: zip.to_owned(), source })
+}
+
+/// Unpacks an archive of exactly the three members into `dir` and reads its configuration.
+///
+/// # Errors
+/// Other members, a configuration that is none, or the disk.
+pub fn unpack(zip: &Path, dir: &Path) -> Result<Config, PackageError> {
+    let file_error = |source| PackageError::File { path: zip.to_owned(), source };
+    let mut archive = File::open(zip)
+        .and_then(|file| ZipArchive::new(file).map_err(io::Error::from))
+        .map_err(file_error)?;
+    let names = archive.file_names().map(|name| Ok(name?.into_owned()));
+    let mut found: Vec<String> = names.collect::<io::Result<_>>().map_err(file_error)?;
+    found.sort_unstable();
+    let mut wanted = MEMBERS;
+    wanted.sort_unstable();
+    if found != wanted {
+        let found = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
+        return Err(PackageError::Members { path: zip.to_owned(), found });
+    }
+    for member in MEMBERS {
+        let mut copy = || {
+            let mut read = archive.by_name(member)?.take(MEMBER_BYTES);
+            io::copy(&mut read, &mut File::create(dir.join(member))?)
+        };
+        copy().map_err(file_error)?;
+    }
+    let text = fs::read_to_string(dir.join(CONFIG)).map_err(file_error)?;
+    Ok(Config::parse(&text)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const YAML: &str = "{name: a, version: '1', modality: image, preprocessing: {}, model: {}}";
+
+    #[test]
+    fn three_members_come_back_in_order_and_any_other_set_is_named() {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for member in MEMBERS {
+            fs::write(from.path().join(member), YAML).unwrap();
+        }
+        let zip = from.path().join("x.zip");
+        let sizes = pack(from.path(), &zip).unwrap();
+        assert_eq!(sizes.iter().map(|(name, _)| *name).collect::<Vec<_>>(), MEMBERS);
+        assert_eq!(unpack(&zip, to.path()).unwrap().shape(), [3, 224, 224]);
+        assert_eq!(fs::read_to_string(to.path().join(MODULE)).unwrap(), YAML);
+        let mut archive = ZipWriter::new(File::create(&zip).unwrap());
+        archive.start_file("../model.py", SimpleFileOptions::default()).unwrap();
+        archive.finish().unwrap();
+        let error = unpack(&zip, to.path()).unwrap_err().to_string();
+        assert!(error.contains("holds ../model.py"), "{error}");
+    }
+}
