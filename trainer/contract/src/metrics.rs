@@ -149,16 +149,23 @@ fn mean_squared_error(labels: &[u8], p_synthetic: &[f64], clip: impl Fn(f64) -> 
     sum / labels.len() as f64
 }
 
-#[derive(Default)]
-struct Confusion {
-    tp: u64,
-    tn: u64,
-    fp: u64,
-    fn_: u64,
+/// Records by class and prediction; class synthetic is the positive one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confusion {
+    /// Synthetic, and called so.
+    pub tp: u64,
+    /// Real, and called so.
+    pub tn: u64,
+    /// Real, called synthetic.
+    pub fp: u64,
+    /// Synthetic, called real.
+    #[serde(rename = "fn")]
+    pub fn_: u64,
 }
 
 impl Confusion {
-    fn count(labels: &[u8], p_synthetic: &[f64], is_synthetic: impl Fn(f64) -> bool) -> Self {
+    /// Counts with a rule for which probabilities say synthetic.
+    pub fn count(labels: &[u8], p_synthetic: &[f64], is_synthetic: impl Fn(f64) -> bool) -> Self {
         let mut counts = Self::default();
         for (&label, &p) in labels.iter().zip(p_synthetic) {
             match (label == 1, is_synthetic(p)) {
@@ -171,7 +178,8 @@ impl Confusion {
         counts
     }
 
-    fn accuracy(&self) -> f64 {
+    /// Fraction right; NaN of no records.
+    pub fn accuracy(&self) -> f64 {
         let right = self.tp + self.tn;
         right as f64 / (right + self.fp + self.fn_) as f64
     }

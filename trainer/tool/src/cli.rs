@@ -27,6 +27,8 @@ pub enum Command {
     Audit(Audit),
     /// Train, predict and score once, by hand
     Train(Train),
+    /// Tell what a trained model is worth on the validation part
+    Evaluate(Evaluate),
     /// List, fetch or import the weights of public checkpoints that models start from
     Weights(Weights),
     /// Decode pictures and sounds for another dfr
@@ -179,6 +181,53 @@ pub struct Train {
     /// Where weights, predictions and run.log go [default: results/checkpoints/<modality>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+/// Which trained model.
+#[derive(Args, Debug)]
+pub struct Checkpoint {
+    /// Kind of media: image, video or audio
+    #[arg(long)]
+    pub modality: Modality,
+
+    /// Folder of the trained model [default: results/checkpoints/<modality>]
+    #[arg(long, visible_alias = "checkpoint-dir", value_name = "DIR")]
+    pub checkpoint: Option<PathBuf>,
+
+    /// Task it was trained for [default: what trained.json there says, else the modality's]
+    #[arg(long, value_name = "NAME")]
+    pub task: Option<String>,
+
+    /// Model that it is [default: what trained.json there says]
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+
+    /// The dfr-train to run: that of the tree the model was trained with [default: beside dfr, in
+    /// target/release, on PATH]
+    #[arg(long, value_name = "PATH")]
+    pub trainer: Option<PathBuf>,
+}
+
+/// Predicts the validation part and tells scores, confusion, calibration and accuracy by data set.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "sn34_score is what the loop maximises (1 - Brier), sn34_competition what the competition \
+    pays for (Brier against 0.25).\n\
+    Example: dfr evaluate --modality video --task video-sample\n\
+    Exit codes: 0 done; 3 no weights, no pack, or a model of another task; 4 the prediction failed, else the \
+    code of dfr-train."
+)]
+pub struct Evaluate {
+    #[command(flatten)]
+    pub checkpoint: Checkpoint,
+
+    /// File of weights [default: model.safetensors in --checkpoint]
+    #[arg(long, value_name = "FILE", conflicts_with = "checkpoint")]
+    pub weights: Option<PathBuf>,
+
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 fn media_type(text: &str) -> Result<Said, String> {

@@ -15,6 +15,7 @@ use dfr_media::weights::WeightsError;
 
 use crate::task::TaskError;
 use crate::train::TrainError;
+use crate::trained::TrainedError;
 
 /// An error with its way out.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,8 @@ pub enum Failure {
     Configs(ConfigsError),
     #[error(transparent)]
     Train(#[from] TrainError),
+    #[error(transparent)]
+    Trained(#[from] TrainedError),
     #[error(transparent)]
     Weights(#[from] WeightsError),
     #[error("cannot start {0} workers: {1}")]
@@ -103,6 +106,7 @@ impl Failure {
                 | WeightsError::NotInHubCache { .. },
             )
             | Self::Catalogue { .. }
+            | Self::Trained(_)
             | Self::Folders(_)
             | Self::Plan(_)
             | Self::Pack(PackError::Empty { .. } | PackError::OneClass { .. }) => {

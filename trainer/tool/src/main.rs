@@ -1,8 +1,9 @@
-//! `dfr`: data, and training by hand.
+//! `dfr`: data, training by hand, and what comes of it.
 
 mod audit;
 mod cli;
 mod download;
+mod evaluate;
 mod failure;
 mod pack;
 mod phase;
@@ -12,6 +13,7 @@ mod seal;
 mod settings;
 mod task;
 mod train;
+mod trained;
 mod weights;
 mod worker;
 
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         Command::Seal(request) => seal::run(&request, &settings),
         Command::Audit(request) => audit::run(&request, &settings),
         Command::Train(request) => train::run(&request, &settings),
+        Command::Evaluate(request) => evaluate::run(&request, &settings),
         Command::Weights(request) => weights::run(&request, &settings),
         Command::DecodeWorker => worker::run(),
     };

@@ -53,6 +53,8 @@ pub struct Phase {
     pub name: &'static str,
     /// Program and arguments.
     pub command: Command,
+    /// What it reads: nothing, or the end of a pipe.
+    pub input: Stdio,
     /// Killed after this.
     pub limit: Duration,
 }
@@ -81,7 +83,7 @@ impl Phase {
         let started = Instant::now();
         let program = self.command.get_program().to_string_lossy().into_owned();
         let start_error = |source| PhaseError::Start { program, source };
-        let (mut group, output) = start(self.command).map_err(start_error)?;
+        let (mut group, output) = start(self.command, self.input).map_err(start_error)?;
         match follow(output, started + limit, watcher) {
             Followed::Stopped => {
                 end(&mut group);
@@ -101,9 +103,9 @@ impl Phase {
 }
 
 /// Both output streams end in one pipe, so that lines keep their order.
-fn start(mut command: Command) -> io::Result<(Group, PipeReader)> {
+fn start(mut command: Command, input: Stdio) -> io::Result<(Group, PipeReader)> {
     let (reader, writer) = io::pipe()?;
-    command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+    command.stdin(input).stdout(writer.try_clone()?).stderr(writer);
     Ok((Group::spawn(&mut command)?, reader))
 }
 

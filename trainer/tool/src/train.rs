@@ -4,11 +4,12 @@ use std::env;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use dfr_contract::footer::{Claims, Footer};
 use dfr_contract::input::Source;
+use dfr_contract::modality::Modality;
 use dfr_contract::pack::{Part, file};
 use dfr_contract::{exit, metrics, predictions};
 use dfr_media::files::{self, FileError, at};
@@ -21,6 +22,7 @@ use crate::phase::{Phase, PhaseError, Watcher};
 use crate::progress::Clock;
 use crate::settings::Settings;
 use crate::task::Task;
+use crate::trained::{self, Trained};
 
 /// Start-up, the end of the last step and saving, beyond the time budget.
 const TRAIN_ALLOWANCE: Duration = Duration::from_secs(120);
@@ -107,17 +109,21 @@ pub fn run(request: &Train, settings: &Settings) -> Result<u8, Failure> {
         trainer: find_trainer(request.trainer.as_deref(), settings)?,
         preset: request.preset.clone().unwrap_or_else(|| task.preset.clone()),
         pack: find_pack(&task, settings)?,
-        out: request.out.clone().unwrap_or_else(|| default_out(&task)),
+        out: request.out.clone().unwrap_or_else(|| default_out(task.modality)),
         weights: (!request.from_scratch).then(|| weights::dir(&settings.cache)),
     };
     files::create_dir(&run.out)?;
     let budget_s = request.time_budget.unwrap_or(task.budget.train_s);
-    print!("{}", run.phases(budget_s, request.seed, task.budget.predict())?);
+    files::remove_file(&run.out.join(trained::FILE))?;
+    let footer = run.phases(budget_s, request.seed, task.budget.predict())?;
+    Trained { task: task.name, preset: run.preset, input: task.input }.write(&run.out)?;
+    print!("{footer}");
     Ok(exit::OK)
 }
 
-fn default_out(task: &Task) -> PathBuf {
-    Path::new("results/checkpoints").join(task.modality.as_str())
+/// Where a model of that kind goes.
+pub fn default_out(modality: Modality) -> PathBuf {
+    Path::new("results/checkpoints").join(modality.as_str())
 }
 
 impl Run {
@@ -143,14 +149,14 @@ impl Run {
         };
         command.arg("--out").arg(&self.out);
         command.args(["--budget-s", &budget.as_secs().to_string(), "--seed", &seed.to_string()]);
-        Phase { name: "train", command, limit: budget + TRAIN_ALLOWANCE }
+        Phase { name: "train", command, input: Stdio::null(), limit: budget + TRAIN_ALLOWANCE }
     }
 
     fn predict(&self, limit: Duration) -> Phase {
         let mut command = self.command("predict");
         command.arg("--inputs").arg(self.pack.join(Part::Validation.as_str()));
         command.arg("--model").arg(&self.out).arg("--out").arg(&self.out);
-        Phase { name: "predict", command, limit }
+        Phase { name: "predict", command, input: Stdio::null(), limit }
     }
 
     fn command(&self, phase: &str) -> Command {
@@ -177,7 +183,11 @@ impl Run {
     }
 }
 
-fn find_trainer(named: Option<&Path>, settings: &Settings) -> Result<PathBuf, TrainError> {
+/// The `dfr-train` to run: the named one, else the first beside dfr, in target/release, on PATH.
+///
+/// # Errors
+/// There is none.
+pub fn find_trainer(named: Option<&Path>, settings: &Settings) -> Result<PathBuf, TrainError> {
     if let Some(named) = named {
         let found = named.is_file().then(|| named.to_owned());
         return found.ok_or_else(|| TrainError::NamedTrainer(named.to_owned()));

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
+#[path = "support/home.rs"]
+mod home;
 mod support;
 
 use std::collections::BTreeMap;
@@ -9,7 +11,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
 use dfr_contract::exit;
@@ -17,60 +19,8 @@ use dfr_contract::footer::Footer;
 use dfr_contract::modality::Modality;
 use dfr_media::sample::SampleSet;
 use dfr_media::sample::write::make;
+use home::{Home, fake_trainer, text};
 use support::ffmpeg;
-
-/// A home of its own: cache, working directory, nothing of the caller's environment.
-struct Home {
-    dir: tempfile::TempDir,
-}
-
-impl Home {
-    fn new() -> Self {
-        let home = Self { dir: tempfile::tempdir().unwrap() };
-        fs::create_dir_all(home.path("work")).unwrap();
-        home
-    }
-
-    /// A home whose downloaded data is a small set of real clips.
-    fn with_clips() -> Self {
-        Self::with_clips_in("cache")
-    }
-
-    fn with_clips_in(root: &str) -> Self {
-        let home = Self::new();
-        make(
-            &home.path(root),
-            SampleSet { modality: Modality::Video, recordings: 2 },
-            &ffmpeg(),
-            &|| (),
-        )
-        .unwrap();
-        home
-    }
-
-    fn path(&self, below: &str) -> PathBuf {
-        self.dir.path().join(below)
-    }
-
-    fn dfr(&self, arguments: &str) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    fn command(&self, arguments: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dfr"));
-        command.args(arguments.split_whitespace()).env_clear().current_dir(self.path("work"));
-        command.env("HOME", self.dir.path()).env("DFRESEARCH_CACHE", self.path("cache"));
-        command.env("DFR_FFMPEG", ffmpeg().program()).env("PATH", "/usr/bin:/bin");
-        // Nobody listens there: these tests need no network, and notice if they do.
-        command.env("HF_ENDPOINT", "http://127.0.0.1:9");
-        command.env("DFR_GASBENCH_CONFIGS", "http://127.0.0.1:9");
-        command
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
 
 /// Runs a command that must fail with `code` and say all of `words`, and leave the cache empty.
 fn refused(arguments: &str, code: u8, words: &[&str]) {
@@ -258,7 +208,7 @@ fn a_read_only_cache_is_named() {
 }
 
 fn train(home: &Home, preset: &str) -> Command {
-    let trainer = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/fake_trainer");
+    let trainer = fake_trainer();
     assert!(trainer.metadata().unwrap().permissions().mode() & 0o111 != 0);
     let trainer = trainer.display();
     home.command(&format!(

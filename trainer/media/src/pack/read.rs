@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use dfr_contract::modality::Modality;
 use dfr_contract::pack::{PackHeader, Part, PartHeader, VERSION, file};
 
+use crate::files::{FileError, at};
+
 /// Directory of all packs of one input.
 pub fn packs_dir(root: &Path, modality: Modality, input_name: &str) -> PathBuf {
     root.join("packs").join(modality.as_str()).join(input_name)
@@ -39,6 +41,31 @@ fn part_is_whole(dir: &Path, part: Part) -> Option<bool> {
     };
     let whole = records == header.records * header.record_bytes() && labels == header.records;
     Some(whole && lengths)
+}
+
+/// Where one record came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Data set.
+    pub dataset: String,
+    /// File, below the data set's folder.
+    pub file: String,
+}
+
+/// Where each record of a part came from, in record order.
+///
+/// # Errors
+/// The vault cannot be read.
+pub fn origins(pack: &Path, part: Part) -> Result<Vec<Origin>, FileError> {
+    let path = pack.join(file::VAULT).join(file::IDS);
+    let text = fs::read_to_string(&path).map_err(at("read", &path))?;
+    let origin = |line: &str| {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let [in_part, _record, dataset, file, ..] = columns.as_slice() else { return None };
+        (*in_part == part.as_str())
+            .then(|| Origin { dataset: (*dataset).to_owned(), file: (*file).to_owned() })
+    };
+    Ok(text.lines().filter_map(origin).collect())
 }
 
 /// A file of JSON; `None` when it is not there or not what it should be.

@@ -1,0 +1,121 @@
+//! `dfr evaluate`: what a trained model is worth on the validation part.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use dfr_contract::evaluation::Evaluation;
+use dfr_contract::pack::Part;
+use dfr_contract::{exit, predictions};
+use dfr_media::files::{self, FileError, at};
+use dfr_media::pack::read::{labels_path, origins};
+use serde::Serialize;
+
+use crate::cli::Evaluate;
+use crate::failure::Failure;
+use crate::phase::{Phase, Watcher};
+use crate::settings::Settings;
+use crate::train::{TrainError, find_pack, find_trainer};
+use crate::trained::{self, Found};
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    modality: &'a str,
+    task: &'a str,
+    model: &'a str,
+    weights: &'a Path,
+    seconds: f64,
+    passes_screening: bool,
+    #[serde(flatten)]
+    evaluation: &'a Evaluation,
+}
+
+/// Predicts and reports.
+pub fn run(request: &Evaluate, settings: &Settings) -> Result<u8, Failure> {
+    let found = trained::find(&request.checkpoint, request.weights.as_deref())?;
+    let trainer = find_trainer(request.checkpoint.trainer.as_deref(), settings)?;
+    let pack = find_pack(&found.task, settings)?;
+    let (p_synthetic, seconds) = predict(&found, &trainer, &pack)?;
+    let evaluation = evaluate(&pack, Part::Validation, &p_synthetic)?;
+    if request.json {
+        let report = Report::new(&found, seconds, &evaluation);
+        println!("{}", serde_json::to_string_pretty(&report).expect("plain data"));
+    } else {
+        print_for_people(&found, seconds, &evaluation);
+    }
+    Ok(exit::OK)
+}
+
+/// Predictions against the labels of a part.
+fn evaluate(pack: &Path, part: Part, p_synthetic: &Text) -> Result<Evaluation, Failure> {
+    let labels = labels_path(pack, part);
+    let labels = fs::read(&labels).map_err(at("read", &labels))?;
+    let p_synthetic = predictions::parse(&p_synthetic.0, labels.len())
+        .map_err(|source| TrainError::Predictions { path: predictions::FILE.into(), source })?;
+    let sources: Vec<_> = origins(pack, part)?.into_iter().map(|origin| origin.dataset).collect();
+    Ok(Evaluation::new(&labels, &p_synthetic, &sources).map_err(TrainError::from)?)
+}
+
+/// A file of predictions.
+struct Text(String);
+
+/// Asks the trainer about the validation part; nothing of it is kept.
+fn predict(found: &Found, trainer: &Path, pack: &Path) -> Result<(Text, f64), Failure> {
+    let scratch = scratch_dir()?;
+    let weights = scratch.path().join(trained::WEIGHTS);
+    symlink(&found.weights, &weights).map_err(at("link", &weights))?;
+    let mut command = Command::new(trainer);
+    command.args(["predict", "--preset", &found.preset]);
+    command.arg("--inputs").arg(pack.join(Part::Validation.as_str()));
+    command.arg("--model").arg(scratch.path()).arg("--out").arg(scratch.path());
+    let phase = Phase {
+        name: "predict",
+        command,
+        input: Stdio::null(),
+        limit: found.task.budget.predict(),
+    };
+    let took = phase.run(&mut OnStderr).map_err(TrainError::from)?;
+    let text = files::read_lossy(&scratch.path().join(predictions::FILE))?;
+    Ok((Text(text), took.as_secs_f64()))
+}
+
+/// A directory that goes with its owner.
+pub fn scratch_dir() -> Result<tempfile::TempDir, FileError> {
+    tempfile::tempdir().map_err(at("make a folder below", &std::env::temp_dir()))
+}
+
+/// Shows what a program says where it does not mix with results.
+pub struct OnStderr;
+
+impl Watcher for OnStderr {
+    fn line(&mut self, line: &str) {
+        eprintln!("{line}");
+    }
+
+    fn tick(&mut self) {}
+}
+
+impl<'a> Report<'a> {
+    fn new(found: &'a Found, seconds: f64, evaluation: &'a Evaluation) -> Self {
+        Self {
+            modality: found.task.modality.as_str(),
+            task: &found.task.name,
+            model: &found.preset,
+            weights: &found.weights,
+            seconds,
+            passes_screening: evaluation.passes_screening(),
+            evaluation,
+        }
+    }
+}
+
+fn print_for_people(found: &Found, seconds: f64, evaluation: &Evaluation) {
+    let rule = "=".repeat(60);
+    println!("{rule}\nEvaluation Results — {} / {}\n{rule}", found.task.modality, found.preset);
+    print!("{evaluation}");
+    println!("\n{:<18} {seconds:.1}s", "eval_time:");
+    let word = if evaluation.passes_screening() { "PASS" } else { "FAIL" };
+    println!("Entrance exam threshold (>=80% accuracy): {word}");
+}
