@@ -5,7 +5,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup build demo test lint fmt bench patches runaway chaos crash-points disk-full rivals nights endpoint power-cut container memory mutated redteam controls research-bench setup-python bench-data parity bench-train
+.PHONY: help setup build demo test lint fmt bench patches runaway chaos crash-points disk-full rivals nights endpoint power-cut container memory mutated redteam controls research-bench setup-python bench-data parity bench-train export-check
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +19,7 @@ help:
 	  'make bench-train   steps of training beside those of the Python libraries' \
 	  'make research-bench   what verdicts, certificates and the optimiser bring where the truth is known' \
 	  'make parity  every model beside the same one of the Python libraries' \
+	  'make export-check   every model written down in Python, beside itself; exams' \
 	  'make chaos KILLS=300, make crash-points, make disk-full   attempts to lose a night, in full' \
 	  'make nights, make endpoint, make power-cut CUTS=10, make runaway   more of them' \
 	  'make rivals RACES=1000   daemons at once, a human on the branch, a ledger that is locked' \
@@ -67,6 +68,12 @@ bench-data: build setup-python
 parity: setup setup-python
 	$(CARGO) build --release --locked -p dfr-lab --example parity
 	@third_party/python/bin/python scripts/parity/parity.py $(MODELS)
+
+EXPORT_CHECK = EXPORT_CHECK=1 $(CARGO) test --locked
+
+export-check: setup setup-python
+	$(EXPORT_CHECK) -p dfr-trainer --test export -- --nocapture --test-threads=1
+	$(EXPORT_CHECK) -p dfr-tool --test submission
 
 bench-train: setup setup-python
 	$(CARGO) build --release --locked -p dfr-lab --example train_bench

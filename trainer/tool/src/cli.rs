@@ -29,6 +29,10 @@ pub enum Command {
     Train(Train),
     /// Tell what a trained model is worth on the validation part
     Evaluate(Evaluate),
+    /// Write a trained model as the archive that the competition takes
+    Export(Export),
+    /// Take the competition's entrance exam with an archive, offline
+    Exam(Exam),
     /// List, fetch or import the weights of public checkpoints that models start from
     Weights(Weights),
     /// Decode pictures and sounds for another dfr
@@ -228,6 +232,66 @@ pub struct Evaluate {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Writes a trained model down in Python, proves that it answers alike, and packs it.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "The archive holds model.safetensors, model.py and model_config.yaml. model.py is written from what \
+    the model computes, so that it exports whatever was trained. Parity is proven where python has torch, numpy \
+    and safetensors (make setup-python); the rules are checked by any python3.\n\
+    Example: dfr export --modality video --task video-sample --model r3d-tiny\n\
+    Exit codes: 0 done; 3 no weights, no python, or records that the competition does not feed; 4 the world \
+    outside; 10 it cannot be submitted, and why; else the code of dfr-train."
+)]
+pub struct Export {
+    #[command(flatten)]
+    pub checkpoint: Checkpoint,
+
+    /// Folder of the archive, <modality>_detector_<model>.zip [default: results/exports]
+    #[arg(long, value_name = "DIR")]
+    pub output_dir: Option<PathBuf>,
+
+    /// The Python that checks and proves [default: that of make setup-python, else python3]
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
+}
+
+/// Asks the archive's own model.py about recordings prepared the competition's way.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Taken with the recordings of validation and holdout that the task's pack was made of, or with \
+    --data; where gasbench is installed it is called instead, with --data as its cache. Passed with an accuracy of \
+    80 % or more within the time of the competition: 5100 s, 18000 s with --full. Needs a python with torch, numpy \
+    and safetensors (make setup-python).\n\
+    Example: dfr exam --modality video --task video-sample --zip results/exports/video_detector_r3d-tiny.zip\n\
+    Exit codes: 0 passed; 3 no archive, no recordings, no python; 4 the world outside; 10 not passed, refused, or \
+    not one recording was answered."
+)]
+pub struct Exam {
+    /// Kind of media: image, video or audio
+    #[arg(long)]
+    pub modality: Modality,
+
+    /// Archive that dfr export wrote
+    #[arg(long, value_name = "FILE")]
+    pub zip: PathBuf,
+
+    /// Task whose validation and holdout recordings are asked about [default: the modality's]
+    #[arg(long, value_name = "NAME", conflicts_with = "data")]
+    pub task: Option<String>,
+
+    /// Folder of recordings in the layout of gasbench's cache: DIR/datasets/<name>/samples
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+
+    /// As many recordings and as much time as the full benchmark
+    #[arg(long)]
+    pub full: bool,
+
+    /// The Python that runs model.py [default: that of make setup-python, else python3]
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
 }
 
 fn media_type(text: &str) -> Result<Said, String> {

@@ -13,6 +13,8 @@ use dfr_media::source::configs::ConfigsError;
 use dfr_media::vault::VaultError;
 use dfr_media::weights::WeightsError;
 
+use crate::exam::ExamError;
+use crate::export::ExportError;
 use crate::task::TaskError;
 use crate::train::TrainError;
 use crate::trained::TrainedError;
@@ -49,6 +51,10 @@ pub enum Failure {
     Train(#[from] TrainError),
     #[error(transparent)]
     Trained(#[from] TrainedError),
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    #[error(transparent)]
+    Exam(#[from] ExamError),
     #[error(transparent)]
     Weights(#[from] WeightsError),
     #[error("cannot start {0} workers: {1}")]
@@ -94,6 +100,8 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Train(error) => error.exit_code(),
+            Self::Export(error) => error.exit_code(),
+            Self::Exam(error) => error.exit_code(),
             Self::Task(_) | Self::Weights(WeightsError::UnknownModel { .. }) => exit::USAGE,
             Self::Ffmpeg(FfmpegError::Missing | FfmpegError::NotExecutable(_)) => {
                 exit::CONFIGURATION

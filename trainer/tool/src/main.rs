@@ -4,11 +4,14 @@ mod audit;
 mod cli;
 mod download;
 mod evaluate;
+mod exam;
+mod export;
 mod failure;
 mod pack;
 mod phase;
 mod prepare;
 mod progress;
+mod python;
 mod seal;
 mod settings;
 mod task;
@@ -32,6 +35,8 @@ fn main() -> ExitCode {
         Command::Audit(request) => audit::run(&request, &settings),
         Command::Train(request) => train::run(&request, &settings),
         Command::Evaluate(request) => evaluate::run(&request, &settings),
+        Command::Export(request) => export::run(&request, &settings),
+        Command::Exam(request) => exam::run(&request, &settings),
         Command::Weights(request) => weights::run(&request, &settings),
         Command::DecodeWorker => worker::run(),
     };

@@ -1,4 +1,4 @@
-//! The real `dfr` from a trained model on.
+//! The real `dfr` from a trained model on: evaluation, and exams that are refused, failed and passed.
 
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
@@ -6,10 +6,22 @@
 mod home;
 mod support;
 
-use std::process::Output;
+use std::env;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 use dfr_contract::exit;
+use dfr_export::package::{CONFIG, MODULE, WEIGHTS, pack};
 use home::{Home, fake_trainer, text};
+
+/// Any Python 3: the rules are checked without torch.
+fn python() -> PathBuf {
+    // What is on PATH may be a script that needs the environment of whoever runs the tests.
+    let output = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();
+    text(&output.unwrap().stdout).trim().into()
+}
 
 fn code(output: &Output) -> u8 {
     let text = format!("{}{}", text(&output.stdout), text(&output.stderr));
@@ -53,4 +65,111 @@ fn a_trained_model_is_evaluated_and_a_command_line_that_says_otherwise_is_refuse
     let weights = home.path("work/results/checkpoints/video/model.safetensors");
     let named = home.dfr(&format!("{evaluate} --weights {}", weights.display()));
     assert_eq!(code(&named), exit::OK, "{}", text(&named.stderr));
+}
+
+const YAML: &str = "name: hand-made\nversion: 1.0.0\nmodality: video\npreprocessing:\n  resize: [32, 32]\n  \
+    num_frames: 2\nmodel:\n  num_classes: 2\n  weights_file: model.safetensors\n";
+/// Calls everything synthetic.
+const MODEL: &str = "import torch\nfrom safetensors.torch import load_file\n\n\nclass Model(torch.nn.Module):\n    \
+    def __init__(self):\n        super().__init__()\n        self.register_buffer('bias', torch.empty(2))\n\n    \
+    def forward(self, x):\n        return self.bias.expand(x.shape[0], 2)\n\n\ndef load_model(path, num_classes=2):\n    \
+    model = Model()\n    model.load_state_dict(load_file(path))\n    return model\n";
+
+/// A file of one tensor: `name` of two float32, 0 and 1.
+fn weights(name: &str) -> Vec<u8> {
+    let index = format!(r#"{{"{name}":{{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}}}"#);
+    let numbers = [0f32, 1.0].into_iter().flat_map(f32::to_le_bytes);
+    (index.len() as u64)
+        .to_le_bytes()
+        .into_iter()
+        .chain(index.into_bytes())
+        .chain(numbers)
+        .collect()
+}
+
+fn zip(home: &Home, module: &str, yaml: &str, weights: &[u8]) -> PathBuf {
+    let dir = home.path("package");
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join(MODULE), module).unwrap();
+    fs::write(dir.join(CONFIG), yaml).unwrap();
+    fs::write(dir.join(WEIGHTS), weights).unwrap();
+    let zip = home.path("x.zip");
+    pack(&dir, &zip).unwrap();
+    zip
+}
+
+fn exam(zip: &Path, python: &Path) -> String {
+    format!("exam --modality video --zip {} --python {}", zip.display(), python.display())
+}
+
+#[test]
+fn archives_that_could_not_be_submitted_are_refused_with_the_reason() {
+    let home = Home::new();
+    let whole = weights("bias");
+    let refused = |module: &str, yaml: &str, reason: &str| {
+        let output = home.dfr(&exam(&zip(&home, module, yaml, &whole), &python()));
+        let stderr = text(&output.stderr);
+        assert_eq!(code(&output), exit::REFUSED, "{stderr}");
+        assert!(stderr.contains(reason), "{stderr}");
+    };
+    refused(&format!("import os\n{MODEL}"), YAML, "line 1: import of os");
+    refused(&format!("{MODEL}\nf = getattr\n"), YAML, "call of getattr");
+    refused("def f(:", YAML, "no Python");
+    refused(MODEL, "modality: video\n", "model_config.yaml is not understood");
+    let missing = home.dfr(&exam(&home.path("none.zip"), &python()));
+    assert_eq!(code(&missing), exit::CONFIGURATION);
+    let picture =
+        home.dfr(&exam(&zip(&home, MODEL, &YAML.replace("video", "image"), &whole), &python()));
+    assert!(text(&picture.stderr).contains("should be video"), "{}", text(&picture.stderr));
+}
+
+/// A stand-in that checks its arguments and writes what the real benchmark writes.
+fn gasbench(home: &Home, results: &str) -> String {
+    let folder = home.path("bin");
+    fs::create_dir_all(&folder).unwrap();
+    let script = format!(
+        "#!/bin/sh\n[ \"$1 $2\" = 'run --video-model' ] && [ -f \"$3/model.py\" ] && [ \"$4\" = --small ] || exit 1\n\
+        shift 4\nwhile [ $# -gt 0 ]; do case $1 in --results-dir) r=$2;; --run-name) n=$2;; esac; shift; done\n\
+        mkdir -p \"$r/$n\" && echo '{results}' > \"$r/$n/results.json\"\n"
+    );
+    fs::write(folder.join("gasbench"), script).unwrap();
+    fs::set_permissions(folder.join("gasbench"), fs::Permissions::from_mode(0o755)).unwrap();
+    format!("{}:/usr/bin:/bin", folder.display())
+}
+
+#[test]
+fn the_real_benchmark_decides_where_it_is_installed() {
+    let home = Home::new();
+    let arguments = exam(&zip(&home, MODEL, YAML, &weights("bias")), &python());
+    let taken = |results: &str| {
+        let path = gasbench(&home, results);
+        code(&home.command(&arguments).env("PATH", path).output().unwrap())
+    };
+    assert_eq!(
+        taken(r#"{"results": {"total_samples": 50, "accuracy": 0.9, "sn34_score": 0.8}}"#),
+        exit::OK
+    );
+    assert_eq!(taken(r#"{"results": {"total_samples": 50, "accuracy": 0.7}}"#), exit::REFUSED);
+    // It ends with 0 also when nothing was answered.
+    assert_eq!(taken(r#"{"results": {"total_samples": 0, "accuracy": 1.0}}"#), exit::REFUSED);
+    assert_eq!(taken("no results"), exit::OUTSIDE);
+}
+
+#[test]
+fn an_exam_is_taken_offline_and_failed_by_a_constant() {
+    // Needs torch for Python: make export-check.
+    if env::var_os("EXPORT_CHECK").is_none() {
+        return;
+    }
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../third_party/python/bin/python");
+    let home = Home::with_clips();
+    assert_eq!(home.dfr("prepare --modality video").status.code(), Some(0));
+    let output = home.dfr(&exam(&zip(&home, MODEL, YAML, &weights("bias")), &python));
+    let stdout = text(&output.stdout);
+    assert_eq!(code(&output), exit::REFUSED, "{}", text(&output.stderr));
+    assert!(stdout.contains("FAIL: 50.00 %") && stdout.contains("-synthetic  "), "{stdout}");
+    assert!(home.path("work/results/exams/x.json").is_file());
+    let output = home.dfr(&exam(&zip(&home, MODEL, YAML, &weights("other")), &python));
+    assert_ne!(code(&output), exit::OK);
+    assert!(text(&output.stderr).contains("Missing key(s)"), "{}", text(&output.stderr));
 }

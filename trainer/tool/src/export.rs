@@ -1,0 +1,200 @@
+//! `dfr export`: a trained model as the archive that the competition takes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use dfr_contract::exit;
+use dfr_contract::trace::{ANSWERS_FILE, GRAPHS, HEADER, Header, graph_file};
+use dfr_export::archive::{self, ArchiveError};
+use dfr_export::config::{Config, ConfigError};
+use dfr_export::merge::{self, MergeError};
+use dfr_export::package::{self, PackageError};
+use dfr_export::python as module;
+use dfr_export::tensor::{self, TensorError, TensorFile};
+use dfr_media::files::{self, FileError, at};
+use dfr_media::pack::read::read_json;
+
+use crate::cli::Export;
+use crate::evaluate::{OnStderr, scratch_dir};
+use crate::failure::Failure;
+use crate::phase::Phase;
+use crate::python::{Proof, Python, PythonError, TOLERANCE};
+use crate::settings::Settings;
+use crate::train::{TrainError, find_trainer};
+use crate::trained::{self, Found};
+
+/// Two traces and three batches on a CPU.
+const TRACE_LIMIT: Duration = Duration::from_secs(1800);
+const DEFAULT_OUT: &str = "results/exports";
+
+/// Why there is no archive.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The trainer left something else.
+    #[error(
+        "dfr-train left no usable {HEADER}: is it of the tree that the model was trained with?"
+    )]
+    NoTrace,
+    /// What libtorch recorded.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// It depends on the number of records.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
+    /// It cannot be said in Python.
+    #[error(transparent)]
+    Module(#[from] module::PythonError),
+    /// Weights.
+    #[error(transparent)]
+    Tensors(#[from] TensorError),
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The archive.
+    #[error(transparent)]
+    Package(#[from] PackageError),
+    /// No verdict.
+    #[error(transparent)]
+    Python(#[from] PythonError),
+    /// The rules are broken.
+    #[error("model.py breaks the competition's rules:\n  {}", .0.join("\n  "))]
+    Rules(Vec<String>),
+    /// It cannot be loaded or asked.
+    #[error("the submission does not work in Python: {0}")]
+    Fails(String),
+    /// It answers otherwise.
+    #[error(
+        "model.py answers {found:e} away from the model with {records} records, and {TOLERANCE:e} is allowed"
+    )]
+    Differs {
+        /// Records in the batch.
+        records: u64,
+        /// The difference.
+        found: f64,
+    },
+}
+
+impl ExportError {
+    /// The documented code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Python(PythonError::Missing | PythonError::Named(_)) | Self::Config(_) => {
+                exit::CONFIGURATION
+            }
+            Self::Python(_) | Self::Tensors(TensorError::File { .. }) => exit::OUTSIDE,
+            Self::Package(PackageError::File { .. }) => exit::OUTSIDE,
+            _ => exit::REFUSED,
+        }
+    }
+}
+
+/// Traces, writes down, proves and packs.
+pub fn run(request: &Export, settings: &Settings) -> Result<u8, Failure> {
+    let found = trained::find(&request.checkpoint, None)?;
+    let config = Config::new(&found.preset, &found.task.input).map_err(ExportError::from)?;
+    let trainer = find_trainer(request.checkpoint.trainer.as_deref(), settings)?;
+    let python = Python::find(request.python.as_deref(), settings).map_err(ExportError::from)?;
+    let scratch = scratch_dir()?;
+    let (traced, packed) = (scratch.path().join("trace"), scratch.path().join("package"));
+    [&traced, &packed].into_iter().try_for_each(|dir| files::create_dir(dir))?;
+    trace(&found, &trainer, &config.shape(), &traced)?;
+    write_members(&traced, &found.weights, &config, &packed)?;
+    require_rules(&python, &packed.join(package::MODULE))?;
+    let proof = python.prove(&packed, &config, &traced.join(ANSWERS_FILE));
+    println!("{}", require_parity(proof.map_err(ExportError::from)?)?);
+    let zip = zip_path(request, &found)?;
+    let sizes = package::pack(&packed, &zip).map_err(ExportError::from)?;
+    report(&zip, &found, &sizes);
+    Ok(exit::OK)
+}
+
+fn zip_path(request: &Export, found: &Found) -> Result<PathBuf, FileError> {
+    let dir = request.output_dir.clone().unwrap_or_else(|| DEFAULT_OUT.into());
+    files::create_dir(&dir)?;
+    Ok(dir.join(format!("{}_detector_{}.zip", found.task.modality, found.preset)))
+}
+
+fn trace(found: &Found, trainer: &Path, shape: &[u64], out: &Path) -> Result<(), Failure> {
+    let sizes: Vec<_> = shape.iter().map(u64::to_string).collect();
+    let mut command = Command::new(trainer);
+    command.args(["trace", "--preset", &found.preset, "--shape", &sizes.join(",")]);
+    command.arg("--model").arg(&found.dir).arg("--out").arg(out);
+    let phase = Phase { name: "trace", command, input: Stdio::null(), limit: TRACE_LIMIT };
+    phase.run(&mut OnStderr).map_err(TrainError::from)?;
+    Ok(())
+}
+
+/// The three members, from a trace and its weights.
+fn write_members(
+    traced: &Path,
+    weights: &Path,
+    config: &Config,
+    out: &Path,
+) -> Result<(), Failure> {
+    let header: Header = read_json(&traced.join(HEADER)).ok_or(ExportError::NoTrace)?;
+    config.require(config.modality, Some(&header.shape)).map_err(ExportError::from)?;
+    let (source, tensors) = written_down(traced, &header, weights)?;
+    tensor::write(&tensors, &out.join(package::WEIGHTS)).map_err(ExportError::from)?;
+    let write = |name: &str, text: &str| {
+        let path = out.join(name);
+        fs::write(&path, text).map_err(at("write", &path))
+    };
+    write(package::MODULE, &source)?;
+    Ok(write(package::CONFIG, &config.print())?)
+}
+
+type Written = (String, BTreeMap<String, tensor::Tensor>);
+
+fn written_down(traced: &Path, header: &Header, weights: &Path) -> Result<Written, ExportError> {
+    let [two, three] = GRAPHS.map(|records| archive::read(&traced.join(graph_file(records))));
+    let graph = merge::merge(two?, &three?)?;
+    let weights = TensorFile::open(weights)?;
+    let forms = weights.forms();
+    if !forms.keys().eq(&header.variables) {
+        return Err(ExportError::NoTrace);
+    }
+    let module::Module { source, constants } = module::module(header, &graph, &forms)?;
+    let mut tensors = weights.read()?;
+    tensors.extend(constants);
+    Ok((source, tensors))
+}
+
+/// Refuses a module that breaks the competition's rules.
+pub fn require_rules(python: &Python, module: &Path) -> Result<(), ExportError> {
+    let broken = python.broken_rules(module)?;
+    if broken.is_empty() { Ok(()) } else { Err(ExportError::Rules(broken)) }
+}
+
+/// What the comparison says, if it does not refuse.
+fn require_parity(proof: Proof) -> Result<String, ExportError> {
+    let (differences, torch) = match proof {
+        Proof::Differences(differences, torch) => (differences, torch),
+        Proof::Missing(library) => {
+            return Ok(format!(
+                "parity: not proven, for this python has no {library} (make setup-python, or --python)"
+            ));
+        }
+        Proof::Failed(reason) => return Err(ExportError::Fails(reason)),
+    };
+    if let Some((&records, &found)) = differences.iter().find(|(_, d)| **d > TOLERANCE) {
+        return Err(ExportError::Differs { records, found });
+    }
+    let told: Vec<_> = differences.iter().map(|(n, d)| format!("{d:.1e} with {n}")).collect();
+    Ok(format!(
+        "parity: proven under torch {torch}; largest difference {} records",
+        told.join(", ")
+    ))
+}
+
+fn report(zip: &Path, found: &Found, sizes: &[(&str, u64)]) {
+    println!("\nExported: {}", zip.display());
+    for (name, size) in sizes {
+        println!("  {name:<30} {size:>10} bytes");
+    }
+    let (modality, zip) = (found.task.modality, zip.display());
+    println!("\nNext:\n  dfr exam --modality {modality} --zip {zip}");
+    println!("  gascli d push --{modality}-model {zip} --wallet-name <NAME> --wallet-hotkey <KEY>");
+}
