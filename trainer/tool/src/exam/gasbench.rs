@@ -95,7 +95,7 @@ pub fn run(asked: &Asked) -> Result<Report, ExamError> {
     phase.run(&mut OnStderr).map_err(TrainError::from)?;
     let path = asked.results.join(RUN_NAME).join("results.json");
     let bytes = fs::read(&path).map_err(at("read", &path))?;
-    Ok(serde_json::from_slice(&bytes).map_err(|source| ExamError::Results { path, source })?)
+    serde_json::from_slice(&bytes).map_err(|source| ExamError::Results { path, source })
 }
 
 impl Report {

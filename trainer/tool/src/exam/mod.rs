@@ -258,9 +258,9 @@ fn benchmark_input(config: &Config) -> Result<InputSpec, ExamError> {
     let shape: Vec<u32> = config.shape().iter().map(|&size| size as u32).collect();
     let frame =
         |height, width| FrameSpec { height, width, preprocessing: Preprocessing::Benchmark };
-    let record = match shape.as_slice() {
-        &[frames, _, height, width] => RecordSpec::Video(frames, frame(height, width)),
-        &[_, height, width] => RecordSpec::Image(frame(height, width)),
+    let record = match *shape.as_slice() {
+        [frames, _, height, width] => RecordSpec::Video(frames, frame(height, width)),
+        [_, height, width] => RecordSpec::Image(frame(height, width)),
         _ => RecordSpec::Audio(SoundSpec {
             sample_rate_hz: 16_000,
             samples: shape[0],
