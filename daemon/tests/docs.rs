@@ -67,6 +67,7 @@ fn the_table_of_exit_codes_is_the_contracts() {
         exit::CANARY,
         exit::RECIPE,
         exit::TELLS,
+        exit::REFUSED,
         exit::BUG,
         exit::INTERRUPTED,
     ];
