@@ -4,7 +4,7 @@ use super::noise::rounded;
 use super::{History, Purpose, Row, Verdict};
 
 /// Candidates without a keep after which more is asked, and again after as many.
-pub const PATIENCE: u32 = 5;
+const PATIENCE: u32 = 5;
 /// Of those steps, so many lie between two returns to an earlier keep: it is what helps least often.
 const RETURNS: u32 = 2;
 /// Near misses that are named.
@@ -12,7 +12,7 @@ const MISSES: usize = 4;
 
 /// What is asked of a proposer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rethink {
+enum Rethink {
     /// Join what nearly paid.
     Combine,
     /// Leave the neighbourhood.
@@ -21,15 +21,20 @@ pub enum Rethink {
     Return,
 }
 
-/// Candidates decided since the last keep.
-pub fn since_keep(history: &History) -> u32 {
+/// Rows of a purpose since the last keep, newest first.
+fn since_keep(history: &History, purpose: Purpose) -> impl Iterator<Item = &Row> {
     let rows = history.rows.iter().rev().take_while(|row| row.verdict != Verdict::Keep);
-    u32::try_from(rows.filter(|row| row.purpose == Purpose::Candidate).count()).unwrap_or(u32::MAX)
+    rows.filter(move |row| row.purpose == purpose)
+}
+
+/// Candidates decided since the last keep.
+fn tried(history: &History) -> u32 {
+    u32::try_from(since_keep(history, Purpose::Candidate).count()).unwrap_or(u32::MAX)
 }
 
 /// What is asked of the next proposal; nothing while keeps come.
-pub fn rethink(history: &History) -> Option<Rethink> {
-    let since = since_keep(history);
+fn rethink(history: &History) -> Option<Rethink> {
+    let since = tried(history);
     match since / PATIENCE {
         0 => None,
         1 => Some(Rethink::Combine),
@@ -52,8 +57,7 @@ pub(super) fn returns_to(history: &History) -> Option<&Row> {
 /// Whether the incumbent is to be measured again first: its score may have been luck, which all of the
 /// plateau was held against.
 pub(super) fn doubts(history: &History) -> bool {
-    let mut since = history.rows.iter().rev().take_while(|row| row.verdict != Verdict::Keep);
-    let was_measured = since.any(|row| row.purpose == Purpose::Control);
+    let was_measured = since_keep(history, Purpose::Control).next().is_some();
     rethink(history) == Some(Rethink::Return) && !was_measured
 }
 
@@ -65,10 +69,9 @@ fn before(history: &History) -> Option<&Row> {
 }
 
 /// Candidates since the last keep that came nearest to it, best first.
-pub fn near_misses<'a>(history: &'a History, objective: &str) -> Vec<&'a Row> {
-    let since = history.rows.iter().rev().take_while(|row| row.verdict != Verdict::Keep);
-    let mut scored: Vec<_> = since
-        .filter(|row| row.purpose == Purpose::Candidate && row.is_scored())
+fn near_misses<'a>(history: &'a History, objective: &str) -> Vec<&'a Row> {
+    let mut scored: Vec<_> = since_keep(history, Purpose::Candidate)
+        .filter(|row| row.is_scored())
         .filter_map(|row| Some((*row.metrics.get(objective)?, row)))
         .collect();
     scored.sort_by(|(one, _), (other, _)| other.total_cmp(one));
@@ -77,7 +80,7 @@ pub fn near_misses<'a>(history: &'a History, objective: &str) -> Vec<&'a Row> {
 
 /// What is asked of the next proposal, for it and for people.
 pub fn asked(history: &History, objective: &str) -> Option<String> {
-    let since = since_keep(history);
+    let since = tried(history);
     let what = match rethink(history)? {
         Rethink::Combine => {
             let misses: Vec<_> = near_misses(history, objective)

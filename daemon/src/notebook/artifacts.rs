@@ -1,5 +1,6 @@
 //! Where the files of a session lie, and the effects on them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Read, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,7 +16,7 @@ use super::atomic::copy_atomic;
 use super::untrusted::{open_end, read_end, read_plain, remove};
 use super::{Table, holdout_tsv, human, make_way, state_md, write_atomic};
 use crate::clock;
-use crate::experiment::{History, Phase, Place, Row};
+use crate::experiment::{Entry, History, Phase, Place, Row};
 use crate::task::Task;
 
 /// What is read of a run's log, from its end, in bytes: the runner keeps 9 MiB of output, and the
@@ -284,16 +285,18 @@ impl Notebook {
         replace(&self.state_md(), state.as_bytes())
     }
 
-    /// What a human wrote into INBOX.md, and added to STATE.md, line by line.
-    pub fn heard(&self) -> Vec<(Place, String)> {
+    /// What a human wrote into INBOX.md, or added to STATE.md, that the history does not know, as entries.
+    pub fn news(&self, history: &History) -> Vec<Entry> {
         let inbox = human::lines(&self.root.join(Place::Inbox.as_str()));
         let state = human::added(&self.state_md(), &self.state_memory());
-        let from = |from| move |text| (from, text);
-        inbox
-            .into_iter()
-            .map(from(Place::Inbox))
-            .chain(state.into_iter().map(from(Place::State)))
-            .collect()
+        let said = |from: Place, lines: Vec<String>| {
+            let mut once = BTreeSet::new();
+            let mut is_new =
+                move |text: &String| !history.has_heard(from, text) && once.insert(text.clone());
+            let new = lines.into_iter().filter(move |text| is_new(text));
+            new.map(move |text| Entry::Directed { from, text })
+        };
+        said(Place::Inbox, inbox).chain(said(Place::State, state)).collect()
     }
 
     /// The lines that STATE.md had from us.

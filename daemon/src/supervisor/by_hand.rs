@@ -267,11 +267,11 @@ impl ByHand {
 
     /// Takes in what a human wrote before anything is written over it.
     async fn hear(&mut self) -> Result<(), Failure> {
-        for (from, text) in self.notebook.heard() {
-            if !self.history.has_heard(from, &text) {
+        for entry in self.notebook.news(&self.history) {
+            if let Entry::Directed { from, text } = &entry {
                 self.told.push(format!("{} says, for the next proposal: {text}", from.as_str()));
-                self.record(Entry::Directed { from, text }).await?;
             }
+            self.record(entry).await?;
         }
         Ok(())
     }

@@ -3,17 +3,14 @@
 use tracing::info;
 
 use super::Session;
-use crate::experiment::Entry;
 use crate::failure::{Failure, OrFailure as _};
 
 impl Session {
     /// Takes in what is new in INBOX.md and what was added to STATE.md.
     pub(super) async fn hear(&mut self) -> Result<(), Failure> {
-        for (from, text) in self.notebook.heard() {
-            if !self.history.has_heard(from, &text) {
-                info!(from = from.as_str(), text, "a human's words, for the next proposal");
-                self.record(Entry::Directed { from, text }).await?;
-            }
+        for entry in self.notebook.news(&self.history) {
+            info!(?entry, "a human's words, for the next proposal");
+            self.record(entry).await?;
         }
         Ok(())
     }
