@@ -199,7 +199,7 @@ pub struct Checkpoint {
     pub checkpoint: Option<PathBuf>,
 
     /// Task it was trained for [default: what trained.json there says, else the modality's]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME|FILE.toml")]
     pub task: Option<String>,
 
     /// Model that it is [default: what trained.json there says]
@@ -229,6 +229,14 @@ pub struct Evaluate {
     #[arg(long, value_name = "FILE", conflicts_with = "checkpoint")]
     pub weights: Option<PathBuf>,
 
+    /// Predictions that were made already: nothing is predicted, and no weights are needed
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["checkpoint", "weights", "trainer"])]
+    pub predictions: Option<PathBuf>,
+
+    /// Pack whose validation part it is [default: the newest of the task]
+    #[arg(long, value_name = "DIR")]
+    pub pack: Option<PathBuf>,
+
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -248,9 +256,17 @@ pub struct Export {
     #[command(flatten)]
     pub checkpoint: Checkpoint,
 
-    /// Folder of the archive, <modality>_detector_<model>.zip [default: results/exports]
+    /// Folder of the archive, <modality>_detector_<name>.zip [default: results/exports]
     #[arg(long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
+
+    /// Name in the archive's file name and configuration [default: the model's]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// What `dfr-train trace` left of this model: nothing is traced, and no dfr-train is needed
+    #[arg(long, value_name = "DIR", conflicts_with = "trainer")]
+    pub trace: Option<PathBuf>,
 
     /// The Python that checks and proves [default: that of make setup-python, else python3]
     #[arg(long, value_name = "PATH")]

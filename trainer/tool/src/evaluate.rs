@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use dfr_contract::evaluation::Evaluation;
+use dfr_contract::input::Source;
 use dfr_contract::pack::Part;
 use dfr_contract::{exit, predictions};
 use dfr_media::files::{self, FileError, at};
@@ -16,8 +17,18 @@ use crate::cli::Evaluate;
 use crate::failure::Failure;
 use crate::phase::{Phase, Watcher};
 use crate::settings::Settings;
+use crate::task::Task;
 use crate::train::{TrainError, find_pack, find_trainer};
 use crate::trained::{self, Found};
+
+/// What was evaluated.
+struct About<'a> {
+    task: &'a Task,
+    model: &'a str,
+    weights: Option<&'a Path>,
+    /// Of the prediction, where it was made for this.
+    seconds: Option<f64>,
+}
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -25,8 +36,10 @@ struct Report<'a> {
     modality: &'a str,
     task: &'a str,
     model: &'a str,
-    weights: &'a Path,
-    seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weights: Option<&'a Path>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<f64>,
     passes_screening: bool,
     #[serde(flatten)]
     evaluation: &'a Evaluation,
@@ -34,32 +47,51 @@ struct Report<'a> {
 
 /// Predicts and reports.
 pub fn run(request: &Evaluate, settings: &Settings) -> Result<u8, Failure> {
+    if let Some(file) = &request.predictions {
+        return of_file(request, file, settings);
+    }
     let found = trained::find(&request.checkpoint, request.weights.as_deref())?;
     let trainer = find_trainer(request.checkpoint.trainer.as_deref(), settings)?;
-    let pack = find_pack(&found.task, settings)?;
+    let pack = pack(request, &found.task, settings)?;
     let (p_synthetic, seconds) = predict(&found, &trainer, &pack)?;
     let evaluation = evaluate(&pack, Part::Validation, &p_synthetic)?;
-    if request.json {
-        let report = Report::new(&found, seconds, &evaluation);
-        println!("{}", serde_json::to_string_pretty(&report).expect("plain data"));
-    } else {
-        print_for_people(&found, seconds, &evaluation);
-    }
+    let (model, weights) = (&*found.preset, Some(&*found.weights));
+    About { task: &found.task, model, weights, seconds: Some(seconds) }.print(request, &evaluation);
     Ok(exit::OK)
+}
+
+/// Reports on predictions that were made already.
+fn of_file(request: &Evaluate, file: &Path, settings: &Settings) -> Result<u8, Failure> {
+    let asked = &request.checkpoint;
+    let task = Task::find(asked.task.as_deref(), asked.modality, Source::Downloaded)?;
+    let pack = pack(request, &task, settings)?;
+    let text = Text { path: file.to_owned(), text: files::read_lossy(file)? };
+    let evaluation = evaluate(&pack, Part::Validation, &text)?;
+    let model = asked.model.as_deref().unwrap_or(&task.preset);
+    About { task: &task, model, weights: None, seconds: None }.print(request, &evaluation);
+    Ok(exit::OK)
+}
+
+fn pack(request: &Evaluate, task: &Task, settings: &Settings) -> Result<PathBuf, TrainError> {
+    request.pack.clone().map_or_else(|| find_pack(task, settings), Ok)
 }
 
 /// Predictions against the labels of a part.
 fn evaluate(pack: &Path, part: Part, p_synthetic: &Text) -> Result<Evaluation, Failure> {
     let labels = labels_path(pack, part);
     let labels = fs::read(&labels).map_err(at("read", &labels))?;
-    let p_synthetic = predictions::parse(&p_synthetic.0, labels.len())
-        .map_err(|source| TrainError::Predictions { path: predictions::FILE.into(), source })?;
+    let Text { path, text } = p_synthetic;
+    let p_synthetic = predictions::parse(text, labels.len())
+        .map_err(|source| TrainError::Predictions { path: path.clone(), source })?;
     let sources: Vec<_> = origins(pack, part)?.into_iter().map(|origin| origin.dataset).collect();
     Ok(Evaluation::new(&labels, &p_synthetic, &sources).map_err(TrainError::from)?)
 }
 
 /// A file of predictions.
-struct Text(String);
+struct Text {
+    path: PathBuf,
+    text: String,
+}
 
 /// Asks the trainer about the validation part; nothing of it is kept.
 fn predict(found: &Found, trainer: &Path, pack: &Path) -> Result<(Text, f64), Failure> {
@@ -78,7 +110,7 @@ fn predict(found: &Found, trainer: &Path, pack: &Path) -> Result<(Text, f64), Fa
     };
     let took = phase.run(&mut OnStderr).map_err(TrainError::from)?;
     let text = files::read_lossy(&scratch.path().join(predictions::FILE))?;
-    Ok((Text(text), took.as_secs_f64()))
+    Ok((Text { path: predictions::FILE.into(), text }, took.as_secs_f64()))
 }
 
 /// A directory that goes with its owner.
@@ -97,25 +129,36 @@ impl Watcher for OnStderr {
     fn tick(&mut self) {}
 }
 
-impl<'a> Report<'a> {
-    fn new(found: &'a Found, seconds: f64, evaluation: &'a Evaluation) -> Self {
-        Self {
-            modality: found.task.modality.as_str(),
-            task: &found.task.name,
-            model: &found.preset,
-            weights: &found.weights,
-            seconds,
+impl About<'_> {
+    fn print(&self, request: &Evaluate, evaluation: &Evaluation) {
+        if request.json {
+            let report = self.report(evaluation);
+            println!("{}", serde_json::to_string_pretty(&report).expect("plain data"));
+        } else {
+            self.print_for_people(evaluation);
+        }
+    }
+
+    fn report<'a>(&'a self, evaluation: &'a Evaluation) -> Report<'a> {
+        Report {
+            modality: self.task.modality.as_str(),
+            task: &self.task.name,
+            model: self.model,
+            weights: self.weights,
+            seconds: self.seconds,
             passes_screening: evaluation.passes_screening(),
             evaluation,
         }
     }
-}
 
-fn print_for_people(found: &Found, seconds: f64, evaluation: &Evaluation) {
-    let rule = "=".repeat(60);
-    println!("{rule}\nEvaluation Results — {} / {}\n{rule}", found.task.modality, found.preset);
-    print!("{evaluation}");
-    println!("\n{:<18} {seconds:.1}s", "eval_time:");
-    let word = if evaluation.passes_screening() { "PASS" } else { "FAIL" };
-    println!("Entrance exam threshold (>=80% accuracy): {word}");
+    fn print_for_people(&self, evaluation: &Evaluation) {
+        let rule = "=".repeat(60);
+        println!("{rule}\nEvaluation Results — {} / {}\n{rule}", self.task.modality, self.model);
+        println!("{evaluation}");
+        if let Some(seconds) = self.seconds {
+            println!("{:<18} {seconds:.1}s", "eval_time:");
+        }
+        let word = if evaluation.passes_screening() { "PASS" } else { "FAIL" };
+        println!("Entrance exam threshold (>=80% accuracy): {word}");
+    }
 }

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use dfr_contract::exit;
+use dfr_contract::modality::Modality;
 use dfr_contract::trace::{ANSWERS_FILE, GRAPHS, HEADER, Header, graph_file};
 use dfr_export::archive::{self, ArchiveError};
 use dfr_export::config::{Config, ConfigError};
@@ -94,37 +95,49 @@ impl ExportError {
 /// Traces, writes down, proves and packs.
 pub fn run(request: &Export, settings: &Settings) -> Result<u8, Failure> {
     let found = trained::find(&request.checkpoint, None)?;
-    let config = Config::new(&found.preset, &found.task.input).map_err(ExportError::from)?;
-    let trainer = find_trainer(request.checkpoint.trainer.as_deref(), settings)?;
+    let name = request.name.as_deref().unwrap_or(&found.preset);
+    let config = Config::new(name, &found.task.input).map_err(ExportError::from)?;
     let python = Python::find(request.python.as_deref(), settings).map_err(ExportError::from)?;
     let scratch = scratch_dir()?;
-    let (traced, packed) = (scratch.path().join("trace"), scratch.path().join("package"));
-    [&traced, &packed].into_iter().try_for_each(|dir| files::create_dir(dir))?;
-    trace(&found, &trainer, &config.shape(), &traced)?;
+    let packed = scratch.path().join("package");
+    files::create_dir(&packed)?;
+    let traced = match &request.trace {
+        Some(traced) => traced.clone(),
+        None => trace(&found, request, settings, (&config.shape(), scratch.path()))?,
+    };
     write_members(&traced, &found.weights, &config, &packed)?;
     require_rules(&python, &packed.join(package::MODULE))?;
     let proof = python.prove(&packed, &config, &traced.join(ANSWERS_FILE));
     println!("{}", require_parity(proof.map_err(ExportError::from)?)?);
-    let zip = zip_path(request, &found)?;
+    let zip = zip_path(request, (found.task.modality, name))?;
     let sizes = package::pack(&packed, &zip).map_err(ExportError::from)?;
     report(&zip, &found, &sizes);
     Ok(exit::OK)
 }
 
-fn zip_path(request: &Export, found: &Found) -> Result<PathBuf, FileError> {
+fn zip_path(request: &Export, (modality, name): (Modality, &str)) -> Result<PathBuf, FileError> {
     let dir = request.output_dir.clone().unwrap_or_else(|| DEFAULT_OUT.into());
     files::create_dir(&dir)?;
-    Ok(dir.join(format!("{}_detector_{}.zip", found.task.modality, found.preset)))
+    Ok(dir.join(format!("{modality}_detector_{name}.zip")))
 }
 
-fn trace(found: &Found, trainer: &Path, shape: &[u64], out: &Path) -> Result<(), Failure> {
+/// Has the model's own program trace it.
+fn trace(
+    found: &Found,
+    request: &Export,
+    settings: &Settings,
+    (shape, scratch): (&[u64], &Path),
+) -> Result<PathBuf, Failure> {
+    let trainer = find_trainer(request.checkpoint.trainer.as_deref(), settings)?;
+    let out = scratch.join("trace");
+    files::create_dir(&out)?;
     let sizes: Vec<_> = shape.iter().map(u64::to_string).collect();
     let mut command = Command::new(trainer);
     command.args(["trace", "--preset", &found.preset, "--shape", &sizes.join(",")]);
-    command.arg("--model").arg(&found.dir).arg("--out").arg(out);
+    command.arg("--model").arg(&found.dir).arg("--out").arg(&out);
     let phase = Phase { name: "trace", command, input: Stdio::null(), limit: TRACE_LIMIT };
     phase.run(&mut OnStderr).map_err(TrainError::from)?;
-    Ok(())
+    Ok(out)
 }
 
 /// The three members, from a trace and its weights.

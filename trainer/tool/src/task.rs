@@ -1,5 +1,6 @@
 //! What `dfr` needs of a task: its input, its preset and its limits.
 
+use std::fs;
 use std::time::Duration;
 
 use dfr_contract::input::{InputSpec, Source};
@@ -42,10 +43,18 @@ impl Budget {
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
     /// No such task.
-    #[error("unknown task {name:?}: choose {}", names())]
+    #[error("unknown task {name:?}: choose {}, or a file whose name ends in .toml", names())]
     Unknown {
         /// What was asked for.
         name: String,
+    },
+    /// A file that cannot be read, or is no task.
+    #[error("task file {name}: {why}")]
+    File {
+        /// The file.
+        name: String,
+        /// What is wrong.
+        why: String,
     },
     /// A task of another modality.
     #[error("task {task} is about {found}, not {asked}")]
@@ -72,24 +81,35 @@ fn names() -> String {
 }
 
 impl Task {
-    /// The task of that name, or the modality's default one.
+    /// The task of that name, the one in that file when the name ends in `.toml`, or the modality's
+    /// default one.
     ///
     /// # Errors
-    /// Unknown, or of another modality.
+    /// Unknown, unreadable, or of another modality.
     pub fn find(name: Option<&str>, modality: Modality, source: Source) -> Result<Self, TaskError> {
         let default = match source {
             Source::Downloaded => modality.to_string(),
             Source::Sample => format!("{modality}-sample"),
         };
         let name = name.unwrap_or(&default);
-        let text =
-            tasks::built_in(name).ok_or_else(|| TaskError::Unknown { name: name.to_owned() })?;
-        let task: Self = toml::from_str(text).expect("built-in tasks are valid: tested");
+        let task = if name.ends_with(".toml") { Self::read(name)? } else { Self::built_in(name)? };
         if task.modality != modality {
             let (task, found) = (task.name, task.modality);
             return Err(TaskError::Modality { task, found, asked: modality });
         }
         Ok(task)
+    }
+
+    fn built_in(name: &str) -> Result<Self, TaskError> {
+        let unknown = || TaskError::Unknown { name: name.to_owned() };
+        let text = tasks::built_in(name).ok_or_else(unknown)?;
+        Ok(toml::from_str(text).expect("built-in tasks are valid: tested"))
+    }
+
+    fn read(name: &str) -> Result<Self, TaskError> {
+        let wrong = |why: String| TaskError::File { name: name.to_owned(), why };
+        let text = fs::read_to_string(name).map_err(|error| wrong(error.to_string()))?;
+        toml::from_str(&text).map_err(|error| wrong(error.to_string()))
     }
 
     /// Refuses a task whose records come from other data than the command line asked for.
@@ -132,11 +152,25 @@ mod tests {
     }
 
     #[test]
+    fn a_task_may_stand_in_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("mine.toml");
+        let find = || Task::find(file.to_str(), Modality::Video, Source::Sample);
+        assert!(find().unwrap_err().to_string().contains("mine.toml: No such file"));
+        let text = tasks::built_in("video").unwrap();
+        fs::write(&file, text.replace("name = \"video\"", "name = \"mine\"")).unwrap();
+        assert_eq!(find().unwrap().name, "mine");
+        fs::write(&file, "name = 1").unwrap();
+        assert!(find().unwrap_err().to_string().contains("expected a string"));
+    }
+
+    #[test]
     fn what_does_not_fit_is_refused_with_the_choices() {
         let find = |name, modality| Task::find(name, modality, Source::Sample).unwrap_err();
         assert_eq!(
             find(Some("vidoe"), Modality::Video).to_string(),
-            "unknown task \"vidoe\": choose image, image-sample, video, video-sample, audio, audio-sample"
+            "unknown task \"vidoe\": choose image, image-sample, video, video-sample, audio, audio-sample, \
+             or a file whose name ends in .toml"
         );
         assert!(matches!(find(Some("video"), Modality::Image), TaskError::Modality { .. }));
         let task = Task::find(Some("video"), Modality::Video, Source::Sample).unwrap();
