@@ -168,11 +168,44 @@ pub enum Command {
         #[command(flatten)]
         run: Box<RunFlags>,
     },
+    /// Tell what a keep is worth, by data set and by confidence, from the predictions that were scored
+    Evaluate(Keep),
+    /// Write a keep as the archive that the competition takes: traced by its own program in a sandbox,
+    /// written down, proven and packed by dfr
+    Export(Keep),
     /// What each rule for verdicts brings and lets through, on landscapes whose truth is known
     Simulate(SimulateFlags),
     /// About sessions.
     #[command(flatten)]
     Inspect(Inspect),
+}
+
+/// Which keep, and how its program is held.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Example: dfr-daemon export --tag video-mar14 -- --output-dir submissions\n\
+    Exit codes: those of dfr evaluate and dfr export; 3 no such keep; 4 its program or files are gone or \
+    were changed, or it cannot be traced."
+)]
+pub struct Keep {
+    /// Name of the session; its daemon may be at work
+    #[arg(long)]
+    pub tag: String,
+    /// Number of the experiment [default: the best keep]
+    #[arg(long, value_name = "N")]
+    pub experiment: Option<u32>,
+    /// How its program is kept together: auto, full or container
+    #[arg(long, value_name = "TIER")]
+    pub containment: Option<String>,
+    /// Run it without a sandbox where there is none
+    #[arg(long)]
+    pub unsealed: bool,
+    /// User that it runs as, when this is root [default: dfr-run if there is one, else 65533]
+    #[arg(long, value_name = "UID")]
+    pub run_as: Option<u32>,
+    /// More for the program that delivers it, as its help tells (dfr evaluate, dfr export)
+    #[arg(last = true, value_name = "ARGUMENTS")]
+    pub more: Vec<String>,
 }
 
 /// Flags of a simulation.

@@ -14,6 +14,7 @@ use crate::supervisor;
 use crate::terminal::{self, Terminal};
 
 mod certify;
+mod deliver;
 mod doctor;
 mod inspect;
 mod simulate;
@@ -68,6 +69,14 @@ fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
         Command::Certify { runs, run } => {
             let told = certify::run((places, run, *runs), &environment, &runtime)?;
             (told, exit::OK)
+        }
+        Command::Evaluate(keep) => {
+            let asked = (supervisor::Delivery::Evaluate, keep);
+            (String::new(), deliver::run((places, asked), &environment, &runtime)?)
+        }
+        Command::Export(keep) => {
+            let asked = (supervisor::Delivery::Export, keep);
+            (String::new(), deliver::run((places, asked), &environment, &runtime)?)
         }
         Command::Simulate(flags) => (simulate::run(flags, style)?, exit::OK),
         Command::Inspect(command) => {

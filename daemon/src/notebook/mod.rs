@@ -16,4 +16,4 @@ pub use atomic::write_atomic;
 pub use probe::ProbeError;
 pub use results::{Table, holdout_tsv, results_tsv};
 pub use state_md::state_md;
-pub use untrusted::make_way;
+pub use untrusted::{first_that_is_no_file, make_way};

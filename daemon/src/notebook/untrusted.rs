@@ -4,7 +4,7 @@
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Take};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Makes way for a file that is to be appended to: its directory is there, nothing but a plain file
 /// is in its place (no link that leads elsewhere, no pipe that blocks), and both may be written.
@@ -52,6 +52,26 @@ pub(super) fn open_end(path: &Path, most: u64) -> io::Result<Option<Take<File>>>
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
     Ok(Some(file.take(most)))
+}
+
+/// Something below a directory that is neither a plain file nor a directory, if there is any. A candidate
+/// decides how deep they lie.
+///
+/// # Errors
+/// A directory cannot be read.
+pub fn first_that_is_no_file(directory: &Path) -> io::Result<Option<PathBuf>> {
+    let mut open = vec![directory.to_owned()];
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(&directory)? {
+            let entry = entry?;
+            match entry.file_type()? {
+                kind if kind.is_dir() => open.push(entry.path()),
+                kind if kind.is_file() => {}
+                _ => return Ok(Some(entry.path())),
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// Removes a file, a link (not what it leads to), or a whole directory.

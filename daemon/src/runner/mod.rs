@@ -39,6 +39,7 @@ mod processes;
 mod seal;
 mod start;
 mod suspend;
+mod trusted;
 mod words;
 mod written;
 
@@ -56,6 +57,7 @@ pub use pages::{Levelled, level_pages};
 pub use processes::end_leftovers;
 pub use seal::{Seal, Unsealed};
 pub use suspend::Taint;
+pub use trusted::{TrustedError, run_trusted};
 pub use words::{NotContained, Step};
 pub use written::{
     PrepareError, level_times, prepare_writable, remove_written, settle_space, written_bytes,

@@ -36,6 +36,7 @@ mod build;
 mod by_hand;
 mod candidates;
 mod checks;
+mod deliver;
 mod device;
 mod evidence;
 mod gate;
@@ -61,6 +62,7 @@ mod wait;
 mod work;
 
 pub use by_hand::{Told, rebuild, recover, roll_back};
+pub use deliver::{Delivery, deliver};
 pub use question::preview;
 
 use device::Gpus;

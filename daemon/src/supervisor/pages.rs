@@ -6,6 +6,7 @@ use std::io;
 use tracing::debug;
 
 use super::Session;
+use super::sandboxes::of_the_task;
 use super::work::Work;
 use crate::clock;
 use crate::runner::level_pages;
@@ -37,7 +38,8 @@ impl Session {
             self.sandbox(Work::Train, &training).zip(self.sandbox(Work::Predict, &predicting));
         let Some((one, other)) = sandboxes else { return };
         let places = shared(&one, &other);
-        let wanted = self.of_the_task(&training).into_iter().filter(|path| covers(&places, path));
+        let wanted =
+            of_the_task(&self.task, &training).into_iter().filter(|path| covers(&places, path));
         let wanted = wanted.collect();
         let began = clock::now();
         let levelled = self.aside(move || level_pages(&places, &wanted)).await;

@@ -125,13 +125,7 @@ pub(super) async fn prepare(
     if let Some(error) = &found.out {
         error!(%error, "the endpoint gives no answer; it is waited for");
     }
-    let resources = ResourceLimits {
-        memory_bytes: settings.runs.memory_bytes.or_else(runner::usual_memory_bytes),
-        processes: settings.runs.processes,
-        file_bytes: settings.runs.file_bytes,
-        directory_bytes: settings.runs.directory_bytes,
-        free_bytes: None,
-    };
+    let resources = resources(&settings);
     let (tier, sealed) = (containment.tier().as_str(), !settings.runs.unsealed);
     let memory_mib = resources.memory_bytes.map(|bytes| bytes >> 20);
     info!(tier, sealed, memory_mib, "runs are contained");
@@ -199,6 +193,17 @@ pub(super) async fn prepare(
     })
 }
 
+/// What one run may use.
+pub(super) fn resources(settings: &Settings) -> ResourceLimits {
+    ResourceLimits {
+        memory_bytes: settings.runs.memory_bytes.or_else(runner::usual_memory_bytes),
+        processes: settings.runs.processes,
+        file_bytes: settings.runs.file_bytes,
+        directory_bytes: settings.runs.directory_bytes,
+        free_bytes: None,
+    }
+}
+
 /// A daemon that runs this session is told before anything else about it is looked at.
 pub(super) fn refuse_second(notebook: &Notebook, tag: &str) -> Result<(), Failure> {
     let path = notebook.lock();
@@ -224,7 +229,7 @@ pub(super) fn busy(error: LockError, tag: &str) -> Failure {
 
 /// The tier that is asked for, or the best there is in which candidates cannot reach what they are
 /// scored on.
-fn contain(settings: &Settings) -> Result<Containment, Failure> {
+pub(super) fn contain(settings: &Settings) -> Result<Containment, Failure> {
     let asked = &settings.runs;
     let user = RunUser::choose(asked.run_as).or_configuration()?;
     let doctor = "dfr-daemon doctor says what there is";

@@ -9,7 +9,7 @@ use super::work::Work;
 use crate::failure::{Failure, OrFailure as _};
 use crate::runner::{gpu_nodes, prepare_writable};
 use crate::sandbox::{Code, Sandbox};
-use crate::task::{Places, expand, expand_paths};
+use crate::task::{Places, Task, expand, expand_paths};
 use crate::tier::Tier;
 
 impl Session {
@@ -24,7 +24,7 @@ impl Session {
         let mut sandbox = system(code, work).writes(&self.slot.scratch);
         sandbox.writable.extend(self.output(work));
         sandbox.readable.insert(self.slot.tree.clone());
-        sandbox.readable.extend(self.of_the_task(places));
+        sandbox.readable.extend(of_the_task(&self.task, places));
         Some(match work {
             Work::Build => self.building(sandbox),
             _ => self.running(sandbox, work, places).computes_on(gpu_nodes()),
@@ -46,13 +46,6 @@ impl Session {
     pub(super) async fn renew_scratch(&self) -> Result<(), Failure> {
         let slot = self.slot.clone();
         self.aside(move || slot.renew_scratch()).await.or_outside()
-    }
-
-    /// What the task names for all its runs: each path as it stands and where its links lead.
-    pub(super) fn of_the_task(&self, places: &Places) -> Vec<PathBuf> {
-        let named = expand_paths(&self.task.paths, places).into_iter().map(|(_, path)| path);
-        let more = self.task.sandbox.readable.iter().map(|path| expand(path, places));
-        named.chain(more).map(PathBuf::from).collect()
     }
 
     fn building(&self, mut sandbox: Sandbox) -> Sandbox {
@@ -79,6 +72,13 @@ impl Session {
         }
         sandbox
     }
+}
+
+/// What a task names for all its runs: each path as it stands and where its links lead.
+pub(super) fn of_the_task(task: &Task, places: &Places) -> Vec<PathBuf> {
+    let named = expand_paths(&task.paths, places).into_iter().map(|(_, path)| path);
+    let more = task.sandbox.readable.iter().map(|path| expand(path, places));
+    named.chain(more).map(PathBuf::from).collect()
 }
 
 /// All of the system, or what a prediction needs of it where that is known.

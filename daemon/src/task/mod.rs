@@ -45,6 +45,9 @@ pub struct Task {
     pub sandbox: Readable,
     /// How predictions become a score.
     pub score: Scoring,
+    /// What is done with a keep afterwards, by programs that people trust.
+    #[serde(default)]
+    pub deliver: Deliver,
     /// The text that this was read from: what a session writes down and goes on with.
     #[serde(skip)]
     pub text: String,
@@ -93,6 +96,20 @@ pub struct Commands {
     /// a wrong answer. Run after a fault, never from a candidate's build.
     #[serde(default)]
     pub canary: Option<Command>,
+    /// Writes down what the model computes, for [`Deliver::export`].
+    #[serde(default)]
+    pub trace: Option<Command>,
+}
+
+/// Programs that people trust, run outside of any sandbox on what a keep left. A name without a directory
+/// is looked for beside the daemon, then on the path.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deliver {
+    /// Tells what a keep is worth, from its predictions.
+    pub evaluate: Option<Command>,
+    /// Writes a keep in the form in which others run it, from its trace.
+    pub export: Option<Command>,
 }
 
 /// Additions to what runs may read.

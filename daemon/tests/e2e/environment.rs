@@ -2,6 +2,7 @@
 //! environment but `PATH`.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -135,6 +136,29 @@ impl TestEnvironment {
         let holdout = "\n[score.holdout]\ninputs = \"{pack}/holdout\"\nlabels = \"{pack}/vault/holdout.labels.u8\"\n";
         let columns = "columns = [\"sn34_score\", \"accuracy\"]\n";
         self.edit("task.toml", (columns, &format!("{columns}{holdout}")));
+    }
+
+    /// Keeps a product of each build, has a keep traced by it, and delivers it with the program
+    /// `deliver` of this environment.
+    pub fn with_delivery(&self, deliver: &str) {
+        let fake = env!("CARGO_BIN_EXE_fake-trainer");
+        let recipe = r#""{tree}/lab/recipe.txt""#;
+        let plain = format!("build = [\"{fake}\", \"build\", {recipe}]");
+        let product = "\"{target}/product\"";
+        let kept =
+            format!("build = [\"{fake}\", \"build\", {recipe}, {product}]\nproduct = {product}");
+        let trace =
+            format!("trace = [\"{fake}\", \"trace\", \"{{program}}\", \"{{run}}\", \"{{out}}\"]");
+        self.edit("task.toml", (&plain, &format!("{kept}\n{trace}")));
+        self.write("deliver", &format!("#!/bin/sh\n{deliver}"));
+        let program = self.path("deliver");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let program = program.display();
+        let table = format!(
+            "\n[deliver]\nevaluate = [\"{program}\", \"{{predictions}}\"]\n\
+             export = [\"{program}\", \"{{out}}/trace.txt\", \"{{name}}\", \"{{shape}}\"]\n"
+        );
+        self.write("task.toml", &(self.read("task.toml") + &table));
     }
 
     /// Makes a build leave a product, from which the next one begins, and fails if it is damaged.

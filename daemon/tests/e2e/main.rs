@@ -15,6 +15,7 @@ pub mod report;
 mod bad_input;
 mod believing;
 mod budgets;
+mod delivering;
 mod device;
 mod doctor;
 mod environment;

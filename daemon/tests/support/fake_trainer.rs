@@ -1,7 +1,7 @@
 //! A stand-in for a trainer: does what the recipe's `mode` says, well or badly.
 //!
 //! `fake-trainer build RECIPE [PRODUCT]`, which is a copy of the recipe,
-//! `fake-trainer smoke|canary RECIPE`, `fake-trainer train RECIPE RUN BUDGET_S [SEED]` or
+//! `fake-trainer smoke|canary RECIPE`, `fake-trainer trace RECIPE RUN OUT`, `fake-trainer train RECIPE RUN BUDGET_S [SEED]` or
 //! `fake-trainer predict RECIPE OUT RECORDS [MODEL]`. The recipe is a text of `name = value` lines;
 //! `quality` is the share of records that are predicted right, for labels that alternate between 0
 //! and 1, `luck` by how much that depends on the seed, and `ms` is how long training takes. What is
@@ -32,6 +32,7 @@ fn main() -> ExitCode {
             let luck = arguments.get(5).map_or(0.0, |model| luck(&recipe, Path::new(model)));
             predict(&recipe, Path::new(&arguments[3]), &arguments[4], luck)
         }
+        "trace" => trace(&recipe, Path::new(&arguments[3]), Path::new(&arguments[4])),
         other => panic!("no step {other}"),
     }
 }
@@ -81,6 +82,18 @@ fn build(recipe: &Recipe, product: Option<&String>) -> ExitCode {
         fs::write(product, &recipe.0).expect("a target directory");
     }
     checked
+}
+
+/// Leaves what it knows of the model, and what it can read of the file that the recipe calls `secret`.
+fn trace(recipe: &Recipe, run: &Path, out: &Path) -> ExitCode {
+    if recipe.get("mode") == "trace-link" {
+        std::os::unix::fs::symlink("/etc/passwd", out.join("graph")).expect("an output directory");
+    }
+    let weights = fs::read_to_string(run.join("model.safetensors")).expect("a model");
+    let secret = fs::read(recipe.get("secret")).map_or("hidden", |_| "read");
+    let text = format!("quality {}, {weights}, secret {secret}\n", recipe.quality());
+    fs::write(out.join("trace.txt"), text).expect("an output directory");
+    check(recipe, "trace")
 }
 
 fn canary(recipe: &Recipe) -> ExitCode {

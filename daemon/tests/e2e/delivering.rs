@@ -1,0 +1,102 @@
+//! What becomes of keeps: traced by their own programs in a sandbox, handed to a program that is trusted.
+
+use std::fs;
+
+use crate::environment::{BETTER, EQUAL, Ended, TestEnvironment, reply};
+
+const SHOW: &str = "cat \"$1\"; shift; echo \"got $*\"; exit 7\n";
+
+/// Two keeps with a discard between them; the second one is of this mode.
+fn night(mode: &str, deliver: &str) -> TestEnvironment {
+    let environment = TestEnvironment::new();
+    environment.with_delivery(deliver);
+    let secret = environment.path("repo/state/dfr.db");
+    let mode = format!("mode = {mode}\nsecret = {}", secret.display());
+    let better = reply("better", &[("mode = ok", &mode), BETTER]);
+    let script = environment.script(&[reply("equal", &[EQUAL]), better]);
+    let three = ["--proposer", &script, "--max-experiments", "3"];
+    environment.run(&mut environment.session(&three)).code(0);
+    assert_eq!(environment.verdicts(), ["keep", "discard", "keep"]);
+    assert!(secret.is_file());
+    environment
+}
+
+fn export(environment: &TestEnvironment, arguments: &[&str]) -> Ended {
+    let command = ["export", "--tag", "t"];
+    environment.run(&mut environment.daemon(&[&command[..], arguments].concat()))
+}
+
+#[test]
+fn a_keep_is_traced_by_its_own_program_and_delivered_in_each_tier() {
+    let environment = night("ok", SHOW);
+    for tier in ["full", "container"] {
+        let tier = ["--containment", tier];
+        let best = export(&environment, &[&tier[..], &["--", "--more", "x"]].concat());
+        let weights = environment.read("repo/state/t/exp/2/run/model.safetensors");
+        let said = format!("quality 0.7, {weights}, secret hidden\ngot t-2 1,3,1,1 --more x\n");
+        assert_eq!((best.code(7).out.as_str(), best.err.as_str()), (said.as_str(), ""));
+        let first = export(&environment, &[&tier[..], &["--experiment", "0"]].concat());
+        assert!(first.code(7).out.starts_with("quality 0.6, "), "{}", first.out);
+        assert!(first.out.ends_with("got t-0 1,3,1,1\n"), "{}", first.out);
+        assert!(!environment.path("repo/state/t/deliver").exists());
+    }
+    environment.wait_for_no_trainer();
+}
+
+#[test]
+fn predictions_that_were_scored_are_evaluated() {
+    let environment = night("ok", "head -n 2 \"$1\"");
+    let evaluate = ["evaluate", "--tag", "t"];
+    let told = environment.run(&mut environment.daemon(&evaluate));
+    let scored = environment.read("repo/state/t/exp/2/predictions.tsv");
+    let head: Vec<_> = scored.lines().take(2).collect();
+    assert_eq!(told.code(0).out, head.join("\n") + "\n");
+}
+
+#[test]
+fn a_session_at_work_is_not_disturbed() {
+    let environment = night("ok", SHOW);
+    let slow = reply("slow", &[("mode = ok", "mode = hang")]);
+    let script = environment.script(&[slow]);
+    let on = ["--tag", "t", "--resume", "--proposer", &script, "--max-experiments", "4"];
+    let mut daemon = environment.start(&mut environment.daemon(&on));
+    daemon.wait_for_training(3);
+    export(&environment, &[]).code(7).says(&[]);
+    assert!(!daemon.has_ended());
+    daemon.signal(nix::sys::signal::Signal::SIGTERM);
+    daemon.wait().code(0);
+    assert_eq!(environment.verdicts(), ["keep", "discard", "keep"]);
+}
+
+#[test]
+fn what_is_not_what_was_kept_is_delivered_to_nobody() {
+    let environment = night("trace-link", "touch delivered");
+    export(&environment, &[]).code(4).says(&["deliver/out/graph is no plain file"]);
+    let program = environment.path("repo/state/t/exp/0/program");
+    fs::write(&program, "quality = 0.9").unwrap();
+    let changed = "exp/0/program is not the program of experiment 0";
+    export(&environment, &["--experiment", "0"]).code(4).says(&[changed]);
+    assert!(!environment.path("repo/delivered").exists());
+    for (arguments, words) in [
+        (&["--experiment", "1"][..], &["experiment 1 of t was not kept", "kept were: 0, 2"][..]),
+        (&["--containment", "tight"], &["tight"]),
+    ] {
+        let refused = export(&environment, arguments);
+        assert!([2, 3].contains(&refused.status.code().unwrap()));
+        refused.says(words);
+    }
+    let unknown = ["export", "--tag", "nobody"];
+    environment.run(&mut environment.daemon(&unknown)).code(3).says(&["no session nobody"]);
+}
+
+#[test]
+fn a_trace_that_fails_shows_what_it_said_and_a_task_that_says_nothing_is_named() {
+    let environment = night("ok\ntrace = broken", "touch delivered");
+    export(&environment, &[])
+        .code(4)
+        .says(&["tracing experiment 2: ", "trace is broken on line 3"]);
+    assert!(!environment.path("repo/delivered").exists());
+    let environment = TestEnvironment::new();
+    environment.run(&mut environment.session(&["--max-experiments", "1"])).code(0);
+    export(&environment, &[]).code(3).says(&["does not say how to export a keep", "[deliver]"]);
+}
