@@ -4,11 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 
 use super::candidates::Candidates;
 use super::opening::{self, Resumed, Terms};
-use super::question;
+use super::{private, question};
 use crate::clock;
 use crate::experiment::{Spent, Usage};
 use crate::failure::{Failure, Kind, OrFailure as _};
@@ -17,9 +17,8 @@ use crate::proposer::{
     Llm, LlmSettings, Patient, Playbook, Policy, Proposer, ProposerError, Scripted,
 };
 use crate::repository::{Repository, valid_tag};
-use crate::sandbox::{Code, Sandbox};
-use crate::settings::{Locations, ProposerChoice, Settings};
-use crate::task::{Holdout, Places, Scoring, Task, expand, expand_paths};
+use crate::settings::{ProposerChoice, Settings};
+use crate::task::{Places, Task, expand_paths};
 
 /// Longest wait for one answer of a model: long enough for one that thinks.
 const LLM_TIMEOUT: Duration = Duration::from_secs(600);
@@ -76,6 +75,8 @@ pub(super) async fn find(settings: &Settings, known: Option<&Resumed>) -> Result
         check_branch(&repository, &tag)?;
     }
     let pack = find_pack(settings, task)?;
+    let project = repository.root(&base).or_outside()?;
+    private::check(settings, task, &private::Site { pack: &pack, project: &project, tag: &tag })?;
     session.map_or(Ok(()), |session| opening::check_pack(session, &pack))?;
     check_build(settings, task)?;
     let fallback = settings.fallback.then(|| Box::new(Playbook::new(terms.seed)) as _);
@@ -142,7 +143,7 @@ fn check_branch(repository: &Repository, tag: &str) -> Result<(), Failure> {
 
 fn find_pack(settings: &Settings, task: &Task) -> Result<PathBuf, Failure> {
     let link = task.pack_link(&settings.locations.cache);
-    let pack = link.canonicalize().map_err(|_| {
+    link.canonicalize().map_err(|_| {
         let error = anyhow!("no data for task {}: {} is not there", task.name, link.display());
         Failure::new(Kind::Configuration, error)
             .hint(format!("make it: dfr prepare --modality {}", task.modality))
@@ -151,53 +152,7 @@ fn find_pack(settings: &Settings, task: &Task) -> Result<PathBuf, Failure> {
                  then --task {}-sample",
                 task.modality, task.modality
             ))
-    })?;
-    let repository = settings.locations.repo.to_string_lossy().into_owned();
-    let places =
-        Places::from([("pack", pack.to_string_lossy().into_owned()), ("repository", repository)]);
-    let Scoring { labels, sources, inputs, holdout, .. } = &task.score;
-    let of_holdout = |part: fn(&Holdout) -> &String| holdout.as_ref().map(part);
-    let is_sealed = !settings.runs.unsealed;
-    let vault = [Some(labels), sources.as_ref(), of_holdout(|part| &part.labels)];
-    for of_the_vault in vault.into_iter().flatten() {
-        let path = expand(of_the_vault, &places);
-        std::fs::metadata(&path).with_context(|| format!("labels {path}")).or_configuration()?;
-        refuse_open(task, &places, (Path::new(&path), is_sealed))?;
-    }
-    for inputs in [Some(inputs), of_holdout(|part| &part.inputs)].into_iter().flatten() {
-        refuse_open(task, &places, (Path::new(&expand(inputs, &places)), is_sealed))?;
-    }
-    let Locations { repo, state_dir, .. } = &settings.locations;
-    for own in [state_dir.clone(), repo.join(".env"), repo.join(".git")] {
-        refuse_open(task, &places, (&own, is_sealed))?;
-    }
-    Ok(pack)
-}
-
-/// A task whose runs may read everything must not hand them what they are scored on, nor a key, nor what
-/// others did before; neither must the system's own places, which all of them may read.
-fn refuse_open(
-    task: &Task,
-    places: &Places,
-    (private, is_sealed): (&Path, bool),
-) -> Result<(), Failure> {
-    let named = task.sandbox.readable.iter().chain(task.paths.values());
-    let named = named.map(|path| PathBuf::from(expand(path, places)));
-    let systems = Sandbox::system(Code::Candidate).readable;
-    let systems = systems.into_iter().filter(|_| is_sealed);
-    let secret = canonical(private);
-    let open = named.chain(systems).find(|path| secret.starts_with(canonical(path)));
-    let Some(open) = open.map(|open| open.display().to_string()) else { return Ok(()) };
-    let error = anyhow!("runs may read {open}, and {} lies in it", private.display());
-    Err(Failure::new(Kind::Configuration, error)
-        .hint("name what they need more narrowly under [paths] and [sandbox] of the task")
-        .hint("or keep it elsewhere (data: DFRESEARCH_CACHE): all runs may read the system's own places"))
-}
-
-/// Where a path leads; of one that is not there yet, where it will be.
-fn canonical(path: &Path) -> PathBuf {
-    let above = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
-    path.canonicalize().ok().or_else(above).unwrap_or_else(|| path.to_owned())
+    })
 }
 
 /// What the build needs before it is worth starting: its program and its paths.

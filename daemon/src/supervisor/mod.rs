@@ -50,6 +50,7 @@ mod outlook;
 mod pages;
 mod phases;
 mod preflight;
+mod private;
 mod question;
 mod record;
 mod room;

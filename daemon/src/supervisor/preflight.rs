@@ -60,7 +60,7 @@ pub(super) async fn prepare(
     let given_up = given_up + more;
     let (socket, interval) = &settings.service;
     let service = Service::from_environment(socket.as_deref(), *interval).or_configuration()?;
-    let slot = Slot::claim(&settings.locations.cache, &project[..12]).map_err(crowded)?;
+    let slot = Slot::claim(&settings.locations.cache, &project).map_err(crowded)?;
     let program = found.terms.task.commands.build.expand(&Places::new()).swap_remove(0);
     let log = slot.root().join("toolchain.log");
     let find_toolchain = async || Toolchain::find(&settings, &program, (&containment, &log)).await;

@@ -40,10 +40,9 @@ pub(super) enum SlotError {
 }
 
 impl Slot {
-    /// `<cache>/build/<project>/slot-0`, where `project` is the name of the repository's root
-    /// commit, which all clones share.
+    /// Takes it for the repository with this root commit.
     pub(super) fn claim(cache: &Path, project: &str) -> Result<Self, SlotError> {
-        Self::at(&cache.join("build").join(project).join("slot-0"))
+        Self::at(&place(cache, project))
     }
 
     fn at(root: &Path) -> Result<Self, SlotError> {
@@ -169,6 +168,13 @@ impl Slot {
     fn mark(&self) -> PathBuf {
         self.trusted.with_extension("commit")
     }
+}
+
+/// `<cache>/build/<project>/slot-0`, where `project` is the name of the repository's root commit, which all
+/// clones share, its first twelve digits.
+pub(super) fn place(cache: &Path, project: &str) -> PathBuf {
+    let digits = project.get(..12).unwrap_or(project);
+    cache.join("build").join(digits).join("slot-0")
 }
 
 /// Copies a tree with its times, by which build tools tell what is old. Links stay links.
