@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::experiment::{History, Stage};
+use crate::experiment::{History, Rule, Stage};
 use crate::task::Task;
 
 /// What a proposer is shown.
@@ -30,6 +30,8 @@ pub struct Context<'a> {
 /// What is so when a proposer is asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Now {
+    /// What a candidate must show to be kept.
+    pub rule: Rule,
     /// What a human wrote for this proposal, oldest first.
     pub directives: Vec<String>,
     /// What is asked of a search that stands still.

@@ -311,7 +311,7 @@ impl Purpose {
 pub enum Pause {
     /// A human, to raise a budget.
     Budget,
-    /// Whatever makes even the incumbent crash.
+    /// Whatever makes even the incumbent fail.
     Environment,
     /// A human, whose commit on the branch does not run.
     Conflict,
@@ -330,7 +330,7 @@ impl Pause {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Budget => "a budget is spent",
-            Self::Environment => "even the incumbent crashes",
+            Self::Environment => "even the incumbent fails",
             Self::Conflict => "the commit on the branch does not run",
             Self::Device => "GPU_DOWN",
             Self::Disk => "a disk is full",

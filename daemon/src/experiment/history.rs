@@ -81,8 +81,12 @@ pub struct Row {
 impl Row {
     /// Whether its scores are what they look like.
     pub fn is_scored(&self) -> bool {
-        let is_tampered = self.reason.starts_with(TAMPERED);
-        self.verdict != Verdict::Crash && !is_tampered && !self.metrics.is_empty()
+        self.verdict != Verdict::Crash && !self.is_tampered() && !self.metrics.is_empty()
+    }
+
+    /// Whether it was seen to cheat.
+    pub fn is_tampered(&self) -> bool {
+        self.reason.starts_with(TAMPERED)
     }
 }
 

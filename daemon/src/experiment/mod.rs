@@ -41,7 +41,10 @@ pub use history::{Environment, History, IllegalEntry, NOTED, Row};
 pub use idea::{Idea, repetition, themes};
 pub use moments::mean_and_variance;
 pub use next::{Effect, Rules, Situation, next};
-pub use noise::{Gap, gaps, overfit, rounded, told_reason, told_sources, unmeasured};
+pub use noise::{
+    Gap, gaps, overfit, rounded, rounded_difference, told_reason, told_rule, told_sources,
+    unmeasured,
+};
 pub use outcome::{Cause, Phase, RunOutcome, StopLevel};
 pub use plateau::asked;
 pub use spending::{Cap, Caps, Spent};

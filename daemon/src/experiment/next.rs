@@ -6,7 +6,7 @@
 use super::candidate::ATTEMPTS;
 use super::{Candidate, Cap, Caps, Environment, History, Pause, Purpose, Spent, Step};
 use super::{StopLevel, Verdict};
-use super::{certificate, plateau};
+use super::{certificate, plateau, told_reason};
 
 /// One thing to do. Doing it ends in an entry, which decides the next one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,7 +134,16 @@ fn between(history: &History, rules: &Rules, now: &Situation<'_>) -> Effect {
     }
     if history.environment == Environment::Down {
         let newest = history.opened.saturating_sub(1);
-        let why = format!("experiment {newest} measured what is known to run, and came to nothing");
+        let why = match history.rows.last().filter(|row| row.is_tampered()) {
+            Some(row) => format!(
+                "experiment {newest} measured the incumbent again, which cheats ({}): dfr-daemon rollback \
+                 returns to an earlier keep",
+                told_reason(row)
+            ),
+            None => {
+                format!("experiment {newest} measured what is known to run, and came to nothing")
+            }
+        };
         return Effect::Wait { cause: Pause::Environment, why };
     }
     let Some(incumbent) = incumbent else {

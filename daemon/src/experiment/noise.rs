@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Row, SourceScore, Verdict};
+use super::verdict::{BELIEVED, TAMPERED};
+use super::{Purpose, Row, Rule, SourceScore, Verdict};
 
 /// Records that are assumed where the ledger does not tell them.
 const ASSUMED_RECORDS: u64 = 1000;
@@ -22,11 +23,24 @@ fn records(row: &Row) -> u64 {
     if row.records > 0 { row.records } else { ASSUMED_RECORDS }
 }
 
-/// A score as it may be told to a proposer: in steps of 1, 2 or 5 of some decimal, none smaller than
-/// its standard error.
-pub fn rounded(score: f64, row: &Row) -> String {
-    let (step, digits) = step(standard_error(records(row)));
+/// The standard error of a score of this name on so many records. A correlation runs from -1 to 1, a
+/// share from 0 to 1.
+fn error_of(name: &str, records: u64) -> f64 {
+    let width = if name == "mcc" { 2.0 } else { 1.0 };
+    width * standard_error(records)
+}
+
+/// A score of this name as it may be told to a proposer: in steps of 1, 2 or 5 of some decimal, none
+/// smaller than its standard error.
+pub fn rounded(name: &str, score: f64, row: &Row) -> String {
+    let (step, digits) = step(error_of(name, records(row)));
     format!("{:.digits$}", (score / step).round() * step + 0.0)
+}
+
+/// By how much one score is above another as that may be told: the difference of what is told of both.
+pub fn rounded_difference(name: &str, (score, other): (f64, f64), row: &Row) -> String {
+    let (step, digits) = step(error_of(name, records(row)));
+    format!("{:.digits$}", ((score / step).round() - (other / step).round()) * step + 0.0)
 }
 
 /// The smallest step that is no less than this, and its decimals.
@@ -37,20 +51,48 @@ fn step(least: f64) -> (f64, usize) {
     steps.into_iter().find(|(step, _)| *step >= least).unwrap_or((1.0, 0))
 }
 
-/// What a verdict on a score may be told of to a proposer: no digit of it.
+/// What a verdict may be told of to a proposer: no digit of a score, and nothing that a run said which
+/// saw the part that decides.
 pub fn told_reason(row: &Row) -> &str {
-    let is_scored = row.metrics.values().any(|score| score.is_finite());
-    match row.verdict {
-        Verdict::Discard if is_scored => "not better than the incumbent",
-        Verdict::Keep => "better than the incumbent",
-        // What a run prints that sees the part that decides goes no further.
-        Verdict::Crash if row.reason.starts_with("prediction took longer") => &row.reason,
-        Verdict::Crash if row.reason.starts_with("prediction") => "prediction failed",
-        Verdict::Discard if row.reason.starts_with("tampered: it printed") => {
-            "tampered: it printed a score"
+    let is_believed = row.reason.contains(BELIEVED);
+    match (row.purpose, row.verdict) {
+        _ if row.reason.starts_with(TAMPERED) => told_tampering(&row.reason),
+        (_, Verdict::Crash) => told_crash(&row.reason),
+        (Purpose::Baseline, _) => "what the session began with",
+        (Purpose::Adoption, _) => "a commit of the human's",
+        (Purpose::Candidate, Verdict::Keep) if is_believed => "it probably helps",
+        (Purpose::Candidate, Verdict::Discard) if is_believed => "not sure enough to help",
+        (Purpose::Candidate, Verdict::Keep) => "better than the incumbent",
+        (Purpose::Candidate, Verdict::Discard) => "not better than the incumbent",
+        (Purpose::Control | Purpose::Noise | Purpose::Certify, _) => "measured again",
+    }
+}
+
+fn told_tampering(reason: &str) -> &str {
+    match reason {
+        _ if reason.contains("it printed") => "tampered: it printed a score",
+        _ if reason.contains("official is") => "tampered: it claims another score",
+        _ => reason,
+    }
+}
+
+fn told_crash(reason: &str) -> &str {
+    match reason {
+        _ if reason.starts_with("prediction took longer") => reason,
+        _ if reason.starts_with("predictions refused") => "predictions refused",
+        _ if reason.starts_with("prediction") => "prediction failed",
+        _ => reason,
+    }
+}
+
+/// What makes a candidate a keep, in words for whoever proposes.
+pub fn told_rule(rule: Rule, objective: &str) -> String {
+    match rule {
+        Rule::Strict => format!("{objective} is strictly higher than the incumbent's"),
+        Rule::Yield => format!("it probably raises {objective}, by all scores so far"),
+        Rule::Confirmed => {
+            format!("it probably raises {objective}, by all scores so far, a second run's included")
         }
-        Verdict::Crash if row.reason.contains("official is") => "tampered: it claims another score",
-        Verdict::Discard | Verdict::Crash => &row.reason,
     }
 }
 

@@ -68,13 +68,16 @@ fn before(history: &History) -> Option<&Row> {
     history.compared_with(incumbent)
 }
 
-/// Candidates since the last keep that came nearest to it, best first.
+/// Candidates since the last keep that came nearest to it, best first; of those that are told alike the
+/// oldest.
 fn near_misses<'a>(history: &'a History, objective: &str) -> Vec<&'a Row> {
     let mut scored: Vec<_> = since_keep(history, Purpose::Candidate)
         .filter(|row| row.is_scored())
         .filter_map(|row| Some((*row.metrics.get(objective)?, row)))
         .collect();
-    scored.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    // By what is told of them: their order tells no more.
+    let told = |score: f64, row| rounded(objective, score, row).parse().unwrap_or(score);
+    scored.sort_by(|(one, a), (other, b)| told(*other, b).total_cmp(&told(*one, a)));
     scored.into_iter().take(MISSES).map(|(_, row)| row).collect()
 }
 
@@ -87,7 +90,12 @@ pub fn asked(history: &History, objective: &str) -> Option<String> {
                 .into_iter()
                 .map(|row| {
                     let score = row.metrics.get(objective).copied().unwrap_or_default();
-                    format!("#{} ({}, {})", row.experiment, row.description, rounded(score, row))
+                    format!(
+                        "#{} ({}, {})",
+                        row.experiment,
+                        row.description,
+                        rounded(objective, score, row)
+                    )
                 })
                 .collect();
             match misses.as_slice() {

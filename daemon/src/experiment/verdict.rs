@@ -14,6 +14,9 @@ const NEXT_TO_NOTHING: f64 = 0.1;
 /// How the reason begins of what was seen to cheat.
 pub(super) const TAMPERED: &str = "tampered: ";
 
+/// What stands in the reason of a verdict by what is believed.
+pub(super) const BELIEVED: &str = "it helps with a chance of";
+
 /// What a candidate must show to be kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -197,7 +200,7 @@ fn judge_believed(
     let lines = if is_simpler && !helps { format!(", {growth} lines") } else { String::new() };
     let of = if runs > 1 { format!(" (mean of {runs} runs)") } else { String::new() };
     let reason = format!(
-        "{objective} {score:.6}{of}: it helps with a chance of {:.2}, by {:+.6} ({:+.1} x noise){lines}",
+        "{objective} {score:.6}{of}: {BELIEVED} {:.2}, by {:+.6} ({:+.1} x noise){lines}",
         effect.helps,
         effect.mean,
         effect.mean / noise

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::experiment::{
-    Directive, History, NOTED, Notes, Row, Verdict, asked, rounded, themes, told_reason,
-    told_sources,
+    Directive, History, NOTED, Notes, Row, Verdict, asked, rounded, rounded_difference, themes,
+    told_reason, told_sources,
 };
 use crate::report::{one_line, short};
 use crate::task::Task;
@@ -100,7 +100,7 @@ fn compared<'a>(objective: &'a str, history: &'a History) -> Vec<Compared<'a>> {
 
 fn current_best(task: &Task, history: &History) -> Vec<String> {
     let Some(row) = history.best() else { return Vec::new() };
-    let scored = |name: &str| rounded(score(row, name), row);
+    let scored = |name: &str| rounded(name, score(row, name), row);
     let objective = &task.score.objective;
     let mut parts = vec![format!("{objective}: {}", scored(objective))];
     let others = task.score.columns.iter().filter(|column| *column != objective);
@@ -136,19 +136,23 @@ fn fact(compared: &Compared) -> String {
 fn scored(compared: &Compared) -> String {
     let score = compared.score();
     let against = match compared.to_beat {
-        Some(to_beat) => against(score, to_beat, compared.row),
+        Some(to_beat) => against(compared, (score, to_beat)),
         None => "baseline".to_owned(),
     };
-    format!("- {}: {} ({against})", named(compared.row), rounded(score, compared.row))
+    format!(
+        "- {}: {} ({against})",
+        named(compared.row),
+        rounded(compared.objective, score, compared.row)
+    )
 }
 
 /// More or less than noise?
-fn against(score: f64, to_beat: f64, row: &Row) -> String {
-    let by = rounded((score - to_beat).abs(), row);
-    match by.parse() {
+fn against(compared: &Compared, scores: (f64, f64)) -> String {
+    let by = rounded_difference(compared.objective, scores, compared.row);
+    match by.parse::<f64>() {
         Ok(0.0) => "within the noise".to_owned(),
-        _ if score > to_beat => format!("+{by}"),
-        _ => format!("-{by}"),
+        Ok(more) if more > 0.0 => format!("+{by}"),
+        _ => by,
     }
 }
 

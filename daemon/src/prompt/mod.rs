@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::context::{Change, Context, Repair};
-use crate::experiment::{History, Row, rounded, run_to_run, told_reason};
+use crate::experiment::{History, Row, rounded, run_to_run, told_reason, told_rule};
 use crate::look;
 use crate::task::Task;
 
@@ -155,7 +155,7 @@ pub fn messages(
 ) -> Result<Vec<Message>, PromptError> {
     let limits = size.limits();
     let mut messages = vec![
-        Message { role: Role::System, content: system(templates, context.task)? },
+        Message { role: Role::System, content: system(templates, context)? },
         Message { role: Role::User, content: propose(templates, context, limits)? },
     ];
     for (asked, found) in context.looks.iter().take(look::MOST) {
@@ -173,12 +173,14 @@ pub fn messages(
     Ok(messages)
 }
 
-fn system(templates: &Templates, task: &Task) -> Result<String, PromptError> {
+fn system(templates: &Templates, context: &Context<'_>) -> Result<String, PromptError> {
+    let task = context.task;
     let editable = task.edit.paths.join(", ");
     templates.render(
         "system",
         &json!({
             "objective": task.score.objective,
+            "rule": told_rule(context.now.rule, &task.score.objective),
             "editable": editable,
             "looks": look::MOST,
         }),
@@ -235,6 +237,9 @@ fn repair(
     });
     templates.render("repair", &view)
 }
+
+/// Noise below this is none.
+const LEAST_NOISE: f64 = 1e-6;
 
 /// Rank of the files that neither are the recipe nor stand in a failed answer.
 const OTHER: u8 = 2;
@@ -316,9 +321,11 @@ fn incumbent(task: &Task, row: &Row) -> String {
     format!("experiment {experiment}, {} {score}: {description}", task.score.objective)
 }
 
-/// By how much scores differ by chance, to the digit that says something.
+/// By how much scores differ by chance, in one digit: of a few runs it is not known better.
 fn noise(history: &History, objective: &str) -> Option<String> {
-    run_to_run(history, objective).map(|noise| format!("{noise:.3}"))
+    let noise = run_to_run(history, objective)?;
+    let digits = -noise.max(LEAST_NOISE).log10().floor();
+    Some(format!("{noise:.digits$}", digits = digits.clamp(0.0, 6.0) as usize))
 }
 
 /// The last rows as a table. What came of the earlier ones stands in STATE.md.
@@ -359,7 +366,7 @@ fn table<'a>(task: &Task, rows: impl Iterator<Item = &'a Row>) -> String {
 }
 
 fn score(row: &Row, name: &str) -> String {
-    row.metrics.get(name).map_or_else(|| "-".to_owned(), |score| rounded(*score, row))
+    row.metrics.get(name).map_or_else(|| "-".to_owned(), |score| rounded(name, *score, row))
 }
 
 /// A text as one bounded line that fits in a table cell.

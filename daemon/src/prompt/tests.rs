@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::context::{Change, Now, Repair};
 use crate::curve::curve;
-use crate::experiment::{Entry, Idea, Notes, Purpose, RunOutcome, Stage, Usage, Verdict};
+use crate::experiment::{Entry, Idea, Notes, Purpose, Rule, RunOutcome, Stage, Usage, Verdict};
 
 struct Fixture {
     task: Task,
@@ -183,7 +183,7 @@ fn what_is_chance_is_told_once_it_was_measured() {
         fixture.history.rows.push(Row { verdict: Verdict::Discard, ..row });
     }
     let told = text(&fixture.messages(None));
-    assert!(told.contains("differ by 0.010 (standard deviation): less is chance"), "{told}");
+    assert!(told.contains("differ by 0.01 (standard deviation): less is chance"), "{told}");
 }
 
 #[test]
@@ -284,6 +284,7 @@ fn what_is_so_now_is_told() {
     let mut fixture = Fixture::new();
     fixture.history.rows[1].curve = vec!["epoch 1: loss 0.7".to_owned()];
     fixture.now = Now {
+        rule: Rule::Yield,
         directives: vec!["try focal loss".to_owned()],
         rethink: Some("5 experiments without a keep: join #1 and #2".to_owned()),
         left: Some("3 experiments, this one included".to_owned()),
@@ -314,6 +315,7 @@ proptest! {
         let text = "é".repeat(letters);
         let change = |experiment| Change { experiment, diff: text.clone() };
         fixture.now = Now {
+        rule: Rule::Yield,
             directives: vec!["wörter ".repeat(words); words],
             rethink: Some(text.clone()),
             left: Some("1.0 hours".to_owned()),

@@ -135,7 +135,7 @@ fn hypothesis(
 ) -> String {
     let changes: Vec<_> =
         choice.changes.iter().map(|c| format!("{} at {}", c.knob, c.new)).collect();
-    let best = parent.and_then(|row| Some(rounded(*row.metrics.get(objective)?, row)));
+    let best = parent.and_then(|row| Some(rounded(objective, *row.metrics.get(objective)?, row)));
     let above = best.map_or_else(String::new, |best| format!(" above {best}"));
     let why = match choice.changes.as_slice() {
         _ if choice.by == Found::Repeat => {

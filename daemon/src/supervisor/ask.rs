@@ -169,8 +169,8 @@ impl Session {
     fn question(&self) -> Result<Question, Failure> {
         let candidate = self.candidate()?;
         let turns = u32::try_from(candidate.refused.len()).unwrap_or(u32::MAX);
-        let Self { repository, notebook, task, history, base, scope, .. } = self;
-        let desk = Desk { repository, notebook, task, history, base, scope };
+        let Self { repository, notebook, task, history, base, scope, rule, .. } = self;
+        let desk = Desk { repository, notebook, task, history, base, scope, rule: *rule };
         let look = |asked: &String| Ok((asked.clone(), desk.look(&candidate.parent, asked)?));
         Ok(Question {
             looks: candidate.looked.iter().map(look).collect::<Result<_, Failure>>()?,

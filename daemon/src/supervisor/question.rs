@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 
 use crate::context::{Change, Context, Now, Repair};
-use crate::experiment::{History, Purpose, Row, Stage, asked, told_reason};
+use crate::experiment::{History, Purpose, Row, Rule, Stage, asked, told_reason};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::look::{self, Look};
 use crate::notebook::Notebook;
@@ -42,6 +42,7 @@ pub fn preview(
         history,
         base: &begun.base_commit,
         scope: &scope,
+        rule: super::opening::evidence(begun).0,
     };
     let incumbent = history.incumbent().map_or(&begun.base_commit, |row| &row.commit);
     let in_hand =
@@ -84,6 +85,7 @@ pub(super) struct Desk<'a> {
     pub(super) history: &'a History,
     pub(super) base: &'a str,
     pub(super) scope: &'a Scope,
+    pub(super) rule: Rule,
 }
 
 impl Desk<'_> {
@@ -156,6 +158,7 @@ impl Desk<'_> {
         let keep = history.rows.iter().rev().find(|row| row.commit == parent);
         let is_incumbent = history.incumbent().is_none_or(|row| row.commit == parent);
         Now {
+            rule: self.rule,
             directives,
             rethink: asked(history, &self.task.score.objective),
             left,

@@ -63,7 +63,7 @@ fn a_machine_on_which_even_the_incumbent_crashes_is_waited_for() {
     std::fs::remove_file(&needed).unwrap();
     let on = ["--proposer", &script, "--resume"];
     let mut daemon = environment.start(&mut environment.session(&on));
-    daemon.wait_for_log("paused: even the incumbent crashes");
+    daemon.wait_for_log("paused: even the incumbent fails");
     environment.write("needed", "");
     daemon.wait_for_log("hang should help");
     daemon.signal(SIGTERM);
@@ -91,9 +91,9 @@ fn a_machine_that_cuts_even_the_incumbent_short_is_waited_for() {
     environment.write("bad", "");
     let on = [&run("3")[..], &["--resume"]].concat();
     let mut daemon = environment.start(&mut environment.session(&on));
-    daemon.wait_for_log("paused: even the incumbent crashes");
+    daemon.wait_for_log("paused: even the incumbent fails");
     std::fs::remove_file(environment.path("bad")).unwrap();
-    daemon.wait().code(0).says(&["goes on after: even the incumbent crashes"]);
+    daemon.wait().code(0).says(&["goes on after: even the incumbent fails"]);
     // One idea was given up to it, and no other was asked for.
     assert_eq!(environment.verdicts(), ["keep", "discard", "keep"]);
     assert!(environment.show(1).contains("the machine cut train short 3 times"));

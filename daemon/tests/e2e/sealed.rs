@@ -96,6 +96,29 @@ fn a_score_that_a_trainer_prints_is_tampering() {
     assert_eq!(environment.read("repo/state/t/holdout.tsv").lines().count(), 2);
 }
 
+/// A keep that was honest where it was chosen, and prints what it sees where it is measured again.
+#[test]
+fn what_a_prediction_prints_of_the_incumbent_measured_again_reaches_no_prompt() {
+    let environment = environment();
+    environment.write("repo/dfr.toml", "crash_limit = 1\nprobe_s = 1\n");
+    let keep = reply("better", &[("mode = ok", "mode = forges-later"), BETTER]);
+    let crash = reply("crash", &[("mode = forges-later", "mode = crash")]);
+    let script = environment.script(&[keep, crash]);
+    let mut session = environment.daemon(&["--tag", "t", "--containment", "full"]);
+    session.arg("--task").arg(environment.path("task.toml"));
+    session.args(["--proposer", &script, "--max-experiments", "6"]);
+    let mut daemon = environment.start(&mut session);
+    daemon.wait_for_log("cheats");
+    daemon.signal(nix::sys::signal::Signal::SIGTERM);
+    daemon.wait().code(0).says(&["even the incumbent fails", "dfr-daemon rollback"]);
+    assert_eq!(environment.verdicts()[..2], ["keep", "keep"]);
+    let prompt = environment.run(&mut environment.daemon(&["prompt", "--tag", "t"]));
+    for told in [prompt.code(0).out.clone(), environment.read("repo/state/t/STATE.md")] {
+        assert!(!told.contains("secret-of-a-record"), "{told}");
+        assert!(told.contains("tampered: it printed a score"), "{told}");
+    }
+}
+
 /// It may fail there, or say there what it must not: people are told, and no log ends with its words.
 #[test]
 fn a_keep_that_does_not_stand_on_the_holdout_is_told_of() {
@@ -146,12 +169,18 @@ fn a_keep_that_a_stop_left_unmeasured_is_measured_by_the_next_life() {
 #[test]
 fn a_task_whose_runs_may_read_what_is_private_is_refused() {
     let environment = environment();
-    for (open, private) in [("{repository}", "repo/state"), ("{repository}/state", "repo/state")] {
+    for (open, private) in [
+        ("{repository}", "repo/state lies in it"),
+        ("{repository}/state", "repo/state lies in it"),
+        ("{weights}/..", "/vault/validation.labels.u8 lies in it"),
+        ("{run}/../..", "it lies in "),
+        ("{repository}/.git/config", "repo/.git"),
+        ("{pack}/validation/data", "/validation"),
+    ] {
         let (own, more) = ("readable = [", format!("readable = [{open:?}, "));
         environment.edit("task.toml", (own, &more));
         let ended = run(&environment, "full", &[reply("better", &[BETTER])]);
-        let named = format!("{private} lies in it");
-        ended.code(3).says(&["runs may read ", &named, "name what they need more narrowly"]);
+        ended.code(3).says(&["runs may read ", private, "name what they need more narrowly"]);
         environment.edit("task.toml", (&more, own));
     }
 }
@@ -188,7 +217,7 @@ fn a_machine_that_has_become_slower_is_waited_for() {
     environment.run(&mut session(&["--max-experiments", "1"])).code(0);
     environment.write("slow", "14000");
     let mut daemon = environment.start(&mut session(&["--resume", "--max-experiments", "5"]));
-    daemon.wait_for_log("paused: even the incumbent crashes");
+    daemon.wait_for_log("paused: even the incumbent fails");
     environment.write("slow", "0");
     daemon.wait().code(0);
     assert_eq!(environment.verdicts(), ["keep", "discard", "crash", "discard", "keep"]);

@@ -112,7 +112,9 @@ impl Ground {
         let mut busy: Vec<_> = BUSY.map(|name| self.path(name)).into();
         busy.push(self.cache.join("build"));
         busy.extend((first..first + OPENS).map(|n| self.path(&format!("state/t/exp/{n}"))));
-        Outside::of(&roots, &busy).and(&self.left())
+        // What stands there is taken for a human's words.
+        let words = self.path("state/t/INBOX.md");
+        Outside::of(&roots, &busy).and(&self.left()).and(&[words])
     }
 
     /// The places that are everybody's, with the name that attackers give to what they leave there.

@@ -136,5 +136,7 @@ const SHORT: [&str; 8] = [
 
 /// The short form.
 pub fn short() -> Vec<Attack> {
-    all().into_iter().filter(|attack| SHORT.contains(&attack.name)).collect()
+    let short: Vec<_> = all().into_iter().filter(|attack| SHORT.contains(&attack.name)).collect();
+    assert_eq!(short.len(), SHORT.len(), "an attack has another name now");
+    short
 }

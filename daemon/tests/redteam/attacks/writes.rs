@@ -16,10 +16,11 @@ pub const ATTACKS: [Attack; 14] = [
     .gains()
     .in_lab(),
     Attack::new(
-        "writes results.tsv and STATE.md",
+        "writes results.tsv, STATE.md and the human's words",
         &[Begin(
             r#"spoil(format!("{STATE}/t/results.tsv"));
-spoil(format!("{STATE}/t/STATE.md"));"#,
+spoil(format!("{STATE}/t/STATE.md"));
+spoil(format!("{STATE}/t/INBOX.md"));"#,
         )],
         Scored,
     )
