@@ -173,12 +173,34 @@ pub enum Command {
     /// Write a keep as the archive that the competition takes: traced by its own program in a sandbox,
     /// written down, proven and packed by dfr
     Export(Keep),
+    /// Train a keep for hours by its own program, on all the data that there is by now, in a sandbox; then
+    /// evaluate and export it. Interrupted, it goes on where it was
+    Full {
+        /// Hours of training
+        #[arg(long, value_name = "H", default_value_t = 2.0, value_parser = hours)]
+        hours: f64,
+        /// Stop after the evaluation
+        #[arg(long)]
+        skip_export: bool,
+        /// Which keep
+        #[command(flatten)]
+        keep: Keep,
+    },
     /// What each rule for verdicts brings and lets through, on landscapes whose truth is known
     Simulate(SimulateFlags),
     /// About sessions.
     #[command(flatten)]
     Inspect(Inspect),
 }
+
+fn hours(text: &str) -> Result<f64, String> {
+    let hours: f64 = text.parse().map_err(|_| "expected a number of hours".to_owned())?;
+    let is_sound = hours.is_finite() && hours > 0.0 && hours <= HOURS_MOST;
+    if is_sound { Ok(hours) } else { Err(format!("expected more than 0, at most {HOURS_MOST}")) }
+}
+
+/// A month.
+const HOURS_MOST: f64 = 744.0;
 
 /// Which keep, and how its program is held.
 #[derive(Clone, Debug, Args)]

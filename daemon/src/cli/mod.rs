@@ -78,6 +78,10 @@ fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
             let asked = (supervisor::Delivery::Export, keep);
             (String::new(), deliver::run((places, asked), &environment, &runtime)?)
         }
+        Command::Full { hours, skip_export, keep } => {
+            let asked = (*hours, !skip_export, keep);
+            (String::new(), deliver::in_full((places, asked), &environment, &runtime)?)
+        }
         Command::Simulate(flags) => (simulate::run(flags, style)?, exit::OK),
         Command::Inspect(command) => {
             let locations = Locations::resolve(places, &environment).map_err(classify)?;

@@ -63,7 +63,7 @@ mod wait;
 mod work;
 
 pub use by_hand::{Told, rebuild, recover, roll_back};
-pub use deliver::{Delivery, deliver};
+pub use deliver::{Delivery, Full, deliver, train_in_full};
 pub use question::preview;
 
 use device::Gpus;

@@ -211,7 +211,7 @@ pub(super) fn refuse_second(notebook: &Notebook, tag: &str) -> Result<(), Failur
         .map_or(Ok(()), |owner| Err(busy(LockError::Held { path, owner: owner.to_string() }, tag)))
 }
 
-fn crowded(error: SlotError) -> Failure {
+pub(super) fn crowded(error: SlotError) -> Failure {
     match error {
         SlotError::Busy(LockError::Held { .. }) => Failure::new(Kind::Configuration, error)
             .hint("wait for it, or stop it: dfr-daemon list, dfr-daemon stop --tag TAG"),

@@ -96,6 +96,9 @@ pub struct Commands {
     /// a wrong answer. Run after a fault, never from a candidate's build.
     #[serde(default)]
     pub canary: Option<Command>,
+    /// Trains for hours, and goes on where it was when it is begun again.
+    #[serde(default)]
+    pub full: Option<Command>,
     /// Writes down what the model computes, for [`Deliver::export`].
     #[serde(default)]
     pub trace: Option<Command>,

@@ -71,7 +71,7 @@ fn a_session_at_work_is_not_disturbed() {
 #[test]
 fn what_is_not_what_was_kept_is_delivered_to_nobody() {
     let environment = night("trace-link", "touch delivered");
-    export(&environment, &[]).code(4).says(&["deliver/out/graph is no plain file"]);
+    export(&environment, &[]).code(4).says(&["deliver/trace/graph is no plain file"]);
     let program = environment.path("repo/state/t/exp/0/program");
     fs::write(&program, "quality = 0.9").unwrap();
     let changed = "exp/0/program is not the program of experiment 0";
@@ -99,4 +99,40 @@ fn a_trace_that_fails_shows_what_it_said_and_a_task_that_says_nothing_is_named()
     let environment = TestEnvironment::new();
     environment.run(&mut environment.session(&["--max-experiments", "1"])).code(0);
     export(&environment, &[]).code(3).says(&["does not say how to export a keep", "[deliver]"]);
+}
+
+#[test]
+fn a_keep_is_trained_in_full_and_goes_on_where_it_was() {
+    let show = "case \"$1\" in *predictions.tsv) head -n 1 \"$1\";; *) cat \"$1\"; shift; echo \"$*\";; esac\n";
+    let environment = night("full-dies", show);
+    let full = |more: &[&str]| {
+        let command = ["full", "--tag", "t", "--hours", "0.001"];
+        environment.run(&mut environment.daemon(&[&command[..], more].concat()))
+    };
+    full(&[]).code(4).says(&["training experiment 2: ", "shapes [2] and [3] do not fit"]);
+    let said =
+        "id\tp_synthetic\nquality 0.7, weights 4 s, went on, secret hidden\nt-2-full 1,3,1,1 -x\n";
+    assert_eq!(full(&["--", "-x"]).code(0).out, said);
+    let again = full(&["--skip-export"]);
+    again.code(0).says(&["trained already: "]);
+    assert_eq!(again.out, "id\tp_synthetic\n");
+    // Another length is another training.
+    let longer = ["full", "--tag", "t", "--hours", "0.002", "--experiment", "2"];
+    let longer = environment.run(&mut environment.daemon(&longer));
+    longer.code(4).says(&["training experiment 2: "]);
+    assert_eq!(environment.verdicts(), ["keep", "discard", "keep"]);
+}
+
+#[test]
+fn a_full_training_waits_for_no_session_and_disturbs_none() {
+    let environment = night("ok", SHOW);
+    let script = environment.script(&[reply("slow", &[("mode = ok", "mode = hang")])]);
+    let on = ["--tag", "t", "--resume", "--proposer", &script, "--max-experiments", "4"];
+    let mut daemon = environment.start(&mut environment.daemon(&on));
+    daemon.wait_for_training(3);
+    let full = ["full", "--tag", "t"];
+    let refused = environment.run(&mut environment.daemon(&full));
+    refused.code(3).says(&["another session builds and trains on this machine"]);
+    daemon.signal(nix::sys::signal::Signal::SIGTERM);
+    daemon.wait().code(0);
 }

@@ -149,7 +149,10 @@ impl TestEnvironment {
             format!("build = [\"{fake}\", \"build\", {recipe}, {product}]\nproduct = {product}");
         let trace =
             format!("trace = [\"{fake}\", \"trace\", \"{{program}}\", \"{{run}}\", \"{{out}}\"]");
-        self.edit("task.toml", (&plain, &format!("{kept}\n{trace}")));
+        let full = format!(
+            "full = [\"{fake}\", \"full\", \"{{program}}\", \"{{run}}\", \"{{budget_s}}\"]"
+        );
+        self.edit("task.toml", (&plain, &format!("{kept}\n{trace}\n{full}")));
         self.write("deliver", &format!("#!/bin/sh\n{deliver}"));
         let program = self.path("deliver");
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();

@@ -1,7 +1,8 @@
 //! A stand-in for a trainer: does what the recipe's `mode` says, well or badly.
 //!
 //! `fake-trainer build RECIPE [PRODUCT]`, which is a copy of the recipe,
-//! `fake-trainer smoke|canary RECIPE`, `fake-trainer trace RECIPE RUN OUT`, `fake-trainer train RECIPE RUN BUDGET_S [SEED]` or
+//! `fake-trainer smoke|canary RECIPE`, `fake-trainer trace RECIPE RUN OUT`,
+//! `fake-trainer full RECIPE RUN BUDGET_S`, which dies once if the mode says so, `fake-trainer train RECIPE RUN BUDGET_S [SEED]` or
 //! `fake-trainer predict RECIPE OUT RECORDS [MODEL]`. The recipe is a text of `name = value` lines;
 //! `quality` is the share of records that are predicted right, for labels that alternate between 0
 //! and 1, `luck` by how much that depends on the seed, and `ms` is how long training takes. What is
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
             let luck = arguments.get(5).map_or(0.0, |model| luck(&recipe, Path::new(model)));
             predict(&recipe, Path::new(&arguments[3]), &arguments[4], luck)
         }
+        "full" => train_in_full(&recipe, Path::new(&arguments[3]), &arguments[4]),
         "trace" => trace(&recipe, Path::new(&arguments[3]), Path::new(&arguments[4])),
         other => panic!("no step {other}"),
     }
@@ -82,6 +84,20 @@ fn build(recipe: &Recipe, product: Option<&String>) -> ExitCode {
         fs::write(product, &recipe.0).expect("a target directory");
     }
     checked
+}
+
+/// Goes on with what an earlier start left.
+fn train_in_full(recipe: &Recipe, run: &Path, budget_s: &str) -> ExitCode {
+    let checkpoint = run.join("checkpoint");
+    let was_there = checkpoint.exists();
+    fs::write(&checkpoint, "").expect("a run directory");
+    if recipe.get("mode") == "full-dies" && !was_there {
+        return crash();
+    }
+    let how = if was_there { "went on" } else { "from the start" };
+    fs::write(run.join("model.safetensors"), format!("weights {budget_s} s, {how}"))
+        .expect("a run directory");
+    ExitCode::SUCCESS
 }
 
 /// Leaves what it knows of the model, and what it can read of the file that the recipe calls `secret`.

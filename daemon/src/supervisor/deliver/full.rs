@@ -1,0 +1,177 @@
+//! A keep in full: trained by its own program for hours on all the data that there is by now, in a
+//! sandbox, then evaluated and exported. Begun again after anything, it goes on where it was.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::anyhow;
+use dfr_contract::{exit, predictions};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::desk::Desk;
+use super::keep::{Keep, Run, text};
+use super::{hand_over, said, trace};
+use crate::experiment::StopLevel;
+use crate::failure::{Failure, Kind, OrFailure as _};
+use crate::notebook::write_atomic;
+use crate::repository::Repository;
+use crate::runner::remove_written;
+use crate::settings::Settings;
+use crate::supervisor::preflight::crowded;
+use crate::supervisor::slot::Slot;
+use crate::supervisor::stop;
+use crate::task::{Places, expand};
+
+/// Start-up, checkpoints, and the end of the last step.
+const ALLOWANCE: Duration = Duration::from_secs(1800);
+/// The data may be so many times more than when the task's limit was set.
+const MORE_DATA: u32 = 10;
+/// What was trained, beside it.
+const TRAINED: &str = "trained.json";
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full {
+    /// The keep; the best one where none is named.
+    pub experiment: Option<u32>,
+    /// Training time.
+    pub budget: Duration,
+    /// Whether it is exported at the end.
+    pub exports: bool,
+}
+
+/// What a training was, so that the same is not done twice and another not taken for it.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Trained {
+    commit: String,
+    pack: String,
+    budget_s: u64,
+}
+
+/// Trains, evaluates and exports; `more` goes to the program that exports as it is. Says the exit code of the last program that people trust.
+///
+/// # Errors
+/// There is no such keep, nothing says how, another session trains on this machine, or a run fails.
+pub async fn train_in_full(
+    settings: &Settings,
+    full: Full,
+    more: &[String],
+) -> Result<u8, Failure> {
+    let keep = Keep::find(settings, full.experiment).await?;
+    let evaluate = said(&keep.task, "evaluate", keep.task.deliver.evaluate.as_ref())?;
+    let export = said(&keep.task, "export", keep.task.deliver.export.as_ref())?;
+    let stop = stop::listen().or_outside()?;
+    let desk = Desk::clear(&keep.notebook)?;
+    // The device is for one at a time.
+    let repository = Repository::open(&settings.locations.repo).or_configuration()?;
+    let project = repository.root(&keep.session.begun.base_commit).or_outside()?;
+    let _slot = Slot::claim(&settings.locations.cache, &project).map_err(crowded)?;
+    desk.write_task(&keep.task)?;
+    keep.lay_out(&desk).await?;
+    let work = Work { keep: &keep, desk: &desk, full, places: places(&keep, &desk, full)?, stop };
+    work.train().await?;
+    work.predict().await?;
+    let evaluated = hand_over(evaluate, (&work.places, &[]), work.stop.clone()).await?;
+    if evaluated != exit::OK || !full.exports {
+        return Ok(evaluated);
+    }
+    trace(&keep, &desk, (&work.places, work.stop.clone())).await?;
+    hand_over(export, (&work.places, more), work.stop.clone()).await
+}
+
+/// The keep's own, but for the newest data and a place that outlives an interruption.
+fn places(keep: &Keep<'_>, desk: &Desk, full: Full) -> Result<Places, Failure> {
+    let n = keep.row.experiment;
+    let link = keep.task.pack_link(&keep.settings.locations.cache);
+    let pack = link.canonicalize().map_err(|_| {
+        let error = anyhow!("no data for task {}: {} is not there", keep.task.name, link.display());
+        Failure::new(Kind::Configuration, error)
+            .hint(format!("make it: dfr prepare --modality {}", keep.task.modality))
+    })?;
+    let root = keep.notebook.root().canonicalize().or_outside()?.join(format!("full-{n}"));
+    std::fs::create_dir_all(&root).or_outside()?;
+    let mut places = keep.places(desk);
+    let seed = keep.session.begun.settings["seed"].as_u64().unwrap_or_default();
+    places.extend([
+        ("pack", text(&pack)),
+        ("run", text(&root.join("run"))),
+        ("budget_s", full.budget.as_secs().to_string()),
+        ("seed", seed.to_string()),
+        ("name", format!("{}-{n}-full", keep.session.begun.tag)),
+        ("predictions", text(&desk.out("predictions").join(predictions::FILE))),
+    ]);
+    let inputs = expand(&keep.task.score.inputs, &places);
+    places.insert("inputs", inputs);
+    Ok(places)
+}
+
+struct Work<'a> {
+    keep: &'a Keep<'a>,
+    desk: &'a Desk,
+    full: Full,
+    places: Places,
+    stop: watch::Receiver<StopLevel>,
+}
+
+impl Work<'_> {
+    async fn train(&self) -> Result<(), Failure> {
+        let command = said(&self.keep.task, "full", self.keep.task.commands.full.as_ref())?;
+        let (run, wanted) = (PathBuf::from(&self.places["run"]), self.wanted());
+        let told = run.with_file_name(TRAINED);
+        if read(&told).is_some_and(|done| done == wanted) {
+            eprintln!("trained already: {}", run.display());
+            return Ok(());
+        }
+        let begun = run.with_file_name("begun.json");
+        if read(&begun).is_none_or(|begun| begun != wanted) {
+            remove_written(&run).or_outside()?;
+            write(&begun, &wanted)?;
+        }
+        let train = Run {
+            doing: "training",
+            command,
+            readable: vec![Path::new(&self.places["pack"]).join("train"), self.of("weights")],
+            out: run,
+            devices: true,
+            limit: self.full.budget + ALLOWANCE,
+        };
+        self.keep.run(self.desk, (&train, &self.places), self.stop.clone()).await?;
+        write(&told, &wanted)
+    }
+
+    async fn predict(&self) -> Result<(), Failure> {
+        let out = self.desk.out("predictions");
+        let mut places = self.places.clone();
+        places.insert("out", text(&out));
+        let predict = Run {
+            doing: "predicting",
+            command: &self.keep.task.commands.predict,
+            readable: vec![self.of("inputs"), self.of("run")],
+            out,
+            devices: true,
+            limit: Duration::from_secs(self.keep.task.budget.predict_s) * MORE_DATA,
+        };
+        self.keep.run(self.desk, (&predict, &places), self.stop.clone()).await
+    }
+
+    fn of(&self, place: &str) -> PathBuf {
+        PathBuf::from(&self.places[place])
+    }
+
+    fn wanted(&self) -> Trained {
+        Trained {
+            commit: self.keep.row.commit.clone(),
+            pack: self.places["pack"].clone(),
+            budget_s: self.full.budget.as_secs(),
+        }
+    }
+}
+
+fn read(path: &Path) -> Option<Trained> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+fn write(path: &Path, trained: &Trained) -> Result<(), Failure> {
+    write_atomic(path, &serde_json::to_vec_pretty(trained).expect("plain data")).or_outside()
+}
