@@ -49,6 +49,10 @@ pub struct TrainArgs {
     /// Seed of every random draw
     #[arg(long)]
     pub seed: u64,
+    /// Keep what is needed to go on in RUNDIR/resume, every so many seconds of training; started again with
+    /// the same arguments, the training goes on there, or ends at once if it had ended [default: nothing is kept]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub checkpoint_every_s: Option<u64>,
     #[command(flatten)]
     pub origin: Origin,
 }

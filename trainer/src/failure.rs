@@ -11,6 +11,7 @@ use dfr_harness::feed::FeedError;
 use dfr_harness::pack::PackError;
 use dfr_harness::predict::PredictError;
 use dfr_harness::pretrained::PretrainedError;
+use dfr_harness::resume::ResumeError;
 use dfr_harness::smoke::SmokeError;
 use dfr_harness::trace::TraceError;
 use dfr_harness::train::{StartError, TrainError};
@@ -78,6 +79,7 @@ impl Failure {
                 TrainError::Feed(FeedError::Gone) => exit::BUG,
                 TrainError::NotFinite { .. } => exit::NOT_FINITE,
                 TrainError::Output(_) | TrainError::Shim(_) => exit::OUTSIDE,
+                TrainError::Resume(error) => of_resume(error),
             },
             Self::Pretrained(error) => of_pretrained(error),
             Self::Checkpoint(error) => of_checkpoint(error),
@@ -106,6 +108,16 @@ fn of_start(error: &StartError) -> u8 {
         StartError::Pack(_) => exit::CONFIGURATION,
         StartError::Pretrained(error) => of_pretrained(error),
         StartError::Shim(_) => exit::OUTSIDE,
+    }
+}
+
+fn of_resume(error: &ResumeError) -> u8 {
+    match error {
+        ResumeError::Untold => exit::USAGE,
+        ResumeError::Busy(_) | ResumeError::Other { .. } | ResumeError::Unlike { .. } => {
+            exit::CONFIGURATION
+        }
+        ResumeError::File { .. } | ResumeError::Write { .. } => exit::OUTSIDE,
     }
 }
 
