@@ -11,6 +11,7 @@ use dfr_harness::feed::FeedError;
 use dfr_harness::pack::PackError;
 use dfr_harness::predict::PredictError;
 use dfr_harness::pretrained::PretrainedError;
+use dfr_harness::recipe::KnobError;
 use dfr_harness::resume::ResumeError;
 use dfr_harness::smoke::SmokeError;
 use dfr_harness::trace::TraceError;
@@ -22,6 +23,8 @@ use dfr_lab::UnknownPreset;
 pub enum Failure {
     #[error(transparent)]
     Preset(#[from] UnknownPreset),
+    #[error(transparent)]
+    Knob(#[from] KnobError),
     #[error(transparent)]
     Pack(#[from] PackError),
     #[error(transparent)]
@@ -70,7 +73,7 @@ pub fn report(phase: impl FnOnce() -> Result<(), Failure>) -> u8 {
 impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Preset(_) | Self::NoWeights(_) => exit::USAGE,
+            Self::Preset(_) | Self::Knob(_) | Self::NoWeights(_) => exit::USAGE,
             Self::Pack(_) | Self::Untrained(_) => exit::CONFIGURATION,
             Self::Train(error) => match error {
                 TrainError::Start(error) => of_start(error),

@@ -14,7 +14,7 @@ use dfr_harness::train::{Start, TrainError, TrainOptions, train};
 use dfr_harness::{allocator, canary, checkpoint, device, predict, smoke, trace};
 use tch::Device;
 
-use crate::cli::{Cli, Origin, Phase, PredictArgs, SmokeArgs, TraceArgs, TrainArgs};
+use crate::cli::{Cli, Knobs, Origin, Phase, PredictArgs, SmokeArgs, TraceArgs, TrainArgs};
 use crate::failure::Failure;
 
 /// File name of the claims inside a run directory.
@@ -39,8 +39,15 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
     }
 }
 
+/// The recipe of a preset, with knobs turned.
+fn recipe(preset: &str, knobs: &Knobs) -> Result<Box<dyn Recipe>, Failure> {
+    let mut recipe = dfr_lab::recipe(preset)?;
+    knobs.set.iter().try_for_each(|(knob, value)| recipe.set(knob, value))?;
+    Ok(recipe)
+}
+
 fn run_train(args: &TrainArgs, device: Device) -> Result<(), Failure> {
-    let recipe = dfr_lab::recipe(&args.preset)?;
+    let recipe = recipe(&args.preset, &args.knobs)?;
     let part = Part::open(&args.data)?;
     let weights = weights(&*recipe, &args.origin)?;
     make_dir(&args.out)?;
@@ -74,6 +81,7 @@ fn checkpoints(
         ("data", format!("{:016x}", part.fingerprint())),
         ("a batch size of", facts.batch_size.to_string()),
         ("a learning rate of", facts.learning_rate.to_string()),
+        ("knobs turned to", args.knobs.to_string()),
         ("a start from", start.to_owned()),
     ];
     let identity = identity.map(|(name, value)| (name.to_owned(), value)).into();
@@ -82,7 +90,7 @@ fn checkpoints(
 }
 
 fn run_predict(args: &PredictArgs, device: Device) -> Result<(), Failure> {
-    let recipe = dfr_lab::recipe(&args.preset)?;
+    let recipe = recipe(&args.preset, &args.knobs)?;
     let part = Part::open(&args.inputs)?;
     let weights = trained(&args.model)?;
     make_dir(&args.out)?;
