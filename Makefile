@@ -73,7 +73,7 @@ EXPORT_CHECK = EXPORT_CHECK=1 $(CARGO) test --locked
 
 export-check: setup setup-python
 	$(EXPORT_CHECK) -p dfr-trainer --test export -- --nocapture --test-threads=1
-	$(EXPORT_CHECK) -p dfr-tool --test submission
+	$(EXPORT_CHECK) -p dfr-tool --test submission --test gascli
 
 bench-train: setup setup-python
 	$(CARGO) build --release --locked -p dfr-lab --example train_bench

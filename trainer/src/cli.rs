@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -49,6 +50,12 @@ pub struct TrainArgs {
     /// Seed of every random draw
     #[arg(long)]
     pub seed: u64,
+    /// Keep what is needed to go on in RUNDIR/resume, every so many seconds of training; started again with
+    /// the same arguments, the training goes on there, or ends at once if it had ended [default: nothing is kept]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub checkpoint_every_s: Option<u64>,
+    #[command(flatten)]
+    pub knobs: Knobs,
     #[command(flatten)]
     pub origin: Origin,
 }
@@ -62,6 +69,27 @@ pub struct Origin {
     /// Start from random weights, also where the preset has a public checkpoint
     #[arg(long)]
     pub from_scratch: bool,
+}
+
+/// Knobs of the recipe that are turned by hand.
+#[derive(Debug, Args)]
+pub struct Knobs {
+    /// Turn a knob of the recipe: learning_rate, batch_size or schedule (constant, cosine); once for each
+    #[arg(long, value_name = "KNOB=VALUE", value_parser = knob)]
+    pub set: Vec<(String, String)>,
+}
+
+impl fmt::Display for Knobs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let said: Vec<_> = self.set.iter().map(|(knob, value)| format!("{knob}={value}")).collect();
+        f.write_str(&said.join(","))
+    }
+}
+
+fn knob(text: &str) -> Result<(String, String), String> {
+    let said = text.split_once('=').filter(|(knob, _)| !knob.is_empty());
+    let (knob, value) = said.ok_or("expected KNOB=VALUE")?;
+    Ok((knob.to_owned(), value.to_owned()))
 }
 
 #[derive(Debug, Args)]
@@ -78,6 +106,8 @@ pub struct PredictArgs {
     /// Directory for predictions.tsv; made if missing
     #[arg(long, value_name = "RUNDIR")]
     pub out: PathBuf,
+    #[command(flatten)]
+    pub knobs: Knobs,
 }
 
 #[derive(Debug, Args)]

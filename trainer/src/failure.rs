@@ -11,6 +11,8 @@ use dfr_harness::feed::FeedError;
 use dfr_harness::pack::PackError;
 use dfr_harness::predict::PredictError;
 use dfr_harness::pretrained::PretrainedError;
+use dfr_harness::recipe::KnobError;
+use dfr_harness::resume::ResumeError;
 use dfr_harness::smoke::SmokeError;
 use dfr_harness::trace::TraceError;
 use dfr_harness::train::{StartError, TrainError};
@@ -21,6 +23,8 @@ use dfr_lab::UnknownPreset;
 pub enum Failure {
     #[error(transparent)]
     Preset(#[from] UnknownPreset),
+    #[error(transparent)]
+    Knob(#[from] KnobError),
     #[error(transparent)]
     Pack(#[from] PackError),
     #[error(transparent)]
@@ -69,7 +73,7 @@ pub fn report(phase: impl FnOnce() -> Result<(), Failure>) -> u8 {
 impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Preset(_) | Self::NoWeights(_) => exit::USAGE,
+            Self::Preset(_) | Self::Knob(_) | Self::NoWeights(_) => exit::USAGE,
             Self::Pack(_) | Self::Untrained(_) => exit::CONFIGURATION,
             Self::Train(error) => match error {
                 TrainError::Start(error) => of_start(error),
@@ -78,6 +82,7 @@ impl Failure {
                 TrainError::Feed(FeedError::Gone) => exit::BUG,
                 TrainError::NotFinite { .. } => exit::NOT_FINITE,
                 TrainError::Output(_) | TrainError::Shim(_) => exit::OUTSIDE,
+                TrainError::Resume(error) => of_resume(error),
             },
             Self::Pretrained(error) => of_pretrained(error),
             Self::Checkpoint(error) => of_checkpoint(error),
@@ -106,6 +111,16 @@ fn of_start(error: &StartError) -> u8 {
         StartError::Pack(_) => exit::CONFIGURATION,
         StartError::Pretrained(error) => of_pretrained(error),
         StartError::Shim(_) => exit::OUTSIDE,
+    }
+}
+
+fn of_resume(error: &ResumeError) -> u8 {
+    match error {
+        ResumeError::Untold => exit::USAGE,
+        ResumeError::Busy(_) | ResumeError::Other { .. } | ResumeError::Unlike { .. } => {
+            exit::CONFIGURATION
+        }
+        ResumeError::File { .. } | ResumeError::Write { .. } => exit::OUTSIDE,
     }
 }
 

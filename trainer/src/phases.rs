@@ -9,11 +9,12 @@ use dfr_contract::footer::Claims;
 use dfr_harness::clock::BudgetClock;
 use dfr_harness::pack::Part;
 use dfr_harness::recipe::Recipe;
-use dfr_harness::train::{Start, TrainOptions, train};
+use dfr_harness::resume::{self, Checkpoints};
+use dfr_harness::train::{Start, TrainError, TrainOptions, train};
 use dfr_harness::{allocator, canary, checkpoint, device, predict, smoke, trace};
 use tch::Device;
 
-use crate::cli::{Cli, Origin, Phase, PredictArgs, SmokeArgs, TraceArgs, TrainArgs};
+use crate::cli::{Cli, Knobs, Origin, Phase, PredictArgs, SmokeArgs, TraceArgs, TrainArgs};
 use crate::failure::Failure;
 
 /// File name of the claims inside a run directory.
@@ -38,26 +39,58 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
     }
 }
 
+/// The recipe of a preset, with knobs turned.
+fn recipe(preset: &str, knobs: &Knobs) -> Result<Box<dyn Recipe>, Failure> {
+    let mut recipe = dfr_lab::recipe(preset)?;
+    knobs.set.iter().try_for_each(|(knob, value)| recipe.set(knob, value))?;
+    Ok(recipe)
+}
+
 fn run_train(args: &TrainArgs, device: Device) -> Result<(), Failure> {
-    let recipe = dfr_lab::recipe(&args.preset)?;
+    let recipe = recipe(&args.preset, &args.knobs)?;
     let part = Part::open(&args.data)?;
     let weights = weights(&*recipe, &args.origin)?;
     make_dir(&args.out)?;
+    let mut checkpoints = checkpoints(args, &*recipe, (&part, weights.is_some()))?;
     let process_start = Instant::now();
     let clock = BudgetClock::new(
         Duration::from_secs(args.budget_s),
         Box::new(move || process_start.elapsed()),
     );
     let start = Start { seed: args.seed, device, weights };
-    let options = TrainOptions { clock, start };
+    let options = TrainOptions { clock, start, checkpoints: checkpoints.as_mut() };
     let trained = train(&*recipe, &part, options, &mut io::stdout().lock())?;
     checkpoint::save(&trained.variables, &args.out.join(checkpoint::FILE))?;
     write_claims(&trained.claims, &args.out)?;
     say(&format!("\n{}\n{}", "=".repeat(60), trained.claims))
 }
 
+/// Where this training is kept, if it is to be.
+fn checkpoints(
+    args: &TrainArgs,
+    recipe: &dyn Recipe,
+    (part, pretrained): (&Part, bool),
+) -> Result<Option<Checkpoints>, TrainError> {
+    let Some(every_s) = args.checkpoint_every_s else { return Ok(None) };
+    let facts = recipe.facts();
+    let start = if pretrained { "its public checkpoint" } else { "random weights" };
+    let identity = [
+        ("preset", args.preset.clone()),
+        ("seed", args.seed.to_string()),
+        ("a budget in seconds of", args.budget_s.to_string()),
+        ("data", format!("{:016x}", part.fingerprint())),
+        ("a batch size of", facts.batch_size.to_string()),
+        ("a learning rate of", facts.learning_rate.to_string()),
+        ("knobs turned to", args.knobs.to_string()),
+        ("a start from", start.to_owned()),
+    ];
+    let identity = identity.map(|(name, value)| (name.to_owned(), value)).into();
+    let dir = args.out.join(resume::DIR);
+    Ok(Some(Checkpoints::open(&dir, Duration::from_secs(every_s), identity)?))
+}
+
 fn run_predict(args: &PredictArgs, device: Device) -> Result<(), Failure> {
-    let recipe = dfr_lab::recipe(&args.preset)?;
+    let recipe = recipe(&args.preset, &args.knobs)?;
     let part = Part::open(&args.inputs)?;
     let weights = trained(&args.model)?;
     make_dir(&args.out)?;

@@ -104,6 +104,14 @@ fn refuses_what_it_cannot_work_with() {
     check_refused(&trace("8,3,24,24"), exit::CONFIGURATION, "train first");
     check_refused(&trace("8,3,0,24"), exit::USAGE, "--shape");
 
+    let set = |knob| {
+        let args = ["train", "--preset", "r3d-tiny", "--data", &part, "--out", &out];
+        dfr_train(&[&args[..], &["--budget-s", "1", "--seed", "0", "--set", knob]].concat())
+    };
+    check_refused(&set("width=9"), exit::USAGE, "takes no width from outside, only learning_rate");
+    check_refused(&set("learning_rate=-1"), exit::USAGE, "cannot be \"-1\": it is above 0");
+    check_refused(&set("learning_rate"), exit::USAGE, "expected KNOB=VALUE");
+
     let full = |more: &[&str]| {
         let train = ["train", "--preset", "r3d-18", "--data", &part, "--out", &out];
         let budget = ["--budget-s", "1", "--seed", "0"];

@@ -19,7 +19,7 @@ pub const CANARY: u8 = 7;
 pub const RECIPE: u8 = 8;
 /// `dfr`: something other than the content tells the classes of a pack apart; it is not used.
 pub const TELLS: u8 = 9;
-/// `dfr export`, `dfr exam`: what would be submitted breaks a rule, does not work or does not pass.
+/// `dfr export`, `exam`, `push`, `perf`: what is submitted breaks a rule, does not work or does not pass.
 pub const REFUSED: u8 = 10;
 /// Our bug. Please report it.
 pub const BUG: u8 = 70;

@@ -11,6 +11,7 @@ pub mod metrics;
 pub mod modality;
 pub mod pack;
 pub mod predictions;
+pub mod resumed;
 pub mod tasks;
 pub mod trace;
 

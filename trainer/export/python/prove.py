@@ -1,4 +1,5 @@
-# `prove.py DIR ANSWERS [DIR ANSWERS]…` compares submissions' answers with `logits.<n>` of `input.<n>` in a file.
+# `prove.py DIR ANSWERS [DIR ANSWERS]…` compares submissions' answers with `logits.<n>` of `input.<n>` in a file;
+# where there is no `logits.<n>`, an answer that is one number or more for each record is all that is asked.
 # Prints one line of JSON for each: `differences`, the largest one by number of records; or `error`; or `missing`,
 # a library.
 
@@ -25,11 +26,12 @@ def compared(torch, folder, answers):
 
 
 def difference(torch, model, tensors, count):
-    wanted = tensors[f"logits.{count}"]
     with torch.no_grad():
         found = logits(model(tensors[f"input.{count}"]))
-    if found.shape != wanted.shape:
-        raise ValueError(f"the answer for {count} records has shape {tuple(found.shape)}, not {tuple(wanted.shape)}")
+    wanted = tensors.get(f"logits.{count}", found)
+    if len(found) != count or found.shape != wanted.shape:
+        raise ValueError(f"the answer for {count} records has shape {tuple(found.shape)}, not "
+                         f"{(count, *wanted.shape[1:])}")
     largest = float((found - wanted).abs().max())
     if largest != largest:
         raise ValueError(f"the answer for {count} records is not a number")

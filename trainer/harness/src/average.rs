@@ -1,6 +1,6 @@
 //! A running mean of the weights, which is steadier than the weights themselves.
 
-use tch::Tensor;
+use tch::{Device, Kind, Tensor};
 
 use crate::optimizer::Optimizer;
 
@@ -14,7 +14,8 @@ pub struct Averaged {
     inner: Box<dyn Optimizer>,
     decay: f64,
     means: Vec<Tensor>,
-    updates: u64,
+    /// How many there were, where [`Optimizer::state`] finds it.
+    updates: Tensor,
 }
 
 impl Averaged {
@@ -22,11 +23,12 @@ impl Averaged {
     /// update.
     pub fn new(inner: Box<dyn Optimizer>, decay: f64) -> Self {
         let means = inner.parameters().iter().map(|weight| weight.detach().copy()).collect();
-        Self { inner, decay, means, updates: 0 }
+        let updates = Tensor::zeros([0i64; 0], (Kind::Int64, Device::Cpu));
+        Self { inner, decay, means, updates }
     }
 
     fn decay(&self) -> f64 {
-        let updates = self.updates as f64;
+        let updates = self.updates.int64_value(&[]) as f64;
         self.decay.min((1.0 + updates) / (10.0 + updates))
     }
 }
@@ -38,13 +40,21 @@ impl Optimizer for Averaged {
 
     fn update(&mut self, learning_rate: f64) {
         self.inner.update(learning_rate);
-        self.updates += 1;
+        let _ = self.updates.g_add_scalar_(1);
         let share = 1.0 - self.decay();
         tch::no_grad(|| {
             for (mean, weight) in self.means.iter_mut().zip(self.inner.parameters()) {
                 let _ = mean.lerp_(&weight, share);
             }
         });
+    }
+
+    fn state(&self) -> Option<Vec<(String, Tensor)>> {
+        let mut state = self.inner.state()?;
+        let means = self.means.iter().enumerate();
+        state.extend(means.map(|(number, mean)| (format!("mean.{number}"), mean.shallow_clone())));
+        state.push(("updates".to_owned(), self.updates.shallow_clone()));
+        Some(state)
     }
 
     fn finish(&mut self) {
@@ -61,7 +71,6 @@ impl Optimizer for Averaged {
 mod tests {
     use super::*;
     use crate::optimizer::{FusedAdamW, ParameterGroup};
-    use tch::{Device, Kind};
 
     #[test]
     fn it_ends_on_the_mean_of_its_weights() {

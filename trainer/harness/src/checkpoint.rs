@@ -108,7 +108,7 @@ pub(crate) fn refuse_duplicates(variables: &VarStore) -> Result<(), CheckpointEr
     Ok(())
 }
 
-fn difference(
+pub(crate) fn difference(
     wanted: &BTreeMap<String, Tensor>,
     found: &BTreeMap<String, Tensor>,
 ) -> Option<String> {

@@ -17,10 +17,10 @@ impl BudgetClock {
         Self { budget, now }
     }
 
-    /// Starts the budget.
-    pub fn start(self) -> RunningClock {
+    /// Starts the budget, of which so much is spent already.
+    pub fn start(self, spent: Duration) -> RunningClock {
         let started = (self.now)();
-        RunningClock { clock: self, started }
+        RunningClock { clock: self, started, spent }
     }
 }
 
@@ -28,12 +28,14 @@ impl BudgetClock {
 pub struct RunningClock {
     clock: BudgetClock,
     started: Duration,
+    /// Of the budget, before the start.
+    spent: Duration,
 }
 
 impl RunningClock {
-    /// Time since the start.
+    /// Time of the budget that is spent.
     pub fn elapsed(&self) -> Duration {
-        (self.clock.now)().saturating_sub(self.started)
+        self.spent + (self.clock.now)().saturating_sub(self.started)
     }
 
     /// The whole budget.
@@ -72,7 +74,7 @@ mod tests {
     fn what_passes_before_the_start_is_free() {
         let (seconds, clock) = clock(10);
         seconds.set(150);
-        let clock = clock.start();
+        let clock = clock.start(Duration::ZERO);
         assert_eq!(clock.elapsed(), Duration::ZERO);
         seconds.set(155);
         assert_eq!((clock.progress(), clock.is_over()), (0.5, false));
@@ -83,8 +85,16 @@ mod tests {
     }
 
     #[test]
+    fn what_was_spent_before_counts() {
+        let (seconds, clock) = clock(10);
+        let clock = clock.start(Duration::from_secs(4));
+        seconds.set(101);
+        assert_eq!((clock.elapsed().as_secs(), clock.progress()), (5, 0.5));
+    }
+
+    #[test]
     fn a_budget_of_nothing_is_over_at_once() {
-        let clock = clock(0).1.start();
+        let clock = clock(0).1.start(Duration::ZERO);
         assert_eq!((clock.progress(), clock.is_over()), (1.0, true));
     }
 }

@@ -22,6 +22,7 @@ pub mod probe;
 pub mod recipe;
 pub mod record;
 pub mod report;
+pub mod resume;
 pub mod schedule;
 pub mod seed;
 pub mod shim;

@@ -19,6 +19,12 @@ pub trait Optimizer {
         }
     }
 
+    /// The tensors, by name, that put it back where it stood when they are overwritten; `None` when it does
+    /// not tell them, and then no training of it can go on after a stop.
+    fn state(&self) -> Option<Vec<(String, Tensor)>> {
+        None
+    }
+
     /// Leaves the weights as they shall be kept: asked once, after the training.
     fn finish(&mut self) {}
 }
@@ -96,6 +102,15 @@ impl Optimizer for FusedAdamW {
                 panic!("{error}");
             }
         }
+    }
+
+    fn state(&self) -> Option<Vec<(String, Tensor)>> {
+        let all = self.groups.iter().flat_map(|(_, moments)| moments).enumerate();
+        let named = |(number, Moments { first, second, step }): (usize, &Moments)| {
+            let parts = [("first", first), ("second", second), ("step", step)];
+            parts.map(|(part, tensor)| (format!("{number}.{part}"), tensor.shallow_clone()))
+        };
+        Some(all.flat_map(named).collect())
     }
 }
 

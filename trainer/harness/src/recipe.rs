@@ -73,10 +73,45 @@ pub struct Step<'a> {
     pub rng: &'a mut ChaCha8Rng,
 }
 
+/// Why a knob cannot be turned.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KnobError {
+    /// The recipe has none of that name that is turned from outside.
+    #[error("this recipe takes no {knob} from outside{}: change it in the recipe's file", listed(.known))]
+    Unknown {
+        /// What was asked for.
+        knob: String,
+        /// What there is.
+        known: &'static [&'static str],
+    },
+    /// It does not go there.
+    #[error("{knob} cannot be {value:?}: it is {expected}")]
+    Value {
+        /// The knob.
+        knob: &'static str,
+        /// What was asked for.
+        value: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+}
+
+fn listed(names: &[&str]) -> String {
+    if names.is_empty() { String::new() } else { format!(", only {}", names.join(", ")) }
+}
+
 /// How a detector is made and trained.
 pub trait Recipe {
     /// What the footer reports.
     fn facts(&self) -> Facts;
+
+    /// Turns a knob by hand: `dfr-train --set knob=value`.
+    ///
+    /// # Errors
+    /// No such knob, or no such value.
+    fn set(&mut self, knob: &str, _value: &str) -> Result<(), KnobError> {
+        Err(KnobError::Unknown { knob: knob.to_owned(), known: &[] })
+    }
 
     /// Makes the model below `root`, for records of `shape` (`T 3 H W`, `3 H W` or `N`). Variables are named by their
     /// path; these names are the checkpoint's.

@@ -1,9 +1,10 @@
 // What tch does not bind: autocast to bfloat16, the fused AdamW kernel, memory formats, peak device
-// memory, locked host memory.
+// memory, locked host memory, the state of random generators.
 //
 // Every function returns 0, or -1 with its reason in dfr_last_error (per thread): no C++ exception
 // crosses into Rust. Tensors are borrowed; the one that is created is the caller's.
 
+#include <ATen/Context.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/_fused_adamw.h>
@@ -14,6 +15,7 @@
 
 #include <cstdint>
 #include <exception>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -45,6 +47,12 @@ static void require_alike(const at::Tensor& parameter, const at::Tensor& other) 
               "a weight and its state differ in kind or device");
   TORCH_CHECK(other.is_non_overlapping_and_dense() && other.strides() == parameter.strides(),
               "a weight and its state lie differently in memory");
+}
+
+// That of the CPU where the index is negative.
+static at::Generator generator_of(int cuda_index) {
+  auto device = cuda_index < 0 ? at::Device(at::kCPU) : at::Device(at::kCUDA, cuda_index);
+  return at::globalContext().defaultGenerator(device);
 }
 
 extern "C" {
@@ -113,6 +121,22 @@ int dfr_locked_like(const at::Tensor* tensor, at::Tensor** locked) {
 int dfr_cuda_peak_bytes(int index, int64_t* bytes) {
   return guarded([&] {
     *bytes = at::getDeviceAllocator(at::kCUDA)->getDeviceStats(index).allocated_bytes[0].peak;
+  });
+}
+
+int dfr_generator_state(int cuda_index, at::Tensor** state) {
+  return guarded([&] {
+    auto generator = generator_of(cuda_index);
+    std::lock_guard<std::mutex> lock(generator.mutex());
+    *state = new at::Tensor(generator.get_state());
+  });
+}
+
+int dfr_set_generator_state(int cuda_index, const at::Tensor* state) {
+  return guarded([&] {
+    auto generator = generator_of(cuda_index);
+    std::lock_guard<std::mutex> lock(generator.mutex());
+    generator.set_state(*state);
   });
 }
 }

@@ -62,6 +62,8 @@ unsafe extern "C" {
     fn dfr_channels_last(tensor: *const C_tensor, converted: *mut *mut C_tensor) -> c_int;
     fn dfr_locked_like(tensor: *const C_tensor, locked: *mut *mut C_tensor) -> c_int;
     fn dfr_cuda_peak_bytes(index: c_int, bytes: *mut i64) -> c_int;
+    fn dfr_generator_state(cuda_index: c_int, state: *mut *mut C_tensor) -> c_int;
+    fn dfr_set_generator_state(cuda_index: c_int, state: *const C_tensor) -> c_int;
 }
 
 fn checked(operation: &'static str, status: c_int) -> Result<(), ShimError> {
@@ -175,6 +177,35 @@ pub fn peak_allocated_bytes(device: Device) -> Result<u64, ShimError> {
     Ok(u64::try_from(bytes).unwrap_or(0))
 }
 
+/// Where libtorch's generator of `device` stands: bytes, on the CPU.
+///
+/// # Errors
+/// If libtorch has no generator for `device`.
+pub fn generator_state(device: Device) -> Result<Tensor, ShimError> {
+    let mut state = ptr::null_mut();
+    // SAFETY: `state` outlives the call.
+    let status = unsafe { dfr_generator_state(cuda_index(device), &raw mut state) };
+    checked("to tell where its generator stands", status)?;
+    // SAFETY: a tensor that the shim made and nobody else frees.
+    Ok(unsafe { Tensor::from_ptr(state) })
+}
+
+/// Puts libtorch's generator of `device` where [`generator_state`] found it.
+///
+/// # Errors
+/// If the bytes are not what that gives.
+pub fn set_generator_state(device: Device, state: &Tensor) -> Result<(), ShimError> {
+    // SAFETY: `state` outlives the call.
+    let status = unsafe { dfr_set_generator_state(cuda_index(device), state.as_ptr()) };
+    checked("the state of a generator", status)
+}
+
+/// Negative where it is no GPU.
+fn cuda_index(device: Device) -> c_int {
+    // A device index is small.
+    if let Device::Cuda(index) = device { index as c_int } else { -1 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,6 +251,14 @@ mod tests {
         assert_eq!(converted, tensor);
         assert_eq!(channels_last(&tensor.unsqueeze(2)).unwrap().stride(), [24, 1, 24, 8, 2]);
         assert!(channels_last(&tensor.view([24])).is_err());
+    }
+
+    #[test]
+    fn what_is_no_state_of_a_generator_is_refused() {
+        // That a state is restored is tested where nothing else draws: tests/resume.rs.
+        let state = generator_state(Device::Cpu).unwrap();
+        assert_eq!(state.kind(), Kind::Uint8);
+        assert!(set_generator_state(Device::Cpu, &Tensor::from_slice(&[1u8])).is_err());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The training loop: it owns clock, data and bookkeeping, and asks the recipe for the rest.
 
+mod standing;
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::thread;
@@ -7,6 +9,7 @@ use std::time::Duration;
 
 use dfr_contract::CLOCK_STARTED;
 use dfr_contract::footer::Claims;
+use dfr_contract::resumed::Resumed;
 use rand_chacha::ChaCha8Rng;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
@@ -19,6 +22,7 @@ use crate::pack::{PackError, Part};
 use crate::pretrained::PretrainedError;
 use crate::recipe::{Detector, Progress, Recipe, Step};
 use crate::report::{self, Totals};
+use crate::resume::{Checkpoints, ResumeError};
 use crate::seed::{self, Purpose};
 use crate::shim::{ShimError, peak_allocated_bytes};
 
@@ -62,14 +66,19 @@ pub enum TrainError {
     /// libtorch refused a question of the harness.
     #[error(transparent)]
     Shim(#[from] ShimError),
+    /// It cannot be kept, or cannot go on.
+    #[error(transparent)]
+    Resume(#[from] ResumeError),
 }
 
 /// What a training is given besides recipe and data.
-pub struct TrainOptions {
+pub struct TrainOptions<'a> {
     /// The time budget, not yet running.
     pub clock: BudgetClock,
     /// How it starts.
     pub start: Start,
+    /// Where it goes on if it was cut short, and is kept while it goes on.
+    pub checkpoints: Option<&'a mut Checkpoints>,
 }
 
 /// How a training starts.
@@ -107,16 +116,25 @@ pub fn train(
     let Start { seed, device, .. } = options.start;
     let mut training = Training::new(recipe, part, &options.start)?;
     training.announce(out)?;
+    let mut checkpoints = options.checkpoints;
+    let mut totals = match &mut checkpoints {
+        Some(checkpoints) => training.restore(checkpoints)?,
+        None => Totals::default(),
+    };
     let source = training.source(seed);
-    let plan = Plan::new(recipe, source.labels, seed::generator(seed, Purpose::Order));
+    let mut plan = Plan::new(recipe, source.labels, seed::generator(seed, Purpose::Order));
+    plan.skip(totals.steps).map_err(FeedError::from)?;
+    if totals.steps > 0 {
+        let (step, seconds) = (totals.steps, totals.seconds.as_secs_f64());
+        writeln!(out, "{}", Resumed { step, seconds })?;
+    }
     writeln!(out, "{CLOCK_STARTED}")?;
     out.flush()?;
-    let clock = options.clock.start();
-    let mut totals = Totals::default();
+    let clock = options.clock.start(totals.seconds);
     thread::scope(|scope| {
         let threads = feed::threads(device);
         let mut feed = Feed::start(scope, (source, plan), device, threads)?;
-        training.run(&mut feed, &clock, &mut Log { totals: &mut totals, out })
+        training.run(&mut feed, &clock, &mut Log { totals: &mut totals, checkpoints, out })
     })?;
     totals.seconds = clock.elapsed();
     totals.peak_device_bytes = peak_allocated_bytes(device)?;
@@ -181,7 +199,7 @@ impl<'a> Training<'a> {
         clock: &RunningClock,
         log: &mut Log,
     ) -> Result<(), TrainError> {
-        let mut epoch = Epoch::default();
+        let mut epoch = Epoch { began: log.totals.seconds, ..Epoch::default() };
         loop {
             let asked = clock.elapsed();
             let batch = feed.next_batch()?;
@@ -192,11 +210,36 @@ impl<'a> Training<'a> {
                 epoch = Epoch { began: clock.elapsed(), ..Epoch::default() };
             }
             if over {
+                self.keep_end(clock, log)?;
                 self.optimizer.finish();
                 return Ok(());
             }
             self.batch(batch, &mut epoch, clock, log.totals)?;
+            self.keep(&epoch, clock, log)?;
         }
+    }
+
+    /// Saves a checkpoint when one is due, between two updates and never of a loss gone bad.
+    fn keep(
+        &mut self,
+        epoch: &Epoch,
+        clock: &RunningClock,
+        log: &mut Log,
+    ) -> Result<(), TrainError> {
+        let Some(checkpoints) = &mut log.checkpoints else { return Ok(()) };
+        let spent = clock.elapsed();
+        let steps = log.totals.steps;
+        if !checkpoints.is_due(spent) || !steps.is_multiple_of(self.recipe.accumulation().max(1)) {
+            return Ok(());
+        }
+        epoch.loss.finite_mean(steps)?;
+        self.save(checkpoints, log.totals, spent)
+    }
+
+    /// Saves that the budget is used up: whoever is stopped from here on loses nothing.
+    fn keep_end(&mut self, clock: &RunningClock, log: &mut Log) -> Result<(), TrainError> {
+        let Some(checkpoints) = &mut log.checkpoints else { return Ok(()) };
+        self.save(checkpoints, log.totals, clock.elapsed())
     }
 
     fn batch(
@@ -234,7 +277,7 @@ impl<'a> Training<'a> {
         &self,
         epoch: &Epoch,
         clock: &RunningClock,
-        Log { totals, out }: &mut Log,
+        Log { totals, out, .. }: &mut Log,
     ) -> Result<(), TrainError> {
         let loss = epoch.loss.finite_mean(totals.steps)?;
         let last = Progress { step: totals.steps - 1, budget: clock.progress() };
@@ -255,9 +298,10 @@ impl<'a> Training<'a> {
     }
 }
 
-/// What is counted, and where it is told.
+/// What is counted, and where it is kept and told.
 struct Log<'a> {
     totals: &'a mut Totals,
+    checkpoints: Option<&'a mut Checkpoints>,
     out: &'a mut dyn Write,
 }
 

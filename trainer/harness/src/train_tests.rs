@@ -16,14 +16,14 @@ fn part(records: usize) -> (tempfile::TempDir, Part) {
 }
 
 /// A budget of so many readings of the clock: one second passes at each.
-fn options(readings: u64) -> TrainOptions {
+fn options(readings: u64) -> TrainOptions<'static> {
     let time = Cell::new(0);
     let now: Now = Box::new(move || {
         time.set(time.get() + 1);
         Duration::from_secs(time.get())
     });
     let clock = BudgetClock::new(Duration::from_secs(readings), now);
-    TrainOptions { clock, start: start() }
+    TrainOptions { clock, start: start(), checkpoints: None }
 }
 
 fn start() -> Start {

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod competition;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -7,6 +9,8 @@ use clap::{Args, Parser, Subcommand, value_parser};
 use dfr_contract::modality::{Modality, UnknownModality};
 use dfr_media::catalogue::MEDIA_TYPES;
 use dfr_media::folders::Said;
+
+pub use competition::{Perf, Push, Wallet};
 
 /// Prepares data for deepfake detectors and trains them by hand.
 #[derive(Debug, Parser)]
@@ -33,6 +37,10 @@ pub enum Command {
     Export(Export),
     /// Take the competition's entrance exam with an archive, offline
     Exam(Exam),
+    /// Submit archives to the competition, through gascli
+    Push(Push),
+    /// Ask how submitted models fare, through gascli
+    Perf(Perf),
     /// List, fetch or import the weights of public checkpoints that models start from
     Weights(Weights),
     /// Decode pictures and sounds for another dfr

@@ -15,6 +15,7 @@ use dfr_media::weights::WeightsError;
 
 use crate::exam::ExamError;
 use crate::export::ExportError;
+use crate::gascli::GascliError;
 use crate::task::TaskError;
 use crate::train::TrainError;
 use crate::trained::TrainedError;
@@ -55,6 +56,8 @@ pub enum Failure {
     Export(#[from] ExportError),
     #[error(transparent)]
     Exam(#[from] ExamError),
+    #[error(transparent)]
+    Gascli(#[from] GascliError),
     #[error(transparent)]
     Weights(#[from] WeightsError),
     #[error("cannot start {0} workers: {1}")]
@@ -102,6 +105,7 @@ impl Failure {
             Self::Train(error) => error.exit_code(),
             Self::Export(error) => error.exit_code(),
             Self::Exam(error) => error.exit_code(),
+            Self::Gascli(error) => error.exit_code(),
             Self::Task(_) | Self::Weights(WeightsError::UnknownModel { .. }) => exit::USAGE,
             Self::Ffmpeg(FfmpegError::Missing | FfmpegError::NotExecutable(_)) => {
                 exit::CONFIGURATION

@@ -2,11 +2,13 @@
 
 mod audit;
 mod cli;
+mod clock;
 mod download;
 mod evaluate;
 mod exam;
 mod export;
 mod failure;
+mod gascli;
 mod pack;
 mod phase;
 mod prepare;
@@ -37,6 +39,8 @@ fn main() -> ExitCode {
         Command::Evaluate(request) => evaluate::run(&request, &settings),
         Command::Export(request) => export::run(&request, &settings),
         Command::Exam(request) => exam::run(&request, &settings),
+        Command::Push(request) => gascli::push::run(&request, &settings),
+        Command::Perf(request) => gascli::perf::run(&request, &settings),
         Command::Weights(request) => weights::run(&request, &settings),
         Command::DecodeWorker => worker::run(),
     };

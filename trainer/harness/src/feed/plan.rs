@@ -29,6 +29,14 @@ impl<'a> Plan<'a> {
         Self { recipe, labels, rng, batches: Vec::new().into_iter(), epoch: 0, drawn: 0 }
     }
 
+    /// Passes over batches that were trained on before.
+    ///
+    /// # Errors
+    /// If the recipe's order cannot be followed.
+    pub fn skip(&mut self, batches: u64) -> Result<(), OrderError> {
+        (0..batches).try_for_each(|_| self.next_batch().map(drop))
+    }
+
     pub(super) fn next_batch(&mut self) -> Result<Wanted, OrderError> {
         let records = match self.batches.next() {
             Some(records) => records,

@@ -1,11 +1,13 @@
 //! What the recipes share: optimiser, schedule, loss, mixing of pairs.
 
+use std::str::FromStr;
+
 use dfr_harness::average::Averaged;
 use dfr_harness::loss::{FocalOptions, focal};
 use dfr_harness::optimizer::{FusedAdamW, Optimizer};
 use dfr_harness::pretrained::Pretrained;
 use dfr_harness::recipe::{
-    Detector, Facts, Progress, Recipe, Step, Transform, augment, backward, forward,
+    Detector, Facts, KnobError, Progress, Recipe, Step, Transform, augment, backward, forward,
 };
 use dfr_harness::record::RecordTransform;
 use dfr_harness::schedule::Schedule;
@@ -82,9 +84,53 @@ pub struct Preset {
     pub record_transform: Option<Box<dyn RecordTransform>>,
 }
 
+/// What is turned from outside.
+const KNOBS: [&str; 3] = ["learning_rate", "batch_size", "schedule"];
+
+fn refused(knob: &'static str, value: &str, expected: &'static str) -> KnobError {
+    KnobError::Value { knob, value: value.to_owned(), expected }
+}
+
+/// A number that is as it should be.
+fn parsed<T: FromStr>(
+    knob: &'static str,
+    value: &str,
+    expected: &'static str,
+    is_sound: impl Fn(&T) -> bool,
+) -> Result<T, KnobError> {
+    let number = value.parse().ok().filter(is_sound);
+    number.ok_or_else(|| refused(knob, value, expected))
+}
+
 impl Recipe for Preset {
     fn facts(&self) -> Facts {
         self.facts.clone()
+    }
+
+    fn set(&mut self, knob: &str, value: &str) -> Result<(), KnobError> {
+        match knob {
+            "learning_rate" => {
+                self.training.learning_rate =
+                    parsed("learning_rate", value, "above 0", |rate: &f64| {
+                        rate.is_finite() && *rate > 0.0
+                    })?;
+                self.facts.learning_rate = self.training.learning_rate;
+            }
+            "batch_size" => {
+                let records = parsed("batch_size", value, "a whole number from 1 on", |n| *n > 0)?;
+                self.training.batch_size = records;
+                self.facts.batch_size = records;
+            }
+            "schedule" => {
+                let known = [("constant", Schedule::Constant), ("cosine", Schedule::Cosine)];
+                let found = known.into_iter().find(|(word, _)| *word == value);
+                let (_, schedule) =
+                    found.ok_or_else(|| refused("schedule", value, "constant or cosine"))?;
+                self.training.schedule = schedule;
+            }
+            _ => return Err(KnobError::Unknown { knob: knob.to_owned(), known: &KNOBS }),
+        }
+        Ok(())
     }
 
     fn model(&self, root: &Path, shape: &[i64]) -> Box<dyn Detector> {

@@ -80,3 +80,20 @@ fn preset_of(name: &str) -> Preset {
         _ => video_r3d_tiny::recipe(),
     }
 }
+
+#[test]
+fn a_knob_that_is_turned_from_outside_reaches_the_training() {
+    let mut preset = video_r3d_tiny::recipe();
+    for (knob, value) in [("learning_rate", "0.25"), ("batch_size", "3"), ("schedule", "cosine")] {
+        preset.set(knob, value).unwrap();
+    }
+    assert_eq!((preset.facts().learning_rate, preset.facts().batch_size), (0.25, 3));
+    let half = preset.learning_rate(Progress { step: 900, budget: 0.5 });
+    assert!((half - 0.125).abs() < 1e-12, "{half}");
+    for (knob, value) in [("learning_rate", "inf"), ("batch_size", "0"), ("schedule", "linear")] {
+        let error = preset.set(knob, value).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{knob} cannot be \"{value}\"")), "{error}");
+    }
+    let error = preset.set("dropout", "0.5").unwrap_err().to_string();
+    assert!(error.contains("only learning_rate, batch_size, schedule"), "{error}");
+}

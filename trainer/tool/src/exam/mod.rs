@@ -1,5 +1,6 @@
 //! `dfr exam`: the competition's entrance exam, offline. The archive's own `model.py` answers.
 
+mod blank;
 mod gasbench;
 mod samples;
 
@@ -35,6 +36,7 @@ use crate::task::Task;
 use crate::train::{TrainError, find_pack};
 use crate::worker;
 
+pub use blank::try_out;
 use samples::Sample;
 
 /// The competition's limits.
@@ -104,10 +106,8 @@ impl ExamError {
 pub fn run(request: &Exam, settings: &Settings) -> Result<u8, Failure> {
     let scratch = scratch_dir()?;
     let model = scratch.path();
-    let config = package::unpack(&request.zip, model).map_err(ExamError::from)?;
-    config.require(request.modality, None).map_err(ExportError::from)?;
     let python = Python::find(request.python.as_deref(), settings).map_err(ExportError::from)?;
-    require_rules(&python, &model.join(package::MODULE))?;
+    let config = open(&request.zip, request.modality, &python, model)?;
     let limit = if request.full { FULL_LIMIT } else { SMALL_LIMIT };
     if let Some(program) = gasbench::find(settings) {
         let (cache, results) = (request.data.as_deref(), Path::new(RESULTS));
@@ -128,6 +128,22 @@ pub fn run(request: &Exam, settings: &Settings) -> Result<u8, Failure> {
     print!("{evaluation}");
     record(request, &evaluation)?;
     Ok(verdict(evaluation.records, evaluation.scores.accuracy))
+}
+
+/// Unpacks an archive into `dir` and refuses one that could not be submitted.
+///
+/// # Errors
+/// Other members, another kind of media, or what breaks the rules.
+pub fn open(
+    zip: &Path,
+    modality: Modality,
+    python: &Python,
+    dir: &Path,
+) -> Result<Config, ExamError> {
+    let config = package::unpack(zip, dir)?;
+    config.require(modality, None).map_err(ExportError::from)?;
+    require_rules(python, &dir.join(package::MODULE))?;
+    Ok(config)
 }
 
 /// What is kept of an exam beside what is shown.

@@ -1,0 +1,117 @@
+//! `dfr push`: archives are checked, then gascli submits them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use dfr_contract::exit;
+use dfr_contract::modality::Modality;
+use dfr_media::files;
+
+use super::record::{self, Entry, LIMIT, Model};
+use super::{Asked, GascliError, find};
+use crate::cli::Push;
+use crate::clock;
+use crate::evaluate::scratch_dir;
+use crate::exam::{ExamError, open, try_out};
+use crate::export::ExportError;
+use crate::failure::Failure;
+use crate::phase::PhaseError;
+use crate::python::Python;
+use crate::settings::Settings;
+
+/// How an end that has no code of its own is recorded: by a signal, or stopped by us.
+const STOPPED: i32 = -1;
+
+/// Checks, submits, records.
+pub fn run(request: &Push, settings: &Settings) -> Result<u8, Failure> {
+    if !request.dry_run {
+        // Before minutes of checks.
+        find(settings)?;
+    }
+    let python = Python::find(request.python.as_deref(), settings);
+    let python = python.map_err(ExportError::from).map_err(ExamError::from)?;
+    let file = Path::new(record::FILE);
+    let known = record::read(file)?;
+    let models = request.models.named();
+    let pushes = models.iter().map(|&(modality, zip)| {
+        let push = Checking { request, python: &python }.check(modality, zip)?;
+        require_room(&known, &push)?;
+        Ok(push)
+    });
+    let pushes = pushes.collect::<Result<Vec<_>, Failure>>()?;
+    let asked = asked(request);
+    if request.dry_run {
+        println!("{}", asked.typed());
+        return Ok(exit::OK);
+    }
+    record::append(file, &entries(&pushes, None))?;
+    let ran = asked.run(settings, Duration::from_secs(request.timeout_s));
+    record::append(file, &entries(&pushes, Some(end(&ran))))?;
+    ran?;
+    println!("recorded in {}; how it fares: dfr perf", record::FILE);
+    Ok(exit::OK)
+}
+
+/// gascli's own arguments.
+fn asked(request: &Push) -> Asked {
+    let models = request.models.named().into_iter();
+    let asked = models.fold(Asked::new("push"), |asked, (modality, zip)| {
+        asked.with(&format!("{modality}-model"), zip.display().to_string())
+    });
+    asked
+        .of(&request.wallet)
+        .with("netuid", request.netuid.to_string())
+        .with("chain-endpoint", &request.chain_endpoint)
+        .with("retry-delay", request.retry_delay.to_string())
+}
+
+struct Checking<'a> {
+    request: &'a Push,
+    python: &'a Python,
+}
+
+impl Checking<'_> {
+    /// Refuses what could not be submitted.
+    fn check(&self, modality: Modality, zip: &Path) -> Result<record::Push, Failure> {
+        let scratch = scratch_dir()?;
+        let config = open(zip, modality, self.python, scratch.path())?;
+        let worked = try_out(self.python, scratch.path(), &config)?;
+        eprintln!("{}: follows the rules; {worked}", zip.display());
+        let wallet = &self.request.wallet;
+        let model = Model {
+            netuid: self.request.netuid,
+            wallet: wallet.wallet_name.clone(),
+            hotkey: wallet.wallet_hotkey.clone(),
+            modality,
+            sha256: files::sha256(zip)?,
+        };
+        let zip = zip.display().to_string();
+        Ok(record::Push { time: clock::now(), model, zip, exit: None })
+    }
+}
+
+fn require_room(known: &[Entry], push: &record::Push) -> Result<(), GascliError> {
+    let record::Push { model, zip, .. } = push;
+    if record::others(known, model) < LIMIT {
+        return Ok(());
+    }
+    let (wallet, hotkey) = (model.wallet.clone(), model.hotkey.clone());
+    Err(GascliError::Enough { zip: zip.into(), modality: model.modality, wallet, hotkey })
+}
+
+fn entries(pushes: &[record::Push], exit: Option<i32>) -> Vec<Entry> {
+    let entry = |push: &record::Push| {
+        Entry::Push(record::Push { time: clock::now(), exit, ..push.clone() })
+    };
+    pushes.iter().map(entry).collect()
+}
+
+fn end(ran: &Result<Vec<String>, GascliError>) -> i32 {
+    match ran {
+        Ok(_) => 0,
+        Err(GascliError::Run(PhaseError::Failed { status, .. })) => {
+            status.code().unwrap_or(STOPPED)
+        }
+        Err(_) => STOPPED,
+    }
+}
