@@ -36,6 +36,14 @@ fn of_lab(model: &'static Model) -> impl Fn(&Root, &[i64]) -> Box<dyn Detector> 
 
 /// Writes the three members, and the answers of the model, into a new folder.
 fn export(name: &str, shape: &[u64], build: Build) -> Result<tempfile::TempDir, String> {
+    export_as(tensor::Kind::F32, name, (shape, build))
+}
+
+fn export_as(
+    kind: tensor::Kind,
+    name: &str,
+    (shape, build): (&[u64], Build),
+) -> Result<tempfile::TempDir, String> {
     let _alone = LIBTORCH.lock().unwrap_or_else(PoisonError::into_inner);
     tch::manual_seed(5);
     let dir = tempfile::tempdir().unwrap();
@@ -54,18 +62,19 @@ fn export(name: &str, shape: &[u64], build: Build) -> Result<tempfile::TempDir, 
     trace::write_model(&*detector, &variables, asked, dir.path())
         .map_err(|error| error.to_string())?;
     drop(variables);
-    write_down(dir.path(), &weights).map(|()| dir)
+    write_down(dir.path(), &weights, kind).map(|()| dir)
 }
 
-fn write_down(dir: &Path, weights: &Path) -> Result<(), String> {
+fn write_down(dir: &Path, weights: &Path, kind: tensor::Kind) -> Result<(), String> {
     let header = fs::read(dir.join(HEADER)).unwrap();
     let header: Header = serde_json::from_slice(&header).unwrap();
     let [two, three] = GRAPHS.map(|n| archive::read(&dir.join(graph_file(n))).unwrap());
     let graph = merge::merge(two, &three).map_err(|error| error.to_string())?;
-    let file = tensor::TensorFile::open(weights).unwrap();
-    let module =
-        python::module(&header, &graph, &file.forms()).map_err(|error| error.to_string())?;
-    let mut tensors = file.read().unwrap();
+    let tensors = tensor::TensorFile::open(weights).unwrap().read().unwrap().into_iter();
+    let mut tensors: BTreeMap<_, _> =
+        tensors.map(|(name, tensor)| (name, tensor.cast(kind))).collect();
+    let forms = tensors.iter().map(|(name, tensor)| (name.clone(), tensor.form.clone())).collect();
+    let module = python::module(&header, &graph, &forms).map_err(|error| error.to_string())?;
     tensors.extend(module.constants);
     tensor::write(&tensors, weights).unwrap();
     fs::write(dir.join(package::MODULE), module.source).unwrap();
@@ -89,9 +98,14 @@ fn output(python: &Path, script: &str, arguments: &[&Path]) -> String {
 
 /// What a proof prints of each folder.
 fn prove(dirs: &[&Path], python: &Path) -> Vec<serde_json::Value> {
-    let loader = r#"{"weights_file": "model.safetensors", "dtype": "float32", "arguments": {"num_classes": 2}}"#;
+    prove_as("float32", dirs, python)
+}
+
+fn prove_as(dtype: &str, dirs: &[&Path], python: &Path) -> Vec<serde_json::Value> {
+    let loader = r#"{"weights_file": "model.safetensors", "dtype": "KIND", "arguments": {"num_classes": 2}}"#;
+    let loader = loader.replace("KIND", dtype);
     let answers: Vec<PathBuf> = dirs.iter().map(|dir| dir.join(ANSWERS_FILE)).collect();
-    dirs.iter().for_each(|dir| fs::write(dir.join("loader.json"), loader).unwrap());
+    dirs.iter().for_each(|dir| fs::write(dir.join("loader.json"), &loader).unwrap());
     let arguments: Vec<&Path> =
         dirs.iter().zip(&answers).flat_map(|(dir, answers)| [*dir, answers.as_path()]).collect();
     let text = output(python, dfr_export::PROVE, &arguments);
@@ -154,6 +168,28 @@ fn a_sound_of_full_length_and_a_model_of_full_size_answer_alike() {
         cases.push(("efficientnet-b4", vec![3, 224, 224], &picture));
     }
     check(&cases);
+}
+
+#[test]
+fn weights_in_half_the_bytes_answer_nearly_alike() {
+    let clip = of_lab(model("r3d-tiny"));
+    let shape = [4, 3, 32, 32];
+    let whole = export("r3d-tiny", &shape, &clip).unwrap();
+    let bytes = |dir: &tempfile::TempDir| {
+        dir.path().join(package::WEIGHTS).metadata().unwrap().len() as f64
+    };
+    for (kind, dtype) in [(tensor::Kind::BF16, "bfloat16"), (tensor::Kind::F16, "float16")] {
+        let half = export_as(kind, "r3d-tiny", (&shape, &clip)).unwrap();
+        let share = bytes(&half) / bytes(&whole);
+        assert!((0.5..0.6).contains(&share), "{share}");
+        let Some(python) = torch_python() else { continue };
+        let reply = prove_as(dtype, &[half.path()], &python).remove(0);
+        println!("{dtype}: {reply}");
+        let differences: BTreeMap<u64, f64> =
+            serde_json::from_value(reply["differences"].clone()).unwrap_or_default();
+        assert!(differences.keys().copied().eq(ANSWERS), "{reply}");
+        assert!(differences.values().all(|d| *d > 0.0 && *d < 0.1), "{reply}");
+    }
 }
 
 /// The mean of two models.

@@ -4,6 +4,8 @@ use dfr_contract::input::{FrameSpec, InputSpec, Preprocessing, RecordSpec, Sound
 use dfr_contract::modality::Modality;
 use serde::{Deserialize, Serialize};
 
+use crate::tensor::Kind;
+
 /// Samples of sound that the competition feeds, whatever a configuration says.
 const SAMPLES: u32 = 96_000;
 /// Their rate.
@@ -145,6 +147,15 @@ impl Config {
     /// A key is missing or of another type.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         serde_norway::from_str(text).map_err(ConfigError::Malformed)
+    }
+
+    /// Kind of the weights in the file.
+    pub fn kind(&self) -> Kind {
+        match self.dtype.as_deref().map(str::to_lowercase).as_deref() {
+            Some("float16" | "fp16") => Kind::F16,
+            Some("bfloat16" | "bf16") => Kind::BF16,
+            _ => Kind::F32,
+        }
     }
 
     /// Shape of one record as the competition feeds it: `T 3 H W`, `3 H W` or `N`.

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use half::{bf16, f16};
 use serde::{Deserialize, Serialize};
 
 /// Longest index of a file that is read.
@@ -107,6 +108,21 @@ impl Tensor {
             Kind::I64 => i64::from_le_bytes(bytes.as_slice().try_into().ok()?) as f64,
             _ => return None,
         })
+    }
+}
+
+impl Tensor {
+    /// In another precision, rounded to the nearest, where it is of single precision; as it is otherwise.
+    #[must_use]
+    pub fn cast(self, kind: Kind) -> Self {
+        let narrow: fn(f32) -> [u8; 2] = match (self.form.kind, kind) {
+            (Kind::F32, Kind::BF16) => |number| bf16::from_f32(number).to_le_bytes(),
+            (Kind::F32, Kind::F16) => |number| f16::from_f32(number).to_le_bytes(),
+            _ => return self,
+        };
+        let numbers = self.bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+        let bytes = numbers.flat_map(narrow).collect();
+        Self { form: Form { kind, ..self.form }, bytes }
     }
 }
 
@@ -251,6 +267,22 @@ mod tests {
             fs::write(&path, &whole[..cut]).unwrap();
             assert!(matches!(TensorFile::open(&path), Err(TensorError::Malformed { .. })), "{cut}");
         }
+    }
+
+    #[test]
+    fn single_precision_is_rounded_to_half_the_bytes_and_nothing_else_is() {
+        let tensor = |kind, bytes: &[u8]| Tensor {
+            form: Form { kind, shape: vec![1] },
+            bytes: bytes.to_vec(),
+        };
+        let one_third = tensor(Kind::F32, &(1.0f32 / 3.0).to_le_bytes());
+        for (kind, bytes) in [(Kind::BF16, 0x3eabu16), (Kind::F16, 0x3555)] {
+            let cast = one_third.clone().cast(kind);
+            assert_eq!(cast, tensor(kind, &bytes.to_le_bytes()));
+            let whole = tensor(Kind::I64, &7i64.to_le_bytes());
+            assert_eq!(whole.clone().cast(kind), whole);
+        }
+        assert_eq!(one_third.clone().cast(Kind::F32), one_third);
     }
 
     #[test]

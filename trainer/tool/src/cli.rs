@@ -272,6 +272,14 @@ pub struct Export {
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
 
+    /// Weights in half the bytes: bfloat16 or float16. The scores before and after are told
+    #[arg(long, value_name = "KIND", value_parser = ["bfloat16", "float16"])]
+    pub dtype: Option<String>,
+
+    /// Pack whose validation part tells them [default: the newest of the task]
+    #[arg(long, value_name = "DIR", requires = "dtype")]
+    pub pack: Option<PathBuf>,
+
     /// What `dfr-train trace` left of this model: nothing is traced, and no dfr-train is needed
     #[arg(long, value_name = "DIR", conflicts_with = "trainer")]
     pub trace: Option<PathBuf>,

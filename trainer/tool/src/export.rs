@@ -1,5 +1,7 @@
 //! `dfr export`: a trained model as the archive that the competition takes.
 
+mod precision;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +16,7 @@ use dfr_export::config::{Config, ConfigError};
 use dfr_export::merge::{self, MergeError};
 use dfr_export::package::{self, PackageError};
 use dfr_export::python as module;
-use dfr_export::tensor::{self, TensorError, TensorFile};
+use dfr_export::tensor::{self, Kind, Tensor, TensorError, TensorFile};
 use dfr_media::files::{self, FileError, at};
 use dfr_media::pack::read::read_json;
 
@@ -24,7 +26,7 @@ use crate::failure::Failure;
 use crate::phase::Phase;
 use crate::python::{Proof, Python, PythonError, TOLERANCE};
 use crate::settings::Settings;
-use crate::train::{TrainError, find_trainer};
+use crate::train::{TrainError, find_pack, find_trainer};
 use crate::trained::{self, Found};
 
 /// Two traces and three batches on a CPU.
@@ -96,7 +98,7 @@ impl ExportError {
 pub fn run(request: &Export, settings: &Settings) -> Result<u8, Failure> {
     let found = trained::find(&request.checkpoint, None)?;
     let name = request.name.as_deref().unwrap_or(&found.preset);
-    let config = Config::new(name, &found.task.input).map_err(ExportError::from)?;
+    let mut config = Config::new(name, &found.task.input).map_err(ExportError::from)?;
     let python = Python::find(request.python.as_deref(), settings).map_err(ExportError::from)?;
     let scratch = scratch_dir()?;
     let packed = scratch.path().join("package");
@@ -109,6 +111,14 @@ pub fn run(request: &Export, settings: &Settings) -> Result<u8, Failure> {
     require_rules(&python, &packed.join(package::MODULE))?;
     let proof = python.prove(&packed, &config, &traced.join(ANSWERS_FILE));
     println!("{}", require_parity(proof.map_err(ExportError::from)?)?);
+    if let Some(dtype) = &request.dtype {
+        let pack = request.pack.clone().map_or_else(|| find_pack(&found.task, settings), Ok)?;
+        let single = precision::score(&python, (&packed, &config), &pack)?;
+        config.dtype = Some(dtype.clone());
+        write_members(&traced, &found.weights, &config, &packed)?;
+        let cast = precision::score(&python, (&packed, &config), &pack)?;
+        println!("{}", precision::told(&single, &cast, dtype));
+    }
     let zip = zip_path(request, (found.task.modality, name))?;
     let sizes = package::pack(&packed, &zip).map_err(ExportError::from)?;
     report(&zip, &found, &sizes);
@@ -149,7 +159,7 @@ fn write_members(
 ) -> Result<(), Failure> {
     let header: Header = read_json(&traced.join(HEADER)).ok_or(ExportError::NoTrace)?;
     config.require(config.modality, Some(&header.shape)).map_err(ExportError::from)?;
-    let (source, tensors) = written_down(traced, &header, weights)?;
+    let (source, tensors) = written_down(traced, &header, (weights, config.kind()))?;
     tensor::write(&tensors, &out.join(package::WEIGHTS)).map_err(ExportError::from)?;
     let write = |name: &str, text: &str| {
         let path = out.join(name);
@@ -159,18 +169,23 @@ fn write_members(
     Ok(write(package::CONFIG, &config.print())?)
 }
 
-type Written = (String, BTreeMap<String, tensor::Tensor>);
+type Written = (String, BTreeMap<String, Tensor>);
 
-fn written_down(traced: &Path, header: &Header, weights: &Path) -> Result<Written, ExportError> {
+fn written_down(
+    traced: &Path,
+    header: &Header,
+    (weights, kind): (&Path, Kind),
+) -> Result<Written, ExportError> {
     let [two, three] = GRAPHS.map(|records| archive::read(&traced.join(graph_file(records))));
     let graph = merge::merge(two?, &three?)?;
     let weights = TensorFile::open(weights)?;
-    let forms = weights.forms();
-    if !forms.keys().eq(&header.variables) {
+    if !weights.forms().keys().eq(&header.variables) {
         return Err(ExportError::NoTrace);
     }
+    let cast = |(name, tensor): (String, Tensor)| (name, tensor.cast(kind));
+    let mut tensors: BTreeMap<_, _> = weights.read()?.into_iter().map(cast).collect();
+    let forms = tensors.iter().map(|(name, tensor)| (name.clone(), tensor.form.clone())).collect();
     let module::Module { source, constants } = module::module(header, &graph, &forms)?;
-    let mut tensors = weights.read()?;
     tensors.extend(constants);
     Ok((source, tensors))
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use dfr_contract::modality::Modality;
 use dfr_export::config::Config;
 use dfr_export::package;
 use dfr_media::files::{FileError, at};
@@ -126,6 +127,26 @@ impl Python {
         }
     }
 
+    /// Asks the submission in `model` about the records on `input`, which are of this shape; [`Answers`]
+    /// reads what it says. Pictures come 32 at a time, clips 4, sounds 16.
+    pub fn asking(
+        &self,
+        model: &Path,
+        (modality, shape): (Modality, &[u64]),
+        input: Stdio,
+        limit: Duration,
+    ) -> Phase {
+        let (kind, batch) = match modality {
+            Modality::Image => ("uint8", 32),
+            Modality::Video => ("uint8", 4),
+            Modality::Audio => ("int16", 16),
+        };
+        let mut command = self.command(dfr_export::EXAM);
+        command.arg(model).args([kind, &batch.to_string()]);
+        command.args(shape.iter().map(u64::to_string));
+        Phase { name: "the exam", command, input, limit }
+    }
+
     /// A script with nothing of the user's own environment, and no network where that can be had.
     pub fn command(&self, script: &str) -> Command {
         let mut command = without_network(&self.0);
@@ -157,6 +178,21 @@ pub fn write_loader(dir: &Path, config: &Config) -> Result<(), FileError> {
         "arguments": { "num_classes": config.model.num_classes },
     });
     fs::write(&path, loader.to_string()).map_err(at("write", &path))
+}
+
+/// Probabilities, as the script prints them; all else is passed on.
+#[derive(Default)]
+pub struct Answers(pub Vec<f64>);
+
+impl Watcher for Answers {
+    fn line(&mut self, line: &str) {
+        match line.strip_prefix("p ").and_then(|number| number.parse().ok()) {
+            Some(probability) => self.0.push(probability),
+            None => eprintln!("{line}"),
+        }
+    }
+
+    fn tick(&mut self) {}
 }
 
 /// Runs a program to its end and gives its lines.

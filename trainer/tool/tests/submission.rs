@@ -60,6 +60,13 @@ fn a_trained_model_is_evaluated_and_a_command_line_that_says_otherwise_is_refuse
     let weights = home.path("work/results/checkpoints/video/model.safetensors");
     let named = home.dfr(&format!("{evaluate} --weights {}", weights.display()));
     assert_eq!(code(&named), exit::OK, "{}", text(&named.stderr));
+    let predictions = weights.with_file_name("predictions.tsv");
+    let made = format!("evaluate --modality video --json --predictions {}", predictions.display());
+    let of_file = home.dfr(&made);
+    let again: serde_json::Value = serde_json::from_slice(&of_file.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", text(&of_file.stderr)));
+    assert_eq!((&again["scores"], &again["reliability"]), (&json["scores"], &json["reliability"]));
+    assert!(again.get("weights").is_none() && again.get("seconds").is_none());
 }
 
 fn exam(zip: &Path, python: &Path) -> String {

@@ -29,8 +29,8 @@ use crate::cli::Exam;
 use crate::evaluate::scratch_dir;
 use crate::export::{ExportError, require_rules};
 use crate::failure::Failure;
-use crate::phase::{Phase, PhaseError, Watcher};
-use crate::python::{Python, write_loader};
+use crate::phase::PhaseError;
+use crate::python::{Answers, Python, write_loader};
 use crate::settings::Settings;
 use crate::task::Task;
 use crate::train::{TrainError, find_pack};
@@ -192,7 +192,9 @@ impl Asking<'_> {
         let decoder = Decoder { ffmpeg: &ffmpeg, ask: &ask, input: &input, limit: LIMIT };
         write_loader(self.model, self.config)?;
         let (reader, writer) = io::pipe().map_err(pipe_error)?;
-        let phase = self.phase(&input, Stdio::from(reader));
+        let (shape, stdin) = (input.record_shape(Part::Validation), Stdio::from(reader));
+        let about = (self.config.modality, shape.as_slice());
+        let phase = self.python.asking(self.model, about, stdin, self.limit);
         let gone = AtomicBool::new(false);
         let mut answers = Answers::default();
         let (fed, ran) = thread::scope(|scope| {
@@ -206,18 +208,6 @@ impl Asking<'_> {
         let labels: Vec<u8> = fed.iter().map(|sample| sample.label).collect();
         let sources: Vec<String> = fed.iter().map(|sample| sample.dataset.clone()).collect();
         Ok(Evaluation::new(&labels, &answers.0, &sources).map_err(TrainError::from)?)
-    }
-
-    fn phase(&self, input: &InputSpec, stdin: Stdio) -> Phase {
-        let (kind, batch) = match self.config.modality {
-            Modality::Image => ("uint8", 32),
-            Modality::Video => ("uint8", 4),
-            Modality::Audio => ("int16", 16),
-        };
-        let mut command = self.python.command(dfr_export::EXAM);
-        command.arg(self.model).args([kind, &batch.to_string()]);
-        command.args(input.record_shape(Part::Validation).iter().map(u64::to_string));
-        Phase { name: "the exam", command, input: stdin, limit: self.limit }
     }
 }
 
@@ -249,21 +239,6 @@ fn feed(
         }
     }
     fed
-}
-
-/// Probabilities, as the script prints them; all else is passed on.
-#[derive(Default)]
-struct Answers(Vec<f64>);
-
-impl Watcher for Answers {
-    fn line(&mut self, line: &str) {
-        match line.strip_prefix("p ").and_then(|number| number.parse().ok()) {
-            Some(probability) => self.0.push(probability),
-            None => eprintln!("{line}"),
-        }
-    }
-
-    fn tick(&mut self) {}
 }
 
 /// The record that the competition makes of a recording for such a submission.
