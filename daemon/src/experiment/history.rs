@@ -337,7 +337,11 @@ impl History {
             }
             Entry::Tried { .. } => {}
             Entry::Directed { from, text } => {
-                self.directives.push(Directive { experiment, from: *from, text: text.clone() });
+                self.directives.push(Directive { from: *from, text: text.clone(), told: None });
+            }
+            Entry::Began { phase: Phase::Propose, .. } => {
+                self.tell(experiment);
+                self.advance(entry, at_ms);
             }
             Entry::Device { known } => self.device.clone_from(known),
             Entry::Paused { cause, seconds, .. } => self.went_on(*cause, *seconds),

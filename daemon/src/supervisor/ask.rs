@@ -74,16 +74,12 @@ impl Session {
     }
 
     pub(super) async fn ask(&mut self) -> Result<(), Failure> {
-        self.hear().await?;
-        let question = self.question()?;
-        let stake = self.stake(&question);
         self.enter(Phase::Propose);
-        self.begin_at(Phase::Propose, stake).await?;
         let began = clock::now();
-        let mut asked = self.answer(&question).await?;
+        let mut asked = self.put().await?;
         while asked.is_waiting && self.still_asks().await {
             let waited = asked.waited;
-            asked = self.answer(&question).await?;
+            asked = self.put().await?;
             asked.waited += waited;
         }
         self.enter(Phase::Record);
@@ -101,6 +97,15 @@ impl Session {
             },
         }
         self.tell_of_waits(asked.waited, asked.why).await
+    }
+
+    /// Puts the question as it stands now, with what a human wrote while the endpoint was waited for.
+    async fn put(&mut self) -> Result<Asked, Failure> {
+        self.hear().await?;
+        let question = self.question()?;
+        let stake = self.stake(&question);
+        self.begin_at(Phase::Propose, stake).await?;
+        self.answer(&question).await
     }
 
     /// Whether the question still stands after a look around. What is found there is the next turn's

@@ -3,6 +3,7 @@
 use tracing::info;
 
 use super::Session;
+use crate::experiment::Phase;
 use crate::failure::{Failure, OrFailure as _};
 
 impl Session {
@@ -11,6 +12,9 @@ impl Session {
         for entry in self.notebook.news(&self.history) {
             info!(?entry, "a human's words, for the next proposal");
             self.record(entry).await?;
+            // The question that is under way does not carry them: the next one is begun as another,
+            // which tells who was asked with them.
+            self.begun.take_if(|(_, phase)| *phase == Phase::Propose);
         }
         Ok(())
     }
