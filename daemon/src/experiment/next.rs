@@ -61,6 +61,8 @@ pub enum Effect {
 /// What holds for the whole of a session.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rules {
+    /// Whether anybody may be asked for a proposal. Where nobody is, what is not committed is given up.
+    pub asks: bool,
     /// Answers that may follow a first one that failed.
     pub repair_turns: u32,
     /// Candidates in a row that crash, or that the machine cuts short until they are given up, after
@@ -202,7 +204,7 @@ fn within(
     if now.waits && is_built && now.stop == StopLevel::AfterExperiment {
         return Effect::Stop;
     }
-    if let Some(reason) = hopeless(history, candidate, now) {
+    if let Some(reason) = hopeless(history, candidate, (rules, now)) {
         return Effect::Abandon { reason };
     }
     let once_built = |effect| match now.built == candidate.commit.as_deref() {
@@ -254,17 +256,25 @@ fn after_verdict(candidate: &Candidate, rules: &Rules, now: &Situation<'_>) -> E
 }
 
 /// Why an experiment is ended without a verdict.
-fn hopeless(history: &History, candidate: &Candidate, now: &Situation<'_>) -> Option<String> {
+fn hopeless(
+    history: &History,
+    candidate: &Candidate,
+    (rules, now): (&Rules, &Situation<'_>),
+) -> Option<String> {
     if candidate.step == Step::Decided {
         return None;
     }
     if now.stop >= candidate.patience() {
         return Some("a human stopped the session".to_owned());
     }
+    let is_asked = candidate.purpose == Purpose::Candidate;
+    if is_asked && !rules.asks && candidate.commit.is_none() {
+        return Some("certify was asked for".to_owned());
+    }
     // Once it is built it is measured to the end: nights and money went into it.
     use Step::{Answered, Committed, Opened, Proposed};
     let is_unbuilt = matches!(candidate.step, Opened | Answered | Proposed | Committed);
-    let is_movable = is_unbuilt && candidate.purpose == Purpose::Candidate;
+    let is_movable = is_unbuilt && is_asked;
     if let Some(tip) = history.diverged.as_deref().filter(|_| is_movable) {
         return Some(format!("somebody else moved the branch to {}", short(tip)));
     }
@@ -283,7 +293,7 @@ fn answer(candidate: &Candidate, rules: &Rules, now: &Situation<'_>) -> Effect {
     let is_asked = candidate.purpose == Purpose::Candidate;
     match (is_asked, refused) {
         (false, 0) => Effect::Introduce,
-        (true, refused) if refused <= rules.repair_turns => {
+        (true, refused) if rules.asks && refused <= rules.repair_turns => {
             rules.caps.reached(now.spent).next().map_or(Effect::Ask, spent)
         }
         _ if candidate.commit.is_some() => Effect::Decide,

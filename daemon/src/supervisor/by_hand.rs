@@ -193,6 +193,7 @@ impl ByHand {
             self.told.push("nothing to do".to_owned());
         }
         let rules = Rules {
+            asks: true,
             repair_turns: REPAIR_TURNS,
             // What a start is told may say more; the experiment in hand does not depend on it.
             crash_limit: u32::MAX,

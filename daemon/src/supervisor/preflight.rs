@@ -138,6 +138,7 @@ pub(super) async fn prepare(
     let certify_at = settings.evidence.certify_at;
     let certify_at = certify_at.map(|at| clock::next_ms(at, clock::wall_ms()));
     let rules = Rules {
+        asks: settings.asks,
         repair_turns: REPAIR_TURNS,
         crash_limit: settings.crash_limit,
         holdout: found.terms.task.score.holdout.is_some(),
