@@ -30,7 +30,7 @@ pub use belief::{Belief, Estimate};
 pub use believing::{Believing, run_to_run};
 pub use branch::{BranchMove, align};
 pub use candidate::{Answered, Candidate, Step, telling};
-pub use certificate::{CONFIDENCE, Certificate, Total, certificate, due, total};
+pub use certificate::{CONFIDENCE, Certificate, Total, certificate, due, is_late, total};
 pub use deadline::{
     Limits, overlong, overlong_step, predict_deadline, smoke_deadline, train_limits,
 };

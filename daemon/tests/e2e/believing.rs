@@ -195,3 +195,18 @@ fn certify_asks_nobody_whatever_is_in_hand_and_whether_or_not_there_are_knobs() 
         );
     }
 }
+
+#[test]
+fn a_certification_that_was_begun_goes_on_after_a_restart_whatever_the_hour() {
+    let environment = with_an_idea_in_hand("// knob:");
+    let certify = ["certify", "--tag", "t", "--unsealed", "--runs", "2"];
+    environment.run(&mut environment.daemon(&certify)).code(0);
+    let script = environment.script(&[]);
+    // As far away as an hour can be.
+    let hour = environment.run(environment.hermetic("date").args(["-d", "12 hours", "+%H:%M"]));
+    let on = ["--proposer", &script, "--resume", "--certify", "3", "--certify-at", hour.out.trim()];
+    let _ = environment.run(&mut environment.session(&on));
+    let rows = environment.rows();
+    assert_eq!(rows.len(), 8, "{rows:?}");
+    assert!(rows[6..].iter().all(|row| row[5].ends_with("to certify the champion")), "{rows:?}");
+}
