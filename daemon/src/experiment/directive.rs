@@ -1,8 +1,15 @@
 //! What a human wrote while the loop runs, and what came of it.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::{History, Row};
+
+/// Longest line that is heard, in characters.
+pub const DIRECTIVE_CHARS: usize = 800;
+/// Words that one question carries at most, the oldest that are open; the others are for later ones.
+pub const DIRECTIVES_AT_ONCE: usize = 10;
 
 /// Words of a human for the next proposal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,25 +56,26 @@ impl Directive {
 impl History {
     /// What the next question carries, oldest first.
     pub fn to_follow(&self) -> &[Directive] {
-        &self.directives[self.open()..]
+        &self.directives[self.carried()]
     }
 
-    /// Where the words begin that no proposal has taken up.
-    fn open(&self) -> usize {
-        self.directives.partition_point(|told| told.taken_up(self).is_some())
+    fn carried(&self) -> Range<usize> {
+        let open = self.directives.partition_point(|told| told.taken_up(self).is_some());
+        open..self.directives.len().min(open + DIRECTIVES_AT_ONCE)
     }
 
     /// A question of this experiment was put.
     pub(super) fn tell(&mut self, experiment: u32) {
-        let open = self.open();
-        for directive in &mut self.directives[open..] {
+        let carried = self.carried();
+        for directive in &mut self.directives[carried] {
             directive.told = Some(experiment);
         }
     }
 
-    /// Whether these words are known.
-    pub fn has_heard(&self, from: Place, text: &str) -> bool {
-        self.directives.iter().any(|told| told.from == from && told.text == text)
+    /// The words that are known from one place.
+    pub fn heard(&self, from: Place) -> impl Iterator<Item = &str> {
+        let there = self.directives.iter().filter(move |told| told.from == from);
+        there.map(|told| told.text.as_str())
     }
 }
 
@@ -100,10 +108,10 @@ mod tests {
     fn words_are_followed_by_the_next_proposal_that_comes_to_a_verdict() {
         let keep = tried(Verdict::Keep, 0.6, "baseline");
         let mut session = history(&[keep.clone(), tried(Verdict::Crash, 0.0, "before")]);
-        let text = "try focal loss".to_owned();
-        let from = Place::Inbox;
-        fold(&mut session, &[directed(&text)]);
-        assert!(session.has_heard(from, &text) && !session.has_heard(Place::State, &text));
+        let text = "try focal loss";
+        fold(&mut session, &[directed(text)]);
+        assert_eq!(session.heard(Place::Inbox).collect::<Vec<_>>(), [text]);
+        assert_eq!(session.heard(Place::State).next(), None);
         // One that is given up answers nobody.
         let (begun, _) = asked(2, "given up");
         fold(&mut session, &begun[..2]);
@@ -129,6 +137,19 @@ mod tests {
         fold(&mut session, &[directed("and less dropout")]);
         fold(&mut session, &rest);
         assert_eq!(session.to_follow(), &session.directives[1..]);
+    }
+
+    #[test]
+    fn what_a_question_has_no_room_for_is_for_the_next_one() {
+        let mut session = history(&[tried(Verdict::Keep, 0.6, "baseline")]);
+        let words: Vec<_> = (0..DIRECTIVES_AT_ONCE + 2).map(|n| n.to_string()).collect();
+        fold(&mut session, &words.iter().map(|text| directed(text)).collect::<Vec<_>>());
+        for (n, left) in [(1, &words[DIRECTIVES_AT_ONCE..]), (2, &[])] {
+            let (begun, rest) = asked(n, "as told");
+            fold(&mut session, &[begun, rest].concat());
+            let open: Vec<_> = session.to_follow().iter().map(|told| told.text.clone()).collect();
+            assert_eq!(open, left);
+        }
     }
 
     #[test]

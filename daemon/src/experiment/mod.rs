@@ -34,7 +34,7 @@ pub use certificate::{CONFIDENCE, Certificate, Total, certificate, due, is_late,
 pub use deadline::{
     Limits, overlong, overlong_step, predict_deadline, smoke_deadline, train_limits,
 };
-pub use directive::{Directive, Place};
+pub use directive::{DIRECTIVE_CHARS, DIRECTIVES_AT_ONCE, Directive, Place};
 pub use entry::{DeviceState, Entry, Notes, Pause, Purpose, SourceScore, Stage, Stake, Usage};
 pub use evidence::{Evidence, Pair, bootstrap};
 pub use history::{Environment, History, IllegalEntry, NOTED, Row};
