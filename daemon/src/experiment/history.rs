@@ -193,6 +193,11 @@ impl History {
         self.rows.iter().chain(self.in_hand.as_ref().and_then(Candidate::decided))
     }
 
+    /// Whether so many candidates crashed that the machine is in doubt, until the incumbent has run.
+    pub fn doubts_the_machine(&self, crash_limit: u32) -> bool {
+        self.environment == Environment::Probing || self.crashes >= crash_limit
+    }
+
     /// Rows that are about finding something better.
     pub fn tried(&self) -> u32 {
         let rows = self.rows.iter().filter(|row| row.purpose != Purpose::Certify);

@@ -142,8 +142,7 @@ fn between(history: &History, rules: &Rules, now: &Situation<'_>) -> Effect {
     let Some(incumbent) = incumbent else {
         return Effect::Open { purpose: Purpose::Baseline, commit: None };
     };
-    let is_probe = history.environment == Environment::Probing;
-    if is_probe || history.crashes() >= rules.crash_limit {
+    if history.doubts_the_machine(rules.crash_limit) {
         let commit = Some(incumbent.commit.clone());
         return Effect::Open { purpose: Purpose::Control, commit };
     }

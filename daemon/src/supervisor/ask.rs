@@ -43,10 +43,13 @@ impl Session {
     pub(super) async fn introduce(&mut self) -> Result<(), Failure> {
         let (purpose, parent) = (self.candidate()?.purpose, &self.candidate()?.parent);
         let (hypothesis, description) = match purpose {
-            Purpose::Control => (
-                "the incumbent still runs, so the crashes were the ideas' fault".to_owned(),
-                "the incumbent again".to_owned(),
-            ),
+            Purpose::Control => {
+                let hypothesis = match self.history.doubts_the_machine(self.rules.crash_limit) {
+                    true => "the incumbent still runs, so the crashes were the ideas' fault",
+                    false => "the incumbent scores as before, so its score was no stroke of luck",
+                };
+                (hypothesis.to_owned(), "the incumbent again".to_owned())
+            }
             Purpose::Noise => (
                 "the same recipe with another seed shows how much a score owes to chance"
                     .to_owned(),

@@ -200,7 +200,7 @@ impl ByHand {
             holdout: self.task.score.holdout.is_some(),
             noise_runs: super::opening::evidence(&self.session.begun).1,
             certify: None,
-            rethinks: false,
+            rethinks: super::opening::rethinks(&self.session.begun),
             again_share: 0.0,
             max_experiments: None,
             caps: Caps::default(),

@@ -133,6 +133,26 @@ fn out(environment: &TestEnvironment, arguments: &[&str], code: i32) -> String {
 }
 
 #[test]
+fn a_search_that_stands_still_doubts_its_best_score_and_not_the_machine() {
+    let worse = |n: u32| {
+        let setting = format!("quality = 0.{}", 500 + n);
+        reply(&format!("worse {n}"), &[("quality = 0.700", setting.as_str())])
+    };
+    let replies = std::iter::once(reply("better data", &[BETTER])).chain((0..15).map(worse));
+    let (environment, _) = told(17, replies.map(Answer::text).collect());
+    let best = environment.rows()[1][0].clone();
+    let recovered = out(&environment, &["recover", "--tag", "t"], 0);
+    let next = format!("next is experiment 17, which measures {best}");
+    assert!(recovered.contains(&next), "{recovered}");
+    let server = Server::start(Vec::new());
+    let mut more = session(&environment, &server, 18);
+    environment.run(more.arg("--resume")).code(0);
+    server.finish();
+    let shown = environment.show(17);
+    assert!(shown.contains("no stroke of luck") && !shown.contains("crashes"), "{shown}");
+}
+
+#[test]
 fn people_read_the_prompt_and_put_their_own_in_its_place() {
     let environment = TestEnvironment::new();
     environment.run(environment.session(&[]).args(["--max-experiments", "2"])).code(0);
