@@ -113,19 +113,24 @@ pub fn next(history: &History, rules: &Rules, now: &Situation<'_>) -> Effect {
 }
 
 fn between(history: &History, rules: &Rules, now: &Situation<'_>) -> Effect {
-    let is_full = rules.max_experiments.is_some_and(|most| history.tried() >= most);
+    let is_full = is_full(history, rules);
     let is_sound = history.environment == Environment::Sound;
     let certifying = rules.certify.filter(|_| is_sound && (is_full || now.certifies));
     let certified = certifying.and_then(|runs| certificate::due(history, runs));
-    if now.stop > StopLevel::Continue || is_full && certified.is_none() {
+    if now.stop > StopLevel::Continue {
         return Effect::Stop;
+    }
+    // At the end it is the champion's turn, whatever else there would be to do. That costs runs alone,
+    // and where a cap keeps them from being made there is nothing left to wait for.
+    if is_full {
+        let is_open = rules.caps.closed_to_runs(now.spent).is_none();
+        return match certified.filter(|_| is_open) {
+            None => Effect::Stop,
+            commit => Effect::Open { purpose: Purpose::Certify, commit },
+        };
     }
     if let Some(cap) = rules.caps.reached(now.spent).next() {
         return spent(cap);
-    }
-    // At the end it is the champion's turn, whatever else there would be to do.
-    if is_full {
-        return Effect::Open { purpose: Purpose::Certify, commit: certified };
     }
     let incumbent = history.incumbent();
     // What a human has just put there may be what mends it.
@@ -173,6 +178,11 @@ fn between(history: &History, rules: &Rules, now: &Situation<'_>) -> Effect {
     }
 }
 
+/// Whether the session has all the rows that it is to have, but for those that certify.
+fn is_full(history: &History, rules: &Rules) -> bool {
+    rules.max_experiments.is_some_and(|most| history.tried() >= most)
+}
+
 /// A human's commit is measured once; one that does not run is theirs to mend.
 fn adopt(history: &History, tip: &str) -> Effect {
     let failed = history.rows.last().filter(|row| {
@@ -194,7 +204,8 @@ fn within(
 ) -> Effect {
     let awaits_a_run = matches!(candidate.step, Step::Committed | Step::Built);
     let is_held = awaits_a_run && rules.caps.closed_to_runs(now.spent).is_some();
-    if is_held && now.stop > StopLevel::Continue {
+    let is_last = candidate.purpose == Purpose::Certify && is_full(history, rules);
+    if is_held && (is_last || now.stop > StopLevel::Continue) {
         // Whoever raises the cap begins another life; the answer was paid for.
         return Effect::Stop;
     }
