@@ -125,6 +125,8 @@ pub struct History {
     incumbent: Option<usize>,
     /// The incumbent that each row was compared with.
     compared: Vec<Option<usize>>,
+    /// Rows that were there when a human last returned to an earlier keep.
+    returned: usize,
     /// The newest experiment is about a human's commit.
     is_theirs: bool,
     /// Candidates in a row that crashed or that the machine never let end.
@@ -191,6 +193,11 @@ impl History {
     /// Every decided row, oldest first; the last one may not be settled yet.
     pub fn decided(&self) -> impl DoubleEndedIterator<Item = &Row> + Clone {
         self.rows.iter().chain(self.in_hand.as_ref().and_then(Candidate::decided))
+    }
+
+    /// Rows since a human last returned to an earlier keep, if one ever did.
+    pub(super) fn since_return(&self) -> &[Row] {
+        &self.rows[self.returned..]
     }
 
     /// Whether so many candidates crashed that the machine is in doubt, until the incumbent has run.
@@ -366,6 +373,7 @@ impl History {
         self.incumbent = self.keep(to);
         self.diverged = None;
         self.crashes = 0;
+        self.returned = self.rows.len();
     }
 
     fn went_on(&mut self, cause: Pause, seconds: f64) {
