@@ -46,12 +46,20 @@ pub fn time_of_day(text: &str) -> Option<TimeOfDay> {
 
 /// The next moment after this one at which local clocks show a time of day, in milliseconds since 1970.
 pub fn next_ms(time: TimeOfDay, wall_ms: i64) -> i64 {
-    let now = zoned(wall_ms);
-    let on = |date: jiff::civil::Date| date.to_datetime(time).to_zoned(now.time_zone().clone());
-    let days = [Ok(now.date()), now.date().tomorrow()];
-    let moments = days.into_iter().filter_map(|date| on(date.ok()?).ok());
-    let next = moments.map(|at| at.timestamp().as_millisecond()).find(|at| *at > wall_ms);
-    next.unwrap_or(i64::MAX)
+    let today = zoned(wall_ms);
+    let mut next =
+        [Ok(today.clone()), today.tomorrow()].into_iter().filter_map(|day| at(time, &day.ok()?));
+    next.find(|at_ms| *at_ms > wall_ms).unwrap_or(i64::MAX)
+}
+
+/// The moment of the same day at which they did, once it has come.
+pub fn today_ms(time: TimeOfDay, wall_ms: i64) -> Option<i64> {
+    at(time, &zoned(wall_ms)).filter(|at_ms| *at_ms <= wall_ms)
+}
+
+fn at(time: TimeOfDay, day: &jiff::Zoned) -> Option<i64> {
+    let moment = day.date().to_datetime(time).to_zoned(day.time_zone().clone());
+    Some(moment.ok()?.timestamp().as_millisecond())
 }
 
 fn zoned(wall_ms: i64) -> jiff::Zoned {
@@ -73,6 +81,8 @@ mod tests {
             assert!(now < next && next - now <= 25 * 3_600_000, "{now} {next}");
             assert_eq!(stamp(next)[9..], *"073000");
             assert!(next_ms(morning, next) > next);
+            assert_eq!(today_ms(morning, next), Some(next));
+            assert!(today_ms(morning, next - 1).is_none_or(|earlier| earlier < next - 1));
         }
         assert!(["7.30", "25:00", "soon", ""].map(time_of_day).iter().all(Option::is_none));
     }

@@ -15,11 +15,11 @@ pub(super) fn run(
     runtime: &Runtime,
 ) -> Result<String, Failure> {
     let certify = Some(runs.or(flags.certify).unwrap_or(CERTIFY_RUNS));
-    // Nobody is asked anything.
+    // Of all proposers the one that needs nothing to be there: nobody is asked.
     let proposer = Some("playbook".to_owned());
     let flags = RunFlags { resume: true, certify, proposer, ..flags.clone() };
     let mut settings = Settings::resolve(places, &flags, environment).map_err(classify)?;
-    settings.max_experiments = Some(0);
+    (settings.asks, settings.max_experiments) = (false, Some(0));
     let (locations, tag) = (settings.locations.clone(), settings.tag.clone().unwrap_or_default());
     runtime.block_on(supervisor::run(settings))?;
     runtime.block_on(inspect::certificate(&locations, &tag))

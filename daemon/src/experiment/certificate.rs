@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use statrs::distribution::{ContinuousCDF as _, StudentsT};
 
-use super::{History, Purpose, Row, mean_and_variance};
+use super::{Candidate, History, Purpose, Row, mean_and_variance};
 
 /// How sure the interval of a total is. A little more than the 95 % that are asked for, since its
 /// width is itself estimated from few runs.
@@ -89,6 +89,18 @@ pub fn due(history: &History, most: u32) -> Option<String> {
     (measured < most as usize).then(|| row.commit.clone())
 }
 
+/// Whether certifying the champion is late: it was begun and is not over, or the champion was there
+/// when its hour came (wall time, milliseconds since 1970), if that has come.
+pub fn is_late(history: &History, most: u32, hour_ms: Option<i64>) -> bool {
+    let Some((_, champion)) = ends(history).filter(|_| due(history, most).is_some()) else {
+        return false;
+    };
+    let since = |row: &Row| row.purpose == Purpose::Certify && row.experiment > champion.experiment;
+    let in_hand = history.in_hand.as_ref().map(Candidate::row);
+    let is_begun = history.rows.iter().chain(in_hand).any(since);
+    is_begun || hour_ms.is_some_and(|hour_ms| champion.decided_at_ms <= hour_ms)
+}
+
 /// The seed of the next certifying run of a commit: the n-th of the baseline and of the champion have
 /// one seed.
 pub(super) fn seed(history: &History, commit: &str, session: u64) -> u64 {
@@ -117,7 +129,7 @@ pub fn certificate(history: &History, objective: &str) -> Option<Certificate> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::Verdict;
+    use crate::experiment::{Entry, Verdict};
     use crate::sample::{self, tried};
     use rand::SeedableRng as _;
     use rand_chacha::ChaCha8Rng;
@@ -181,9 +193,39 @@ mod tests {
     }
 
     #[test]
+    fn what_was_begun_or_missed_is_late_and_nothing_else_is() {
+        let rows = [tried(Verdict::Keep, 0.7, "baseline"), tried(Verdict::Keep, 0.8, "better")];
+        let mut history = sample::history(&rows);
+        let kept_ms = history.rows[1].decided_at_ms;
+        for (hour_ms, expected) in
+            [(None, false), (Some(kept_ms - 1), false), (Some(kept_ms), true)]
+        {
+            assert_eq!(is_late(&history, 2, hour_ms), expected, "{hour_ms:?}");
+        }
+        for (n, of, is_begun) in [(2, 0, true), (3, 1, true), (4, 0, true), (5, 1, false)] {
+            let (parent, proposer) = (sample::object_id(of), "certify".to_owned());
+            let mut entries = sample::entries(n, &tried(Verdict::Discard, 0.7, "again"));
+            entries[2] = Entry::Committed { commit: parent.clone() };
+            entries[0] = Entry::Opened { parent, proposer, purpose: Purpose::Certify };
+            for entry in entries {
+                history.apply(n, &entry, kept_ms + 1).unwrap();
+                let is_in_hand = history.in_hand.as_ref().is_some_and(|c| c.decided().is_none());
+                assert_eq!(is_late(&history, 2, None), is_in_hand || is_begun, "{n}: {entry:?}");
+            }
+        }
+        assert!(!is_late(&history, 2, Some(kept_ms)), "all is measured");
+        // A better one is the next morning's, though the baseline was measured before.
+        for entry in sample::entries(6, &tried(Verdict::Keep, 0.9, "best")) {
+            history.apply(6, &entry, kept_ms).unwrap();
+        }
+        assert!(!is_late(&history, 2, None) && is_late(&history, 2, Some(kept_ms)));
+    }
+
+    #[test]
     fn a_session_without_a_better_one_has_nothing_to_certify() {
         let history = sample::history(&[tried(Verdict::Keep, 0.7, "baseline")]);
         assert_eq!(due(&history, 3), None);
         assert_eq!(due(&History::default(), 3), None);
+        assert!(!is_late(&history, 3, Some(i64::MAX)));
     }
 }

@@ -129,6 +129,8 @@ pub struct History {
     incumbent: Option<usize>,
     /// The incumbent that each row was compared with.
     compared: Vec<Option<usize>>,
+    /// Rows that were there when a human last returned to an earlier keep.
+    returned: usize,
     /// The newest experiment is about a human's commit.
     is_theirs: bool,
     /// Candidates in a row that crashed or that the machine never let end.
@@ -195,6 +197,16 @@ impl History {
     /// Every decided row, oldest first; the last one may not be settled yet.
     pub fn decided(&self) -> impl DoubleEndedIterator<Item = &Row> + Clone {
         self.rows.iter().chain(self.in_hand.as_ref().and_then(Candidate::decided))
+    }
+
+    /// Rows since a human last returned to an earlier keep, if one ever did.
+    pub(super) fn since_return(&self) -> &[Row] {
+        &self.rows[self.returned..]
+    }
+
+    /// Whether so many candidates crashed that the machine is in doubt, until the incumbent has run.
+    pub fn doubts_the_machine(&self, crash_limit: u32) -> bool {
+        self.environment == Environment::Probing || self.crashes >= crash_limit
     }
 
     /// Rows that are about finding something better.
@@ -341,7 +353,11 @@ impl History {
             }
             Entry::Tried { .. } => {}
             Entry::Directed { from, text } => {
-                self.directives.push(Directive { experiment, from: *from, text: text.clone() });
+                self.directives.push(Directive { from: *from, text: text.clone(), told: None });
+            }
+            Entry::Began { phase: Phase::Propose, .. } => {
+                self.tell(experiment);
+                self.advance(entry, at_ms);
             }
             Entry::Device { known } => self.device.clone_from(known),
             Entry::Paused { cause, seconds, .. } => self.went_on(*cause, *seconds),
@@ -361,6 +377,7 @@ impl History {
         self.incumbent = self.keep(to);
         self.diverged = None;
         self.crashes = 0;
+        self.returned = self.rows.len();
     }
 
     fn went_on(&mut self, cause: Pause, seconds: f64) {

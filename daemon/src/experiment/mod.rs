@@ -30,11 +30,11 @@ pub use belief::{Belief, Estimate};
 pub use believing::{Believing, run_to_run};
 pub use branch::{BranchMove, align};
 pub use candidate::{Answered, Candidate, Step, telling};
-pub use certificate::{CONFIDENCE, Certificate, Total, certificate, due, total};
+pub use certificate::{CONFIDENCE, Certificate, Total, certificate, due, is_late, total};
 pub use deadline::{
     Limits, overlong, overlong_step, predict_deadline, smoke_deadline, train_limits,
 };
-pub use directive::{Directive, Place};
+pub use directive::{DIRECTIVE_CHARS, DIRECTIVES_AT_ONCE, Directive, Place};
 pub use entry::{DeviceState, Entry, Notes, Pause, Purpose, SourceScore, Stage, Stake, Usage};
 pub use evidence::{Evidence, Pair, bootstrap};
 pub use history::{Environment, History, IllegalEntry, NOTED, Row};

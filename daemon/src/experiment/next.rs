@@ -61,6 +61,8 @@ pub enum Effect {
 /// What holds for the whole of a session.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rules {
+    /// Whether anybody may be asked for a proposal. Where nobody is, what is not committed is given up.
+    pub asks: bool,
     /// Answers that may follow a first one that failed.
     pub repair_turns: u32,
     /// Candidates in a row that crash, or that the machine cuts short until they are given up, after
@@ -111,19 +113,24 @@ pub fn next(history: &History, rules: &Rules, now: &Situation<'_>) -> Effect {
 }
 
 fn between(history: &History, rules: &Rules, now: &Situation<'_>) -> Effect {
-    let is_full = rules.max_experiments.is_some_and(|most| history.tried() >= most);
+    let is_full = is_full(history, rules);
     let is_sound = history.environment == Environment::Sound;
     let certifying = rules.certify.filter(|_| is_sound && (is_full || now.certifies));
     let certified = certifying.and_then(|runs| certificate::due(history, runs));
-    if now.stop > StopLevel::Continue || is_full && certified.is_none() {
+    if now.stop > StopLevel::Continue {
         return Effect::Stop;
+    }
+    // At the end it is the champion's turn, whatever else there would be to do. That costs runs alone,
+    // and where a cap keeps them from being made there is nothing left to wait for.
+    if is_full {
+        let is_open = rules.caps.closed_to_runs(now.spent).is_none();
+        return match certified.filter(|_| is_open) {
+            None => Effect::Stop,
+            commit => Effect::Open { purpose: Purpose::Certify, commit },
+        };
     }
     if let Some(cap) = rules.caps.reached(now.spent).next() {
         return spent(cap);
-    }
-    // At the end it is the champion's turn, whatever else there would be to do.
-    if is_full {
-        return Effect::Open { purpose: Purpose::Certify, commit: certified };
     }
     let incumbent = history.incumbent();
     // What a human has just put there may be what mends it.
@@ -149,8 +156,7 @@ fn between(history: &History, rules: &Rules, now: &Situation<'_>) -> Effect {
     let Some(incumbent) = incumbent else {
         return Effect::Open { purpose: Purpose::Baseline, commit: None };
     };
-    let is_probe = history.environment == Environment::Probing;
-    if is_probe || history.crashes() >= rules.crash_limit {
+    if history.doubts_the_machine(rules.crash_limit) {
         let commit = Some(incumbent.commit.clone());
         return Effect::Open { purpose: Purpose::Control, commit };
     }
@@ -181,6 +187,11 @@ fn between(history: &History, rules: &Rules, now: &Situation<'_>) -> Effect {
     }
 }
 
+/// Whether the session has all the rows that it is to have, but for those that certify.
+fn is_full(history: &History, rules: &Rules) -> bool {
+    rules.max_experiments.is_some_and(|most| history.tried() >= most)
+}
+
 /// A human's commit is measured once; one that does not run is theirs to mend.
 fn adopt(history: &History, tip: &str) -> Effect {
     let failed = history.rows.last().filter(|row| {
@@ -202,7 +213,8 @@ fn within(
 ) -> Effect {
     let awaits_a_run = matches!(candidate.step, Step::Committed | Step::Built);
     let is_held = awaits_a_run && rules.caps.closed_to_runs(now.spent).is_some();
-    if is_held && now.stop > StopLevel::Continue {
+    let is_last = candidate.purpose == Purpose::Certify && is_full(history, rules);
+    if is_held && (is_last || now.stop > StopLevel::Continue) {
         // Whoever raises the cap begins another life; the answer was paid for.
         return Effect::Stop;
     }
@@ -211,7 +223,7 @@ fn within(
     if now.waits && is_built && now.stop == StopLevel::AfterExperiment {
         return Effect::Stop;
     }
-    if let Some(reason) = hopeless(history, candidate, now) {
+    if let Some(reason) = hopeless(history, candidate, (rules, now)) {
         return Effect::Abandon { reason };
     }
     let once_built = |effect| match now.built == candidate.commit.as_deref() {
@@ -263,17 +275,25 @@ fn after_verdict(candidate: &Candidate, rules: &Rules, now: &Situation<'_>) -> E
 }
 
 /// Why an experiment is ended without a verdict.
-fn hopeless(history: &History, candidate: &Candidate, now: &Situation<'_>) -> Option<String> {
+fn hopeless(
+    history: &History,
+    candidate: &Candidate,
+    (rules, now): (&Rules, &Situation<'_>),
+) -> Option<String> {
     if candidate.step == Step::Decided {
         return None;
     }
     if now.stop >= candidate.patience() {
         return Some("a human stopped the session".to_owned());
     }
+    let is_asked = candidate.purpose == Purpose::Candidate;
+    if is_asked && !rules.asks && candidate.commit.is_none() {
+        return Some("certify was asked for".to_owned());
+    }
     // Once it is built it is measured to the end: nights and money went into it.
     use Step::{Answered, Committed, Opened, Proposed};
     let is_unbuilt = matches!(candidate.step, Opened | Answered | Proposed | Committed);
-    let is_movable = is_unbuilt && candidate.purpose == Purpose::Candidate;
+    let is_movable = is_unbuilt && is_asked;
     if let Some(tip) = history.diverged.as_deref().filter(|_| is_movable) {
         return Some(format!("somebody else moved the branch to {}", short(tip)));
     }
@@ -292,7 +312,7 @@ fn answer(candidate: &Candidate, rules: &Rules, now: &Situation<'_>) -> Effect {
     let is_asked = candidate.purpose == Purpose::Candidate;
     match (is_asked, refused) {
         (false, 0) => Effect::Introduce,
-        (true, refused) if refused <= rules.repair_turns => {
+        (true, refused) if rules.asks && refused <= rules.repair_turns => {
             rules.caps.reached(now.spent).next().map_or(Effect::Ask, spent)
         }
         _ if candidate.commit.is_some() => Effect::Decide,

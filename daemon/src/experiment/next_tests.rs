@@ -4,6 +4,7 @@ use crate::experiment::{Entry, Idea, Notes, RunOutcome, Stage, Usage};
 use crate::sample::{self, object_id, tried};
 
 const RULES: Rules = Rules {
+    asks: true,
     repair_turns: 2,
     crash_limit: 3,
     holdout: false,
@@ -623,4 +624,44 @@ fn a_human_returns_to_an_earlier_keep() {
     let late = align(&history, "base", Some(&commit(1)), |_| false);
     assert_eq!(late, BranchMove::Diverged { tip: commit(1) });
     assert!(history.check(3, &Entry::RolledBack { to: 1 }).is_err(), "an experiment is in hand");
+}
+
+#[test]
+fn a_full_session_certifies_until_a_cap_closes_it_to_runs() {
+    let history =
+        sample::history(&[tried(Verdict::Keep, 0.6, "a"), tried(Verdict::Keep, 0.7, "b")]);
+    let rules = Rules { max_experiments: Some(2), certify: Some(2), ..RULES };
+    let cap = |spent| next(&history, &rules, &Situation { spent, ..now(&history) });
+    let spent = now(&history).spent;
+    let first = Some(object_id(0));
+    let certifies = Effect::Open { purpose: Purpose::Certify, commit: first };
+    assert_eq!(cap(Spent { usd: 1.0, tokens: 1_000_000, ..spent }), certifies);
+    assert_eq!(cap(Spent { disk_bytes: 1 << 30, ..spent }), Effect::Stop);
+    // The same where the cap was reached since it began.
+    let begun = [opened(Purpose::Certify), proposed(), Entry::Committed { commit: "c".into() }];
+    let begun = fold(&history, &begun);
+    let spent = Spent { disk_bytes: 1 << 30, ..spent };
+    let then = |rules| next(&begun, rules, &Situation { spent, ..now(&begun) });
+    assert_eq!(then(&rules), Effect::Stop);
+    assert!(matches!(then(&RULES), Effect::Wait { cause: Pause::Budget, .. }));
+}
+
+#[test]
+fn where_nobody_is_asked_only_what_is_committed_comes_to_its_end() {
+    let rules = Rules { asks: false, max_experiments: Some(0), ..RULES };
+    let after = |entries: &[Entry]| {
+        let history = fold(&History::default(), entries);
+        next(&history, &rules, &now(&history))
+    };
+    let reason = "certify was asked for".to_owned();
+    let answered = [opened(Purpose::Candidate), answered(None), proposed()];
+    for known in 1..=answered.len() {
+        assert_eq!(after(&answered[..known]), Effect::Abandon { reason: reason.clone() });
+    }
+    let committed = [&answered[..], &[Entry::Committed { commit: "c".into() }]].concat();
+    assert_eq!(after(&committed), Effect::Build);
+    let (stage, problem, usage) = (Stage::Build, "error".to_owned(), Usage::default());
+    let refused = Entry::Refused { stage, problem, tampered: None, usage };
+    assert_eq!(after(&[&committed[..], &[refused]].concat()), Effect::Decide);
+    assert_eq!(after(&[opened(Purpose::Certify)]), Effect::Introduce);
 }

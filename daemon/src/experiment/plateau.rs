@@ -21,9 +21,10 @@ enum Rethink {
     Return,
 }
 
-/// Rows of a purpose since the last keep, newest first.
+/// Rows of a purpose since the last keep, or since a human returned to one, newest first.
 fn since_keep(history: &History, purpose: Purpose) -> impl Iterator<Item = &Row> {
-    let rows = history.rows.iter().rev().take_while(|row| row.verdict != Verdict::Keep);
+    let rows = history.since_return().iter().rev();
+    let rows = rows.take_while(|row| row.verdict != Verdict::Keep);
     rows.filter(move |row| row.purpose == purpose)
 }
 

@@ -1,5 +1,6 @@
 use super::*;
-use crate::sample::{Tried, history, tried};
+use crate::experiment::Entry;
+use crate::sample::{Tried, entries, history, tried};
 
 /// Two keeps, then so many candidates that are not.
 fn stuck(candidates: u32) -> History {
@@ -42,4 +43,21 @@ fn nobody_returns_from_a_baseline() {
     session.rows[0].purpose = Purpose::Baseline;
     assert_eq!(rethink(&session), Some(Rethink::Radical));
     assert_eq!(returns_to(&session), None);
+}
+
+#[test]
+fn a_return_by_hand_begins_anew() {
+    let mut session = stuck(15);
+    session.apply(session.current(), &Entry::RolledBack { to: 0 }, 0).unwrap();
+    assert_eq!(rethink(&session), None);
+    assert!(!doubts(&session) && asked(&session, "sn34_score").is_none());
+    for _ in 0..PATIENCE {
+        let n = session.current();
+        for entry in entries(n, &tried(Verdict::Discard, 0.5, "again")) {
+            session.apply(n, &entry, 0).unwrap();
+        }
+    }
+    assert_eq!(rethink(&session), Some(Rethink::Combine));
+    let told = asked(&session, "sn34_score").unwrap();
+    assert!(told.starts_with("5 experiments without a keep") && !told.contains("(t1"), "{told}");
 }

@@ -22,6 +22,7 @@ const ANSWER_USD: f64 = 0.5;
 const PATIENCE: u32 = 40_000;
 
 const RULES: Rules = Rules {
+    asks: true,
     repair_turns: 2,
     crash_limit: 4,
     holdout: true,

@@ -290,10 +290,8 @@ impl Notebook {
         let inbox = human::lines(&self.root.join(Place::Inbox.as_str()));
         let state = human::added(&self.state_md(), &self.state_memory());
         let said = |from: Place, lines: Vec<String>| {
-            let mut once = BTreeSet::new();
-            let mut is_new =
-                move |text: &String| !history.has_heard(from, text) && once.insert(text.clone());
-            let new = lines.into_iter().filter(move |text| is_new(text));
+            let mut known: BTreeSet<_> = history.heard(from).map(str::to_owned).collect();
+            let new = lines.into_iter().filter(move |text| known.insert(text.clone()));
             new.map(move |text| Entry::Directed { from, text })
         };
         said(Place::Inbox, inbox).chain(said(Place::State, state)).collect()

@@ -61,11 +61,13 @@ pub fn state_md(task: &Task, tag: &str, history: &History) -> String {
 /// The last things that a human asked for, and what took them up.
 fn answers(history: &History) -> Vec<String> {
     let older = history.directives.len().saturating_sub(ANSWERS);
+    let next = history.to_follow();
     let answer = |told: &Directive| {
         let text = one_line(&told.text, 80);
         match told.taken_up(history) {
             Some(row) => format!("- \"{text}\": {} ({})", named(row), row.verdict),
-            None => format!("- \"{text}\": for the next experiment"),
+            None if next.contains(told) => format!("- \"{text}\": for the next experiment"),
+            None => format!("- \"{text}\": for a later experiment"),
         }
     };
     history.directives[older..].iter().map(answer).collect()

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::experiment::Entry;
+use crate::experiment::{DIRECTIVES_AT_ONCE, Entry, Place};
 use crate::sample::{self, Tried, tried};
 
 const HEADINGS: [&str; 5] = [
@@ -171,4 +171,17 @@ fn a_crash_in_prediction_is_told_without_what_it_said() {
     let text = told(&history);
     assert!(text.contains("#1 says much: crash, prediction failed"), "{text}");
     assert!(!text.contains("r17"), "{text}");
+}
+
+#[test]
+fn words_that_wait_for_a_later_question_are_said_to() {
+    let mut history = sample::history(&[tried(Verdict::Keep, 0.6, "baseline")]);
+    for n in 0..=DIRECTIVES_AT_ONCE {
+        let directed = Entry::Directed { from: Place::Inbox, text: format!("wish {n}") };
+        history.apply(1, &directed, 0).unwrap();
+    }
+    let text = told(&history);
+    for part in ["\"wish 9\": for the next experiment", "\"wish 10\": for a later experiment"] {
+        assert!(text.contains(part), "{part:?} is not in {text}");
+    }
 }

@@ -9,8 +9,11 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::context::{Change, Context, Repair};
-use crate::experiment::{History, Row, rounded, run_to_run, told_reason, told_rule};
+use crate::experiment::{
+    DIRECTIVE_CHARS, DIRECTIVES_AT_ONCE, History, Row, rounded, run_to_run, told_reason, told_rule,
+};
 use crate::look;
+use crate::report::one_line;
 use crate::task::Task;
 
 mod templates;
@@ -89,8 +92,6 @@ const SMALL: Limits = Limits {
 const LOOK_SHARE: usize = 8;
 /// Headings of files, and marks of what was cut.
 const MARKS: usize = 6_000;
-/// Most words of a human, the newest, each a line.
-const DIRECTIVES: usize = 10;
 /// Experiments of a theme that are told at once.
 const OUTCOMES: usize = 15;
 /// Most lines of one training.
@@ -106,7 +107,8 @@ impl Size {
     /// No conversation is longer than this many characters.
     pub fn most_chars(self) -> usize {
         let limits = self.limits();
-        let told = DIRECTIVES + 2 + (4 + CURVE) * limits.changes;
+        let told = 2 + (4 + CURVE) * limits.changes;
+        let directives = DIRECTIVES_AT_ONCE * (DIRECTIVE_CHARS + 20);
         let lines = (4 * limits.rows + limits.left_out_paths + told) * (CELL_LIMIT + 20);
         let Limits { program, state, files, repair, look, changes, change, .. } = limits;
         let looks = look::MOST * (look + look / LOOK_SHARE);
@@ -117,6 +119,7 @@ impl Size {
             + looks
             + changes * change
             + lines
+            + directives
             + FRAME_LIMIT
             + MARKS
     }
@@ -193,7 +196,8 @@ fn propose(
     limits: &Limits,
 ) -> Result<String, PromptError> {
     let Context { task, history, now, .. } = context;
-    let unheard = now.directives.len().saturating_sub(DIRECTIVES);
+    let directives = now.directives.iter().take(DIRECTIVES_AT_ONCE);
+    let directives = directives.map(|text| one_line(text, DIRECTIVE_CHARS));
     let (files, left_out) = files(context, limits);
     let view = json!({
         "program": cut(context.program, limits.program),
@@ -207,7 +211,7 @@ fn propose(
         "noise": noise(history, &task.score.objective),
         "incumbent": history.incumbent().map(|row| incumbent(task, row)),
         "results": results(task, history, limits.rows),
-        "directives": now.directives[unheard..].iter().map(|text| line(text)).collect::<Vec<_>>(),
+        "directives": directives.collect::<Vec<_>>(),
         "rethink": now.rethink.as_deref().map(|text| cut(text, 4 * CELL_LIMIT)),
         "left": now.left,
         "from": now.from,

@@ -97,7 +97,7 @@ pub enum Said {
 pub enum Halt<C> {
     /// The gate is closed; nothing was called.
     Capped(C),
-    /// It waits, and has waited for a while; nothing is at stake. Look around and ask on.
+    /// It has waited, for a while or to the end; nothing is at stake. Look around and ask on.
     Waits,
     /// No wait mends this.
     Fatal(ProposerError),
@@ -260,10 +260,8 @@ impl Patient {
         let goes_on = std::mem::replace(is_told, true);
         gate.hear(&Notice::Waits { cause, wait, goes_on, is_alert: *is_alert });
         sleep(wait.min(gate.open_for()).min(self.patience.look())).await;
-        match self.patience.turn(self.began.elapsed()) {
-            Turn::Ask => Ok(None),
-            Turn::Wait { .. } => Err(Halt::Waits),
-        }
+        // Even when the wait is over: the question may be another one by now.
+        Err(Halt::Waits)
     }
 
     async fn fall_back<G: Gate>(

@@ -97,6 +97,8 @@ pub struct Settings {
     pub max_experiments: Option<u32>,
     /// Who proposes.
     pub proposer: ProposerChoice,
+    /// Whether anybody is asked for proposals.
+    pub asks: bool,
     /// Whether the playbook proposes while the endpoint is out.
     pub fallback: bool,
     /// Tokens of one answer of the model at most.
@@ -377,6 +379,7 @@ impl Settings {
             )?,
             price: caps::price_of(&proposer, &file.prices, caps)?,
             proposer,
+            asks: true,
             seed: flags.seed.or(env.number("DFR_SEED")?).or(file.seed),
             grace: seconds("grace_s", env.number("DFR_GRACE_S")?.or(file.grace_s), 10)?,
             caps,

@@ -63,6 +63,7 @@ const AGAIN_SHARE: f64 = 0.15;
 pub fn night(plan: &Plan, seed: u64) -> Outcome {
     let mut world = World::new(*plan, seed);
     let rules = Rules {
+        asks: true,
         repair_turns: 0,
         crash_limit: u32::MAX,
         holdout: false,

@@ -43,10 +43,13 @@ impl Session {
     pub(super) async fn introduce(&mut self) -> Result<(), Failure> {
         let (purpose, parent) = (self.candidate()?.purpose, &self.candidate()?.parent);
         let (hypothesis, description) = match purpose {
-            Purpose::Control => (
-                "the incumbent still runs, so the crashes were the ideas' fault".to_owned(),
-                "the incumbent again".to_owned(),
-            ),
+            Purpose::Control => {
+                let hypothesis = match self.history.doubts_the_machine(self.rules.crash_limit) {
+                    true => "the incumbent still runs, so the crashes were the ideas' fault",
+                    false => "the incumbent scores as before, so its score was no stroke of luck",
+                };
+                (hypothesis.to_owned(), "the incumbent again".to_owned())
+            }
             Purpose::Noise => (
                 "the same recipe with another seed shows how much a score owes to chance"
                     .to_owned(),
@@ -74,16 +77,12 @@ impl Session {
     }
 
     pub(super) async fn ask(&mut self) -> Result<(), Failure> {
-        self.hear().await?;
-        let question = self.question()?;
-        let stake = self.stake(&question);
         self.enter(Phase::Propose);
-        self.begin_at(Phase::Propose, stake).await?;
         let began = clock::now();
-        let mut asked = self.answer(&question).await?;
+        let mut asked = self.put().await?;
         while asked.is_waiting && self.still_asks().await {
             let waited = asked.waited;
-            asked = self.answer(&question).await?;
+            asked = self.put().await?;
             asked.waited += waited;
         }
         self.enter(Phase::Record);
@@ -101,6 +100,15 @@ impl Session {
             },
         }
         self.tell_of_waits(asked.waited, asked.why).await
+    }
+
+    /// Puts the question as it stands now, with what a human wrote while the endpoint was waited for.
+    async fn put(&mut self) -> Result<Asked, Failure> {
+        self.hear().await?;
+        let question = self.question()?;
+        let stake = self.stake(&question);
+        self.begin_at(Phase::Propose, stake).await?;
+        self.answer(&question).await
     }
 
     /// Whether the question still stands after a look around. What is found there is the next turn's

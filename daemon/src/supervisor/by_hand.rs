@@ -193,13 +193,14 @@ impl ByHand {
             self.told.push("nothing to do".to_owned());
         }
         let rules = Rules {
+            asks: true,
             repair_turns: REPAIR_TURNS,
             // What a start is told may say more; the experiment in hand does not depend on it.
             crash_limit: u32::MAX,
             holdout: self.task.score.holdout.is_some(),
             noise_runs: super::opening::evidence(&self.session.begun).1,
             certify: None,
-            rethinks: false,
+            rethinks: super::opening::rethinks(&self.session.begun),
             again_share: 0.0,
             max_experiments: None,
             caps: Caps::default(),

@@ -6,10 +6,23 @@ use super::Session;
 use super::settle::tolerate;
 use crate::clock;
 use crate::experiment::{
-    Candidate, Court, Entry, Evidence, Judgement, Pair, Rule, bootstrap, due, run_to_run,
+    Candidate, Court, Entry, Evidence, History, Judgement, Pair, Rule, bootstrap, due, is_late,
+    run_to_run,
 };
 use crate::failure::{Failure, OrFailure as _};
 use crate::scorer::{self, ScorerError};
+use crate::settings;
+
+/// When the champion is certified first, wall time, milliseconds since 1970: without delay where an
+/// earlier life began to, or was down at this day's hour.
+pub(super) fn certify_at(evidence: &settings::Evidence, history: &History) -> Option<i64> {
+    let (at, runs) = (evidence.certify_at?, evidence.certify?);
+    let now = clock::wall_ms();
+    Some(match is_late(history, runs, clock::today_ms(at, now)) {
+        true => i64::MIN,
+        false => clock::next_ms(at, now),
+    })
+}
 
 impl Session {
     /// What a verdict goes by, on a candidate whose code has grown by so many lines.

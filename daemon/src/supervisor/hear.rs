@@ -1,8 +1,9 @@
 //! What a human wrote while the loop runs becomes words for the next proposal.
 
-use tracing::info;
+use tracing::{info, warn};
 
 use super::Session;
+use crate::experiment::{DIRECTIVE_CHARS, Entry, Phase};
 use crate::failure::{Failure, OrFailure as _};
 
 impl Session {
@@ -10,7 +11,17 @@ impl Session {
     pub(super) async fn hear(&mut self) -> Result<(), Failure> {
         for entry in self.notebook.news(&self.history) {
             info!(?entry, "a human's words, for the next proposal");
+            if let Entry::Directed { from, text } = &entry
+                && text.ends_with('…')
+                && text.chars().count() == DIRECTIVE_CHARS
+            {
+                let file = from.as_str();
+                warn!(file, "a line was cut at {DIRECTIVE_CHARS} characters: make it two");
+            }
             self.record(entry).await?;
+            // The question that is under way does not carry them: the next one is begun as another,
+            // which tells who was asked with them.
+            self.begun.take_if(|(_, phase)| *phase == Phase::Propose);
         }
         Ok(())
     }

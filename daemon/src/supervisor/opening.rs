@@ -89,6 +89,12 @@ pub(super) fn evidence(begun: &NewSession) -> (Rule, u32) {
     (rule, runs.unwrap_or(0))
 }
 
+/// Whether a search that stands still is asked to go another way: those that ask no model have ways of
+/// their own.
+pub(super) fn rethinks(begun: &NewSession) -> bool {
+    begun.settings["proposer"].as_str().is_some_and(|who| who.starts_with("llm "))
+}
+
 fn load(name: &str) -> Result<Task, Failure> {
     Task::load(name).map_err(|error| {
         let unknown = matches!(error, crate::task::TaskError::Unknown { .. });

@@ -135,9 +135,9 @@ pub(super) async fn prepare(
     report_checkout(&found);
     warn_of_downgrade(&history, (containment.tier(), settings.runs.unsealed));
     let live = if std::io::stderr().is_terminal() { Live::Terminal } else { Live::Quiet };
-    let certify_at = settings.evidence.certify_at;
-    let certify_at = certify_at.map(|at| clock::next_ms(at, clock::wall_ms()));
+    let certify_at = super::evidence::certify_at(&settings.evidence, &history);
     let rules = Rules {
+        asks: settings.asks,
         repair_turns: REPAIR_TURNS,
         crash_limit: settings.crash_limit,
         holdout: found.terms.task.score.holdout.is_some(),

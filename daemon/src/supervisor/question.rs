@@ -154,7 +154,7 @@ impl Desk<'_> {
 
     fn now(&self, parent: &str, left: Option<String>) -> Now {
         let history = self.history;
-        let directives = history.to_follow().into_iter().map(|told| told.text.clone()).collect();
+        let directives = history.to_follow().iter().map(|told| told.text.clone()).collect();
         let keep = history.rows.iter().rev().find(|row| row.commit == parent);
         let is_incumbent = history.incumbent().is_none_or(|row| row.commit == parent);
         Now {

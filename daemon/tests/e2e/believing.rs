@@ -164,3 +164,49 @@ fn a_session_that_ends_by_itself_certifies_its_champion_before() {
     assert!(environment.rows()[2][5].contains("the baseline again, to certify"));
     assert!(environment.rows()[3][5].contains("the champion again, to certify"));
 }
+
+/// A session whose second idea was begun and has no answer: its script ends before. What stands before
+/// the choices of a setting makes it a knob, or not.
+fn with_an_idea_in_hand(mark: &str) -> TestEnvironment {
+    let environment = lucky();
+    let recipe = environment.read("repo/lab/recipe.txt").replace("// knob:", mark);
+    environment.write("repo/lab/recipe.txt", &recipe);
+    environment.git(&["commit", "--quiet", "--allow-empty", "-a", "-m", "knobs"]);
+    let line = QUALITY.replace("// knob:", mark);
+    let script = environment.script(&[reply("quality 0.800", &[(&line, "quality = 0.800")])]);
+    let arguments = ["--proposer", &script, "--max-experiments", "3"];
+    let ended = environment.run(&mut environment.session(&arguments));
+    assert_eq!(environment.verdicts(), ["keep", "keep"], "{ended:#?}");
+    environment
+}
+
+#[test]
+fn certify_asks_nobody_whatever_is_in_hand_and_whether_or_not_there_are_knobs() {
+    for mark in ["// knob:", "// one of"] {
+        let environment = with_an_idea_in_hand(mark);
+        let certify = ["certify", "--tag", "t", "--unsealed", "--runs", "2"];
+        environment.run(&mut environment.daemon(&certify)).code(0);
+        assert!(environment.show(2).contains("certify was asked for"), "{}", environment.show(2));
+        let rows = environment.rows();
+        assert_eq!(rows.len(), 6, "{rows:?}");
+        assert!(
+            rows[2..].iter().all(|row| row[5].ends_with("to certify the champion")),
+            "{rows:?}"
+        );
+    }
+}
+
+#[test]
+fn a_certification_that_was_begun_goes_on_after_a_restart_whatever_the_hour() {
+    let environment = with_an_idea_in_hand("// knob:");
+    let certify = ["certify", "--tag", "t", "--unsealed", "--runs", "2"];
+    environment.run(&mut environment.daemon(&certify)).code(0);
+    let script = environment.script(&[]);
+    // As far away as an hour can be.
+    let hour = environment.run(environment.hermetic("date").args(["-d", "12 hours", "+%H:%M"]));
+    let on = ["--proposer", &script, "--resume", "--certify", "3", "--certify-at", hour.out.trim()];
+    let _ = environment.run(&mut environment.session(&on));
+    let rows = environment.rows();
+    assert_eq!(rows.len(), 8, "{rows:?}");
+    assert!(rows[6..].iter().all(|row| row[5].ends_with("to certify the champion")), "{rows:?}");
+}

@@ -43,7 +43,8 @@ fn crashes_in_a_row_measure_the_incumbent_again_before_more_ideas_are_blamed() {
     let five = ["--proposer", &script, "--max-experiments", "5"];
     environment.run(&mut environment.session(&five)).code(0);
     assert_eq!(environment.verdicts(), ["keep", "crash", "crash", "discard", "keep"]);
-    assert!(environment.show(3).contains("the incumbent again"));
+    let shown = environment.show(3);
+    assert!(shown.contains("the incumbent again") && shown.contains("the ideas' fault"), "{shown}");
 }
 
 #[test]

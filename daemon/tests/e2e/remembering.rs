@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use nix::sys::signal::Signal::SIGKILL;
 use serde_json::{Value, json};
 
 use crate::environment::{BETTER, EQUAL, TestEnvironment, reply};
@@ -33,7 +34,7 @@ fn a_human_is_heard_while_the_loop_runs_and_answered() {
         Answer::text(reply("more of it", &[EQUAL])),
     ]);
     environment.run(&mut session(&environment, &server, 1)).code(0);
-    fs::write(environment.path("repo/state/t/INBOX.md"), "# Inbox\n- try cleaner data\n").unwrap();
+    environment.write(INBOX, "# Inbox\n- try cleaner data\n");
     let state = environment.read("repo/state/t/STATE.md");
     fs::write(environment.path("repo/state/t/STATE.md"), state + "- the test set is small\n")
         .unwrap();
@@ -52,7 +53,75 @@ fn a_human_is_heard_while_the_loop_runs_and_answered() {
     for part in ["- \"try cleaner data\": #1 better data (keep)", "\"the test set is small\": #1"] {
         assert!(state.contains(part), "{part:?} is not in {state}");
     }
-    assert_eq!(environment.read("repo/state/t/INBOX.md"), "# Inbox\n- try cleaner data\n");
+    assert_eq!(environment.read(INBOX), "# Inbox\n- try cleaner data\n");
+}
+
+const INBOX: &str = "repo/state/t/INBOX.md";
+const WISH: &str = "try cleaner data";
+
+/// What each completion was asked last, in order.
+fn questions(server: Server) -> Vec<String> {
+    let completions = server.finish().into_iter().filter(|asked| asked.path != "/v1/models");
+    completions.map(|asked| last(&asked).to_owned()).collect()
+}
+
+/// Nobody was told of the wish before the question at this place, which brought this row.
+#[track_caller]
+fn assert_told((environment, server): (&TestEnvironment, Server), at: usize, row: &str) {
+    let wish = format!("\n- {WISH}\n");
+    let has_wish: Vec<_> = questions(server).iter().map(|asked| asked.contains(&wish)).collect();
+    assert_eq!(has_wish.iter().position(|told| *told), Some(at), "{has_wish:?}");
+    let state = environment.read("repo/state/t/STATE.md");
+    assert!(state.contains(&format!("- \"{WISH}\": {row}")), "{state}");
+}
+
+#[test]
+fn words_written_while_a_run_trains_are_for_the_next_proposal_also_after_a_kill() {
+    for is_killed in [false, true] {
+        let environment = TestEnvironment::new();
+        let go = environment.path("go");
+        let waits = format!("[environment]\nFAKE_WAITS = {go:?}\n[score]");
+        environment.edit("task.toml", ("[score]", &waits));
+        let replies = [reply("better data", &[BETTER]), reply("more of it", &[EQUAL])];
+        let server = Server::start(replies.map(Answer::text));
+        environment.write("go", "");
+        environment.run(&mut session(&environment, &server, 1)).code(0);
+        fs::remove_file(&go).unwrap();
+        let on = || {
+            let mut on = session(&environment, &server, 3);
+            on.arg("--resume");
+            on
+        };
+        let mut daemon = environment.start(&mut on());
+        daemon.wait_for_training(1);
+        environment.write(INBOX, &format!("- {WISH}\n"));
+        if is_killed {
+            daemon.signal(SIGKILL);
+            let _ = daemon.wait();
+            let recovered = out(&environment, &["recover", "--tag", "t"], 0);
+            assert!(recovered.contains(WISH), "{recovered}");
+            daemon = environment.start(&mut on());
+        }
+        environment.write("go", "");
+        daemon.wait().code(0);
+        assert_told((&environment, server), 1, "#2 more of it (discard)");
+    }
+}
+
+#[test]
+fn words_written_while_an_endpoint_is_waited_for_are_in_the_question_that_it_answers() {
+    let environment = TestEnvironment::new();
+    environment.write("repo/dfr.toml", "endpoint_probe_s = 1\n");
+    let refused = || Answer::error(503, "out of order");
+    let answers = [refused(), refused().held(), Answer::text(reply("better data", &[BETTER]))];
+    let server = Server::start(answers);
+    let daemon = environment.start(&mut session(&environment, &server, 2));
+    // The list of models, and two completions.
+    server.wait_for(3);
+    environment.write(INBOX, &format!("- {WISH}\n"));
+    server.release();
+    daemon.wait().code(0);
+    assert_told((&environment, server), 2, "#1 better data (keep)");
 }
 
 /// What a command says that ends with this code.
@@ -61,6 +130,26 @@ fn out(environment: &TestEnvironment, arguments: &[&str], code: i32) -> String {
     let ended = environment.run(&mut environment.daemon(arguments));
     ended.code(code);
     ended.out + &ended.err
+}
+
+#[test]
+fn a_search_that_stands_still_doubts_its_best_score_and_not_the_machine() {
+    let worse = |n: u32| {
+        let setting = format!("quality = 0.{}", 500 + n);
+        reply(&format!("worse {n}"), &[("quality = 0.700", setting.as_str())])
+    };
+    let replies = std::iter::once(reply("better data", &[BETTER])).chain((0..15).map(worse));
+    let (environment, _) = told(17, replies.map(Answer::text).collect());
+    let best = environment.rows()[1][0].clone();
+    let recovered = out(&environment, &["recover", "--tag", "t"], 0);
+    let next = format!("next is experiment 17, which measures {best}");
+    assert!(recovered.contains(&next), "{recovered}");
+    let server = Server::start(Vec::new());
+    let mut more = session(&environment, &server, 18);
+    environment.run(more.arg("--resume")).code(0);
+    server.finish();
+    let shown = environment.show(17);
+    assert!(shown.contains("no stroke of luck") && !shown.contains("crashes"), "{shown}");
 }
 
 #[test]
