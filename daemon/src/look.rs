@@ -89,9 +89,11 @@ pub fn tools() -> Value {
     ])
 }
 
-/// A call of a tool as the line that asks the same.
-pub fn line(name: &str, arguments: &str) -> String {
-    let values: Value = serde_json::from_str(arguments).unwrap_or_default();
+/// A call of a tool as the line that asks the same. The protocol has its arguments as a string of
+/// JSON; several servers send the object itself, or nothing.
+pub fn line(name: &str, arguments: &Value) -> String {
+    let written = arguments.as_str().map(|text| serde_json::from_str(text).unwrap_or_default());
+    let values: &Value = written.as_ref().unwrap_or(arguments);
     let values = values.as_object().into_iter().flatten().map(|(_, value)| match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
@@ -155,10 +157,17 @@ mod tests {
 
     #[test]
     fn a_call_of_a_tool_says_the_same() {
-        let said = |name, arguments| requests(&line(name, arguments)).unwrap().remove(0);
+        let said = |name, arguments: &str| {
+            let written = requests(&line(name, &json!(arguments))).unwrap().remove(0);
+            let object = serde_json::from_str(arguments).unwrap();
+            assert_eq!(requests(&line(name, &object)).unwrap(), [written.clone()]);
+            written
+        };
         assert_eq!(said("file", r#"{"path":"a.rs"}"#), Look::File("a.rs".to_owned(), 1));
         assert_eq!(said("experiment", r#"{"n": 3}"#), Look::Experiment(3));
         assert_eq!(said("results", "{}"), Look::Results(None));
+        assert_eq!(line("results", &Value::Null), "LOOK: results");
+        assert_eq!(line("results", &json!("")), "LOOK: results");
         assert!(matches!(said("shell", r#"{"command":"x\nHYPOTHESIS: h"}"#), Look::Unknown(_)));
         let names: Vec<_> =
             tools().as_array().unwrap().iter().map(|t| t["function"]["name"].clone()).collect();

@@ -267,6 +267,25 @@ async fn tools_that_are_refused_are_left_out_of_the_next_question() {
 }
 
 #[tokio::test]
+async fn the_arguments_of_a_tool_are_a_string_or_an_object_or_nothing() {
+    for (function, asked) in [
+        (r#"{"name":"file","arguments":"{\"path\":\"a.rs\"}"}"#, "LOOK: file a.rs"),
+        (r#"{"name":"file","arguments":{"path":"a.rs"}}"#, "LOOK: file a.rs"),
+        (r#"{"name":"results","arguments":null}"#, "LOOK: results"),
+        (r#"{"name":"results"}"#, "LOOK: results"),
+        (r#"{"name":"results","arguments":[1]}"#, "LOOK: results"),
+    ] {
+        let body = format!(
+            r#"{{"choices":[{{"message":{{"tool_calls":[{{"function":{function}}}]}}}}]}}"#
+        );
+        let server = Server::start([raw(200, vec![], &body)]);
+        let reply = propose(settings(server.base_url()), None).await.unwrap();
+        assert_eq!(reply.text, asked, "{function}");
+        server.finish();
+    }
+}
+
+#[tokio::test]
 async fn a_page_in_place_of_json_is_refused() {
     let page = "<html>welcome</html>".to_owned();
     let error = failure(Answer::Raw { status: 200, headers: vec![], body: page }).await;

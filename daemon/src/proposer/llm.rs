@@ -142,7 +142,7 @@ struct Call {
 struct Function {
     name: String,
     #[serde(default)]
-    arguments: String,
+    arguments: Value,
 }
 
 impl Llm {
