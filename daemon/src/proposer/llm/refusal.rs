@@ -175,9 +175,9 @@ mod tests {
 
     #[test]
     fn tools_are_at_fault_by_the_words_and_at_first_by_the_status() {
-        let is_of_tools = |status, body: &str, is_first| {
+        let is_blamed = |status, body: &str, is_first| {
             let failure = HttpFailure { status, retry_after: None, body: body.to_owned() };
-            super::is_of_tools(&failure, is_first)
+            is_of_tools(&failure, is_first)
         };
         for (status, words) in [
             (400, "registry.ollama.ai/library/m does not support tools"),
@@ -191,21 +191,21 @@ mod tests {
             (501, "function calling is not implemented"),
             (503, r#"{"message":"Unsupported param: tools"}"#),
         ] {
-            assert!(is_of_tools(status, words, false), "{status} {words}");
+            assert!(is_blamed(status, words, false), "{status} {words}");
         }
         for status in [401, 402, 403, 413, 429] {
-            assert!(!is_of_tools(status, "tools", true), "{status}");
+            assert!(!is_blamed(status, "tools", true), "{status}");
         }
         // OpenAI counts a question out by its messages and its functions.
         let too_long =
             r#"{"error":{"code":"context_length_exceeded","message":"(9 in the functions)"}}"#;
-        assert!(!is_of_tools(400, too_long, true));
+        assert!(!is_blamed(400, too_long, true));
         for status in [400, 404, 422, 500] {
-            assert!(is_of_tools(status, "no", true), "{status}");
-            assert!(!is_of_tools(status, "no", false), "{status}");
+            assert!(is_blamed(status, "no", true), "{status}");
+            assert!(!is_blamed(status, "no", false), "{status}");
         }
         for status in [408, 409, 502, 503, 529] {
-            assert!(!is_of_tools(status, "no", true), "{status}");
+            assert!(!is_blamed(status, "no", true), "{status}");
         }
     }
 
