@@ -43,6 +43,7 @@ mod gate;
 mod hear;
 mod heartbeat;
 mod leftovers;
+mod looks;
 mod manifest;
 mod measure;
 mod opening;

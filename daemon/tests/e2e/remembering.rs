@@ -141,6 +141,28 @@ fn an_endpoint_without_tools_is_asked_in_plain_text() {
 }
 
 #[test]
+fn a_large_file_is_left_out_of_what_is_looked_at() {
+    let environment = TestEnvironment::new();
+    environment.write("repo/data.csv", &"quality\n".repeat(200_000));
+    environment.commit_all("data");
+    let looks = "LOOK: search quality\nLOOK: file data.csv\nLOOK: experiment 0\n";
+    let server =
+        Server::start(vec![Answer::text(looks), Answer::text(reply("better data", &[BETTER]))]);
+    environment.run(&mut session(&environment, &server, 2)).code(0);
+    let requests: Vec<_> =
+        server.finish().into_iter().filter(|asked| asked.path != "/v1/models").collect();
+    let found = last(&requests[1]);
+    for part in [
+        "too large to be searched: data.csv\n\"quality\" stands\n",
+        "lab/recipe.txt:",
+        "data.csv: too large to be shown",
+        ": 1600000 bytes, too many to be shown",
+    ] {
+        assert!(found.contains(part), "{part:?} is not in {found}");
+    }
+}
+
+#[test]
 fn nobody_looks_for_ever() {
     let look = || Answer::text("LOOK: results\n");
     let answers = vec![look(), look(), look(), look(), Answer::text(reply("better", &[BETTER]))];
