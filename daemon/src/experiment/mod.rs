@@ -43,7 +43,7 @@ pub use moments::mean_and_variance;
 pub use next::{Effect, Rules, Situation, next};
 pub use noise::{Gap, gaps, overfit, rounded, told_reason, told_sources, unmeasured};
 pub use outcome::{Cause, Phase, RunOutcome, StopLevel};
-pub use plateau::asked;
+pub use plateau::{asked, earlier_keeps};
 pub use spending::{Cap, Caps, Spent};
 pub use tampering::{Seen, contradiction, false_claim, longest, overtime};
 pub use verdict::{Court, Judgement, Rule, Verdict, judge};

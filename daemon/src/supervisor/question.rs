@@ -116,11 +116,12 @@ impl Desk<'_> {
         let directives = history.to_follow().into_iter().map(|told| told.text.clone()).collect();
         let keep = history.rows.iter().rev().find(|row| row.commit == parent);
         let is_incumbent = history.incumbent().is_none_or(|row| row.commit == parent);
+        let from = keep.filter(|_| !is_incumbent).map(|row| row.experiment);
         Now {
             directives,
-            rethink: asked(history, &self.task.score.objective),
+            rethink: asked(history, &self.task.score.objective, from),
             left,
-            from: keep.filter(|_| !is_incumbent).map(|row| row.experiment),
+            from,
             recent: self.recent(),
         }
     }
