@@ -1,6 +1,8 @@
 //! What a proposer may look at before it answers: an answer of LOOK lines, or calls of tools, which are
 //! written as such lines.
 
+use std::ops::ControlFlow;
+
 use serde_json::{Value, json};
 
 /// Answers of this kind to one question.
@@ -11,6 +13,8 @@ const REQUESTS: usize = 4;
 pub const FOUND_CHARS: usize = 6_000;
 /// Lines of a file, and of a search, that are shown at once.
 const LINES: usize = 120;
+/// Files that are named as left out of a search.
+const NAMED: usize = 3;
 /// Longest line that is shown.
 const WIDTH: usize = 240;
 
@@ -89,9 +93,11 @@ pub fn tools() -> Value {
     ])
 }
 
-/// A call of a tool as the line that asks the same.
-pub fn line(name: &str, arguments: &str) -> String {
-    let values: Value = serde_json::from_str(arguments).unwrap_or_default();
+/// A call of a tool as the line that asks the same. The protocol has its arguments as a string of
+/// JSON; several servers send the object itself, or nothing.
+pub fn line(name: &str, arguments: &Value) -> String {
+    let written = arguments.as_str().map(|text| serde_json::from_str(text).unwrap_or_default());
+    let values: &Value = written.as_ref().unwrap_or(arguments);
     let values = values.as_object().into_iter().flatten().map(|(_, value)| match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
@@ -109,14 +115,49 @@ pub fn excerpt(content: &str, from: usize) -> String {
     format!("lines {from} to {} of {all}\n{shown}", (from + LINES - 1).min(all))
 }
 
-/// Where words stand, file by file.
-pub fn found<'a>(files: impl Iterator<Item = (&'a String, &'a String)>, words: &str) -> String {
-    let places = files.flat_map(|(path, content)| {
-        let lines = content.lines().zip(1..).filter(|(line, _)| line.contains(words));
-        lines.map(move |(line, n)| format!("{path}:{n}: {}\n", cut(line.trim(), WIDTH)))
-    });
-    let found: String = places.take(LINES).collect();
-    if found.is_empty() { "nowhere\n".to_owned() } else { found }
+/// A search through a repository, file by file.
+#[derive(Debug)]
+pub struct Search<'a> {
+    words: &'a str,
+    places: Vec<String>,
+    /// Files that were not searched.
+    large: Vec<String>,
+}
+
+impl<'a> Search<'a> {
+    /// A search for these words.
+    pub fn new(words: &'a str) -> Self {
+        Self { words, places: Vec::new(), large: Vec::new() }
+    }
+
+    /// Takes a file in; one that is too large to be searched comes without content. It breaks when as
+    /// much is found as is shown.
+    pub fn see(&mut self, path: &str, content: Option<&str>) -> ControlFlow<()> {
+        let Some(content) = content else {
+            self.large.push(path.to_owned());
+            return ControlFlow::Continue(());
+        };
+        let lines = content.lines().zip(1..).filter(|(line, _)| line.contains(self.words));
+        let places = lines.map(|(line, n)| format!("{path}:{n}: {}\n", cut(line.trim(), WIDTH)));
+        self.places.extend(places.take(LINES - self.places.len()));
+        if self.places.len() < LINES { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+
+    /// What was found. First what was left out: the end may be cut.
+    pub fn found(&self) -> String {
+        let Self { words, places, large } = self;
+        let named = large.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = match large.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let left_out = match named.as_str() {
+            "" => String::new(),
+            named => format!("too large to be searched: {named}{more}\n"),
+        };
+        let places = if places.is_empty() { "nowhere\n".to_owned() } else { places.concat() };
+        format!("{left_out}{words:?} stands\n{places}")
+    }
 }
 
 /// The beginning of a text.
@@ -155,10 +196,17 @@ mod tests {
 
     #[test]
     fn a_call_of_a_tool_says_the_same() {
-        let said = |name, arguments| requests(&line(name, arguments)).unwrap().remove(0);
+        let said = |name, arguments: &str| {
+            let written = requests(&line(name, &json!(arguments))).unwrap().remove(0);
+            let object = serde_json::from_str(arguments).unwrap();
+            assert_eq!(requests(&line(name, &object)).unwrap().remove(0), written);
+            written
+        };
         assert_eq!(said("file", r#"{"path":"a.rs"}"#), Look::File("a.rs".to_owned(), 1));
         assert_eq!(said("experiment", r#"{"n": 3}"#), Look::Experiment(3));
         assert_eq!(said("results", "{}"), Look::Results(None));
+        assert_eq!(line("results", &Value::Null), "LOOK: results");
+        assert_eq!(line("results", &json!("")), "LOOK: results");
         assert!(matches!(said("shell", r#"{"command":"x\nHYPOTHESIS: h"}"#), Look::Unknown(_)));
         let names: Vec<_> =
             tools().as_array().unwrap().iter().map(|t| t["function"]["name"].clone()).collect();
@@ -172,9 +220,25 @@ mod tests {
         assert!(shown.starts_with("lines 490 to 500 of 500\n490: line 490\n"), "{shown}");
         assert_eq!(excerpt(&content, 0).lines().count(), LINES + 1);
         assert_eq!(excerpt("", 7), "lines 1 to 0 of 0\n");
-        let files = [("a".to_owned(), content)];
-        let of = |words| found(files.iter().map(|(path, text)| (path, text)), words);
-        assert_eq!(of("line 500"), "a:500: line 500\n");
-        assert_eq!((of("line").lines().count(), of("moon").as_str()), (LINES, "nowhere\n"));
+    }
+
+    #[test]
+    fn a_search_ends_when_enough_is_found_and_says_what_it_left_out() {
+        let content: String = (1..=LINES).map(|n| format!(" line {n}\n")).collect();
+        let mut search = Search::new("line 7\n".trim());
+        assert!(search.see("a", Some(&content)).is_continue());
+        assert!(search.see("b", Some("moon\n")).is_continue());
+        let first = "\"line 7\" stands\na:7: line 7\n";
+        assert!(search.found().starts_with(first), "{}", search.found());
+        let mut search = Search::new("line");
+        assert!(search.see("a", Some("a line\n")).is_continue());
+        assert!(search.see("b", Some(&content)).is_break());
+        assert_eq!(search.found().lines().count(), LINES + 1);
+        let mut search = Search::new("moon");
+        for path in ["a", "b", "c", "d", "e"] {
+            assert!(search.see(path, None).is_continue());
+        }
+        let told = "too large to be searched: a, b, c and 2 more\n\"moon\" stands\nnowhere\n";
+        assert_eq!(search.found(), told);
     }
 }

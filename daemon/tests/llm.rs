@@ -33,6 +33,10 @@ async fn propose(
     settings: LlmSettings,
     repair: Option<Repair<'_>>,
 ) -> Result<Reply, ProposerError> {
+    ask(&mut Llm::new(settings)?, repair).await
+}
+
+async fn ask(llm: &mut Llm, repair: Option<Repair<'_>>) -> Result<Reply, ProposerError> {
     let task = Task::load("video-sample").unwrap();
     let files = BTreeMap::from([(task.edit.recipe.clone(), "lr: 1".to_owned())]);
     let history = History::default();
@@ -47,18 +51,20 @@ async fn propose(
         looks: &[],
         repair,
     };
-    let reply = Llm::new(settings)?.propose(&context, Size::Whole).await;
+    let reply = llm.propose(&context, Size::Whole).await;
     if let Err(error) = &reply {
         assert!(!format!("{error} {error:?}").contains(KEY), "{error}");
     }
     reply
 }
 
-/// The error that one answer of the server becomes, after exactly one request.
+/// The error that one answer of the server becomes, after exactly one request, once it answered.
 async fn failure(answer: Answer) -> ProposerError {
-    let server = Server::start([answer]);
-    let error = propose(settings(server.base_url()), None).await.unwrap_err();
-    assert_eq!(server.finish().len(), 1);
+    let server = Server::start([Answer::text("HYPOTHESIS: h"), answer]);
+    let mut llm = Llm::new(settings(server.base_url())).unwrap();
+    ask(&mut llm, None).await.unwrap();
+    let error = ask(&mut llm, None).await.unwrap_err();
+    assert_eq!(server.finish().len(), 2);
     error
 }
 
@@ -225,6 +231,58 @@ async fn a_refused_request_comes_with_the_servers_words() {
         matches!(&error, ProposerError::UnknownModel { reason, .. } if reason.contains("no model m")),
         "{error:?}"
     );
+}
+
+#[tokio::test]
+async fn tools_that_are_refused_are_left_out_of_the_next_question() {
+    for (status, words) in [
+        (400, "this model does not support tools"),
+        (404, "No endpoints found that support tool use"),
+        (500, "tools param requires --jinja flag"),
+        (400, "bad request"),
+        (404, ""),
+        (422, ""),
+        (500, ""),
+    ] {
+        let refused = raw(status, vec![("retry-after", "7".to_owned())], words);
+        let answers = [refused, Answer::text("x"), Answer::error(500, "")];
+        let server = Server::start(answers);
+        let mut llm = Llm::new(settings(server.base_url())).unwrap();
+        let error = ask(&mut llm, None).await.unwrap_err();
+        assert!(matches!(error, ProposerError::ToolsRefused(_)), "{error:?}");
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(7)), "{error:?}");
+        assert!(error.to_string().contains(&format!("status {status}: {words}")), "{error}");
+        assert_eq!(ask(&mut llm, None).await.unwrap().text, "x");
+        let error = ask(&mut llm, None).await.unwrap_err();
+        assert!(matches!(error, ProposerError::Overloaded { .. }), "{error:?}");
+        let requests = server.finish();
+        let has_tools: Vec<_> = requests.iter().map(|r| r.body["tools"].is_array()).collect();
+        assert_eq!(has_tools, [true, false, false], "{status} {words}");
+    }
+    // Once they were taken, only words tell.
+    let error = failure(Answer::error(404, "no endpoints found that support tool use")).await;
+    assert!(matches!(error, ProposerError::ToolsRefused(_)), "{error:?}");
+    let error = failure(Answer::error(401, "no tools for this key")).await;
+    assert!(matches!(error, ProposerError::Unauthorized { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn the_arguments_of_a_tool_are_a_string_or_an_object_or_nothing() {
+    for (function, asked) in [
+        (r#"{"name":"file","arguments":"{\"path\":\"a.rs\"}"}"#, "LOOK: file a.rs"),
+        (r#"{"name":"file","arguments":{"path":"a.rs"}}"#, "LOOK: file a.rs"),
+        (r#"{"name":"results","arguments":null}"#, "LOOK: results"),
+        (r#"{"name":"results"}"#, "LOOK: results"),
+        (r#"{"name":"results","arguments":[1]}"#, "LOOK: results"),
+    ] {
+        let body = format!(
+            r#"{{"choices":[{{"message":{{"tool_calls":[{{"function":{function}}}]}}}}]}}"#
+        );
+        let server = Server::start([raw(200, vec![], &body)]);
+        let reply = propose(settings(server.base_url()), None).await.unwrap();
+        assert_eq!(reply.text, asked, "{function}");
+        server.finish();
+    }
 }
 
 #[tokio::test]

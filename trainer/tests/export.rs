@@ -172,14 +172,14 @@ fn a_sound_of_full_length_and_a_model_of_full_size_answer_alike() {
 
 #[test]
 fn weights_in_half_the_bytes_answer_nearly_alike() {
-    let clip = of_lab(model("r3d-tiny"));
+    let clip = of_lab(model("r3d-10"));
     let shape = [4, 3, 32, 32];
-    let whole = export("r3d-tiny", &shape, &clip).unwrap();
+    let whole = export("r3d-10", &shape, &clip).unwrap();
     let bytes = |dir: &tempfile::TempDir| {
         dir.path().join(package::WEIGHTS).metadata().unwrap().len() as f64
     };
     for (kind, dtype) in [(tensor::Kind::BF16, "bfloat16"), (tensor::Kind::F16, "float16")] {
-        let half = export_as(kind, "r3d-tiny", (&shape, &clip)).unwrap();
+        let half = export_as(kind, "r3d-10", (&shape, &clip)).unwrap();
         let share = bytes(&half) / bytes(&whole);
         assert!((0.5..0.6).contains(&share), "{share}");
         let Some(python) = torch_python() else { continue };

@@ -46,7 +46,7 @@ pub use noise::{
     unmeasured,
 };
 pub use outcome::{Cause, Phase, RunOutcome, StopLevel};
-pub use plateau::asked;
+pub use plateau::{asked, earlier_keeps};
 pub use spending::{Cap, Caps, Spent};
 pub use tampering::{Seen, contradiction, false_claim, longest, overtime};
 pub use verdict::{Court, Judgement, Rule, Verdict, judge};

@@ -102,6 +102,8 @@ pub struct Situation<'a> {
     pub is_promising: bool,
     /// The hour has come at which the champion is to be certified.
     pub certifies: bool,
+    /// The newest keep before the incumbent whose commit is still there (full object id).
+    pub earlier: Option<&'a str>,
 }
 
 /// Decides.
@@ -175,13 +177,13 @@ fn between(history: &History, rules: &Rules, now: &Situation<'_>) -> Effect {
             cause: Pause::Endpoint,
             why: format!("the last {answers} experiments had no answer that could be used"),
         },
-        None if rules.rethinks && plateau::doubts(history) => {
+        None if rules.rethinks && plateau::doubts(history, now.earlier.is_some()) => {
             let commit = Some(incumbent.commit.clone());
             Effect::Open { purpose: Purpose::Control, commit }
         }
         None => {
-            let earlier = plateau::returns_to(history).filter(|_| rules.rethinks);
-            let commit = earlier.map(|row| row.commit.clone());
+            let returns = rules.rethinks && plateau::returns(history, now.earlier.is_some());
+            let commit = now.earlier.filter(|_| returns).map(str::to_owned);
             Effect::Open { purpose: Purpose::Candidate, commit }
         }
     }

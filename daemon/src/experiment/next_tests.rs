@@ -32,6 +32,7 @@ fn now(history: &History) -> Situation<'static> {
         goes_on: false,
         is_promising: false,
         certifies: false,
+        earlier: None,
     }
 }
 

@@ -33,8 +33,9 @@ fn tried(history: &History) -> u32 {
     u32::try_from(since_keep(history, Purpose::Candidate).count()).unwrap_or(u32::MAX)
 }
 
-/// What is asked of the next proposal; nothing while keeps come.
-fn rethink(history: &History) -> Option<Rethink> {
+/// What is asked of the next proposal; nothing while keeps come. `can_return` tells whether there is an
+/// earlier keep to begin at.
+fn rethink(history: &History, can_return: bool) -> Option<Rethink> {
     let since = tried(history);
     match since / PATIENCE {
         0 => None,
@@ -42,7 +43,7 @@ fn rethink(history: &History) -> Option<Rethink> {
         2 => Some(Rethink::Radical),
         step if since.is_multiple_of(PATIENCE)
             && (step - 3).is_multiple_of(RETURNS)
-            && before(history).is_some() =>
+            && can_return =>
         {
             Some(Rethink::Return)
         }
@@ -50,27 +51,30 @@ fn rethink(history: &History) -> Option<Rethink> {
     }
 }
 
-/// The keep that the next candidate is made from instead of the incumbent.
-pub(super) fn returns_to(history: &History) -> Option<&Row> {
-    before(history).filter(|_| rethink(history) == Some(Rethink::Return))
+/// Whether the next candidate is made from an earlier keep instead of the incumbent.
+pub(super) fn returns(history: &History, can_return: bool) -> bool {
+    rethink(history, can_return) == Some(Rethink::Return)
 }
 
 /// Whether the incumbent is to be measured again first: its score may have been luck, which all of the
 /// plateau was held against.
-pub(super) fn doubts(history: &History) -> bool {
+pub(super) fn doubts(history: &History, can_return: bool) -> bool {
     let was_measured = since_keep(history, Purpose::Control).next().is_some();
-    rethink(history) == Some(Rethink::Return) && !was_measured
+    returns(history, can_return) && !was_measured
 }
 
-/// The keep before the incumbent. A human's commit is never left behind: it may have mended more than
-/// the recipe.
-fn before(history: &History) -> Option<&Row> {
-    let incumbent = history.incumbent().filter(|row| row.purpose == Purpose::Candidate)?;
-    history.compared_with(incumbent)
+/// The keeps before the incumbent, newest first. A human's commit is never left behind: it may have
+/// mended more than the recipe.
+pub fn earlier_keeps(history: &History) -> impl Iterator<Item = &Row> {
+    let before = |row: &&Row| {
+        let is_ours = row.purpose == Purpose::Candidate;
+        is_ours.then(|| history.compared_with(row)).flatten()
+    };
+    std::iter::successors(history.incumbent(), before).skip(1)
 }
 
 /// Candidates since the last keep that came nearest to it, best first; of those that are told alike the
-/// oldest.
+/// newest.
 fn near_misses<'a>(history: &'a History, objective: &str) -> Vec<&'a Row> {
     let mut scored: Vec<_> = since_keep(history, Purpose::Candidate)
         .filter(|row| row.is_scored())
@@ -82,10 +86,11 @@ fn near_misses<'a>(history: &'a History, objective: &str) -> Vec<&'a Row> {
     scored.into_iter().take(MISSES).map(|(_, row)| row).collect()
 }
 
-/// What is asked of the next proposal, for it and for people.
-pub fn asked(history: &History, objective: &str) -> Option<String> {
+/// What is asked of the next proposal, for it and for people; `from` is the earlier keep that it is
+/// made from.
+pub fn asked(history: &History, objective: &str, from: Option<u32>) -> Option<String> {
     let since = tried(history);
-    let what = match rethink(history)? {
+    let what = match rethink(history, from.is_some())? {
         Rethink::Combine => {
             let misses: Vec<_> = near_misses(history, objective)
                 .into_iter()
@@ -110,7 +115,7 @@ pub fn asked(history: &History, objective: &str) -> Option<String> {
                 .to_owned()
         }
         Rethink::Return => {
-            let from = before(history).map_or(0, |row| row.experiment);
+            let from = from.unwrap_or_default();
             format!("begin at experiment {from}, an earlier keep, and go another way from there")
         }
     };

@@ -398,6 +398,7 @@ impl World {
                 goes_on,
                 is_promising: life.history.current().is_multiple_of(3),
                 certifies: life.history.current().is_multiple_of(7),
+                earlier: earlier_keeps(&life.history).next().map(|row| row.commit.as_str()),
             };
             let effect = next(&life.history, &rules, &situation);
             if effect == Effect::Stop {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::experiment::{
-    Directive, History, NOTED, Notes, Row, Verdict, asked, rounded, rounded_difference, themes,
-    told_reason, told_sources,
+    Directive, History, NOTED, Notes, Row, Verdict, asked, earlier_keeps, rounded,
+    rounded_difference, themes, told_reason, told_sources,
 };
 use crate::report::{one_line, short};
 use crate::task::Task;
@@ -174,7 +174,8 @@ fn counts(history: &History, rows: &[Compared], objective: &str) -> Vec<String> 
         of(Verdict::Crash),
         (history.opened as usize).saturating_sub(rows.len()),
     );
-    let stuck = asked(history, objective).map(|asked| format!("- {asked}"));
+    let from = earlier_keeps(history).next().map(|row| row.experiment);
+    let stuck = asked(history, objective, from).map(|asked| format!("- {asked}"));
     let themes = themes(history);
     let tried = (!themes.is_empty()).then(|| {
         let told =

@@ -50,6 +50,9 @@ pub enum ProposerError {
     /// The request itself is refused.
     #[error("{endpoint} refuses the request: {reason}")]
     Refused { endpoint: String, reason: String, retry_after: Option<Duration> },
+    /// A question that offered tools is refused for them; the next one offers none.
+    #[error("{0}; it is asked without tools from now on")]
+    ToolsRefused(Box<Self>),
     /// An answer in which the model declines to answer.
     #[error("the model declines to answer: {reason}")]
     Declined { reason: String, usage: Usage },
@@ -87,6 +90,7 @@ impl ProposerError {
             | Self::Declined { usage, .. }
             | Self::Truncated { usage }
             | Self::Empty { usage } => *usage,
+            Self::ToolsRefused(refusal) => refusal.usage(),
             _ => Usage::default(),
         }
     }
@@ -100,6 +104,7 @@ impl ProposerError {
             | Self::SpendLimit { retry_after, .. }
             | Self::UnknownModel { retry_after, .. }
             | Self::Refused { retry_after, .. } => *retry_after,
+            Self::ToolsRefused(refusal) => refusal.retry_after(),
             _ => None,
         }
     }

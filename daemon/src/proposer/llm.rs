@@ -63,12 +63,22 @@ impl fmt::Debug for LlmSettings {
     }
 }
 
+/// What the endpoint makes of tools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tools {
+    /// They are offered, and no question with them was answered yet.
+    Untried,
+    /// A question with them was answered.
+    Taken,
+    /// They are not offered any more: the orders name the plain form too.
+    Refused,
+}
+
 /// A proposer that asks a model.
 pub struct Llm {
     settings: LlmSettings,
     templates: Templates,
-    /// Until it says that it knows no tools, the endpoint is offered some.
-    has_tools: bool,
+    tools: Tools,
     client: Client<OpenAIConfig>,
     /// What the request under way costs if its answer never comes.
     at_stake: Usage,
@@ -132,7 +142,7 @@ struct Call {
 struct Function {
     name: String,
     #[serde(default)]
-    arguments: String,
+    arguments: Value,
 }
 
 impl Llm {
@@ -181,7 +191,7 @@ impl Llm {
             client,
             settings,
             templates,
-            has_tools: true,
+            tools: Tools::Untried,
             at_stake: Usage::default(),
             longest: 0,
         })
@@ -201,16 +211,33 @@ impl Llm {
     ) -> Result<Reply, ProposerError> {
         let LlmSettings { model, max_answer_tokens, .. } = &self.settings;
         let max_completion_tokens = max_answer_tokens.filter(|_| max_tokens.is_none());
-        let tools = (self.has_tools && max_tokens.is_none()).then(look::tools);
+        let has_tools = self.tools != Tools::Refused && max_tokens.is_none();
+        let tools = has_tools.then(look::tools);
         let request = Request { model, messages, max_tokens, max_completion_tokens, tools };
         let answer_tokens = max_tokens.map_or_else(|| self.answer_tokens(), u64::from);
         self.at_stake = estimate(messages, answer_tokens);
         let chat = self.client.chat();
         let completion = within(limit, chat.create_byot(request)).await;
         let at_stake = mem::take(&mut self.at_stake);
-        let completion = completion.map_err(|failure| error(&self.settings, failure, at_stake))?;
+        let completion = completion.map_err(|failure| self.failed(failure, has_tools, at_stake))?;
+        if has_tools {
+            self.tools = Tools::Taken;
+        }
         self.longest = self.longest.max(cost(&completion, at_stake).completion_tokens);
         read(completion, at_stake)
+    }
+
+    /// The error of a failed question. One that tools are at fault for is put without them from now on.
+    fn failed(&mut self, failure: Failure, has_tools: bool, at_stake: Usage) -> ProposerError {
+        let is_first = self.tools == Tools::Untried;
+        let is_of_tools = has_tools
+            && matches!(&failure, Failure::Http(http) if refusal::is_of_tools(http, is_first));
+        let error = error(&self.settings, failure, at_stake);
+        if !is_of_tools {
+            return error;
+        }
+        self.tools = Tools::Refused;
+        ProposerError::ToolsRefused(Box::new(error))
     }
 
     /// Tokens that an answer may be billed which never came: what it is limited to, or as many as the
@@ -302,12 +329,6 @@ fn read(completion: Completion, at_stake: Usage) -> Result<Reply, ProposerError>
     }
 }
 
-/// Whether a refusal is about tools, which servers tell in many words.
-fn speaks_of_tools(reason: &str) -> bool {
-    let reason = reason.to_lowercase();
-    ["tool", "function call"].iter().any(|word| reason.contains(word))
-}
-
 fn declined(reason: &str, usage: Usage) -> ProposerError {
     ProposerError::Declined { reason: failure::one_line(reason), usage }
 }
@@ -341,20 +362,7 @@ impl Proposer for Llm {
     ) -> BoxFuture<'a, Result<Reply, ProposerError>> {
         let messages = prompt::messages(&self.templates, context, size);
         let limit = self.settings.timeout;
-        async move {
-            let messages = messages?;
-            match self.ask(&messages, (None, limit)).await {
-                // It was not charged, and asks the same with the plain form that the orders name too.
-                Err(ProposerError::Refused { reason, .. })
-                    if self.has_tools && speaks_of_tools(&reason) =>
-                {
-                    self.has_tools = false;
-                    self.ask(&messages, (None, limit)).await
-                }
-                answered => answered,
-            }
-        }
-        .boxed()
+        async move { self.ask(&messages?, (None, limit)).await }.boxed()
     }
 
     fn stake(&self, context: &Context<'_>, size: Size) -> Usage {

@@ -85,6 +85,8 @@ impl Policy {
             | E::Declined { .. }
             | E::ContentRefused { .. }
             | E::Overflow { .. } => Response::Answer,
+            // The next one is another question: there is nothing to wait for but what it was told.
+            E::ToolsRefused(_) => Response::Retry(error.retry_after().unwrap_or_default()),
             E::RateLimited { .. }
             | E::Overloaded { .. }
             | E::Unreachable { .. }

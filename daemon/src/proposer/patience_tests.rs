@@ -61,6 +61,9 @@ fn every_class_has_its_response() {
     assert_eq!(whole(refused()), Response::Probe(s(240)));
     assert_eq!(whole(spent(7)), Response::Probe(s(240)));
     assert_eq!(whole(spent(3600)), Response::Probe(s(3600)));
+    let tools_refused = |error| whole(ProposerError::ToolsRefused(Box::new(error)));
+    assert_eq!(tools_refused(refused()), Response::Retry(Duration::ZERO));
+    assert_eq!(tools_refused(overloaded(Some(17))), Response::Retry(s(17)));
     assert_eq!(whole(ProposerError::Truncated { usage }), Response::Answer);
     assert_eq!(whole(ProposerError::Empty { usage }), Response::Answer);
     assert_eq!(whole(ProposerError::Exhausted), Response::Fatal);

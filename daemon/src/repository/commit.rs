@@ -7,12 +7,17 @@ use git2::build::TreeUpdateBuilder;
 use git2::{DiffFile, ErrorCode, FileMode, Oid, Signature, Time, Tree};
 
 use super::error::{Doing as _, RepositoryError};
+use super::text::TEXT_LIMIT;
 use super::tree::{Kind, kind};
 use super::{Repository, durable};
 use crate::patch::Patch;
 
 const NAME: &str = "dfr-daemon";
 const EMAIL: &str = "dfr-daemon@localhost";
+
+/// Bytes of all files together that are shown of a change: the first commit of a repository changes
+/// everything in it.
+const CHANGES_LIMIT: usize = 4 * TEXT_LIMIT;
 
 /// Files by path.
 type Files = BTreeMap<String, String>;
@@ -53,7 +58,8 @@ impl Repository {
         Ok(id.to_string())
     }
 
-    /// The files in which a commit differs from its first parent: before and after, by path.
+    /// The files in which a commit differs from its first parent: before and after, by path. What is
+    /// too large to be read is told by its size.
     ///
     /// # Errors
     /// An unknown commit or an unreadable object.
@@ -65,23 +71,37 @@ impl Repository {
             commit.parents().next().map(|parent| parent.tree()).transpose().doing(doing)?;
         let diff = self.git.diff_tree_to_tree(before.as_ref(), Some(&after), None).doing(doing)?;
         let mut sides = (Files::new(), Files::new());
+        let mut left = CHANGES_LIMIT;
         for delta in diff.deltas() {
-            sides.0.extend(self.text(&delta.old_file()).doing(doing)?);
-            sides.1.extend(self.text(&delta.new_file()).doing(doing)?);
+            sides.0.extend(self.side(&delta.old_file(), &mut left).doing(doing)?);
+            sides.1.extend(self.side(&delta.new_file(), &mut left).doing(doing)?);
         }
         Ok(sides)
     }
 
     /// Path and content of one side of a change; bytes that are no UTF-8 are replaced, for people.
-    fn text(&self, file: &DiffFile<'_>) -> Result<Option<(String, String)>, git2::Error> {
+    fn side(
+        &self,
+        file: &DiffFile<'_>,
+        left: &mut usize,
+    ) -> Result<Option<(String, String)>, git2::Error> {
         let Some(path) = file.path().filter(|_| file.id() != Oid::ZERO_SHA1) else {
             return Ok(None);
         };
         let content = match file.mode() {
             FileMode::Commit => format!("submodule {}\n", file.id()),
-            _ => String::from_utf8_lossy(self.git.find_blob(file.id())?.content()).into_owned(),
+            _ => self.within(file.id(), left)?,
         };
         Ok(Some((path.to_string_lossy().into_owned(), content)))
+    }
+
+    fn within(&self, id: Oid, left: &mut usize) -> Result<String, git2::Error> {
+        let bytes = self.bytes(id)?;
+        if bytes > TEXT_LIMIT.min(*left) {
+            return Ok(format!("{id}: {bytes} bytes, too many to be shown\n"));
+        }
+        *left -= bytes;
+        Ok(String::from_utf8_lossy(self.git.find_blob(id)?.content()).into_owned())
     }
 }
 

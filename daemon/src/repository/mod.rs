@@ -19,15 +19,16 @@ mod export;
 mod leftovers;
 mod root;
 mod tag;
+mod text;
 mod tree;
 
 pub use error::RepositoryError;
 pub use export::Exported;
 pub use leftovers::Locks;
 pub use tag::{InvalidTag, valid_tag};
+pub use text::Text;
 
 use error::Doing as _;
-use tree::{Kind, kind};
 
 /// Where a session starts without `--base`, in this order.
 const BASES: [&str; 2] = ["main", "master"];
@@ -123,16 +124,8 @@ impl Repository {
     /// An unknown commit or an unreadable object.
     pub fn read(&self, commit: &str, path: &str) -> Result<Option<String>, RepositoryError> {
         let doing = || format!("read {path:?} of {commit}");
-        let tree = self.commit_at(commit)?.tree().doing(doing)?;
-        let entry = match tree.get_path(Path::new(path)) {
-            Ok(entry) => entry,
-            Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
-            Err(error) => return Err(error).doing(doing),
-        };
-        if !matches!(kind(&entry), Kind::File { .. }) {
-            return Ok(None);
-        }
-        let blob = self.git.find_blob(entry.id()).doing(doing)?;
+        let Some(id) = self.file(commit, path)? else { return Ok(None) };
+        let blob = self.git.find_blob(id).doing(doing)?;
         Ok(std::str::from_utf8(blob.content()).ok().map(ToOwned::to_owned))
     }
 

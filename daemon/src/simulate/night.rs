@@ -129,6 +129,7 @@ impl World {
                 goes_on: false,
                 is_promising: self.is_promising(),
                 certifies: false,
+                earlier: None,
             };
             match next(&self.history, rules, &situation) {
                 Effect::Wait { .. } | Effect::Stop => return,

@@ -105,7 +105,7 @@ impl Session {
     /// Puts the question as it stands now, with what a human wrote while the endpoint was waited for.
     async fn put(&mut self) -> Result<Asked, Failure> {
         self.hear().await?;
-        let question = self.question()?;
+        let question = self.question().await?;
         let stake = self.stake(&question);
         self.begin_at(Phase::Propose, stake).await?;
         self.answer(&question).await
@@ -174,14 +174,14 @@ impl Session {
     }
 
     /// What a proposer is asked next.
-    fn question(&self) -> Result<Question, Failure> {
+    async fn question(&self) -> Result<Question, Failure> {
+        let looks = self.looks().await?;
         let candidate = self.candidate()?;
         let turns = u32::try_from(candidate.refused.len()).unwrap_or(u32::MAX);
         let Self { repository, notebook, task, history, base, scope, rule, .. } = self;
         let desk = Desk { repository, notebook, task, history, base, scope, rule: *rule };
-        let look = |asked: &String| Ok((asked.clone(), desk.look(&candidate.parent, asked)?));
         Ok(Question {
-            looks: candidate.looked.iter().map(look).collect::<Result<_, Failure>>()?,
+            looks,
             reply: candidate.answer.clone().map_or_else(String::new, |answer| answer.text),
             refused: candidate.refused.last().cloned(),
             turns_left: self.rules.repair_turns.saturating_sub(turns),

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::disk::Ballast;
 use crate::experiment::{
     Believing, Caps, Effect, Entry, History, Phase, Purpose, Rule, Rules, Situation, StopLevel,
-    Verdict, next,
+    Verdict, earlier_keeps, next,
 };
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::Ledger;
@@ -43,6 +43,7 @@ mod gate;
 mod hear;
 mod heartbeat;
 mod leftovers;
+mod looks;
 mod manifest;
 mod measure;
 mod opening;
@@ -295,8 +296,9 @@ impl Session {
     }
 
     fn situation(&self, (is_promising, certifies): (bool, bool)) -> Result<Situation<'_>, Failure> {
-        let Self { history, notebook, born, .. } = self;
+        let Self { history, notebook, born, repository, .. } = self;
         let purse = Purse { caps: self.rules.caps, history, notebook, born: *born };
+        let mut keeps = earlier_keeps(history).map(|row| row.commit.as_str());
         Ok(Situation {
             stop: self.stop_level(),
             built: self.built.as_deref(),
@@ -305,6 +307,8 @@ impl Session {
             goes_on: self.goes_on()?,
             is_promising,
             certifies,
+            // A human may have taken it out of the repository.
+            earlier: keeps.find(|commit| repository.has(commit)),
         })
     }
 

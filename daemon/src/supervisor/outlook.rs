@@ -46,6 +46,7 @@ fn then(history: &History, rules: &Rules, built: Option<&str>) -> Effect {
         goes_on: false,
         is_promising: false,
         certifies: false,
+        earlier: None,
     };
     next(history, rules, &now)
 }

@@ -9,9 +9,8 @@ use std::time::Duration;
 use anyhow::anyhow;
 
 use crate::context::{Change, Context, Now, Repair};
-use crate::experiment::{History, Purpose, Row, Rule, Stage, asked, told_reason};
+use crate::experiment::{History, Purpose, Row, Rule, Stage, asked};
 use crate::failure::{Failure, Kind, OrFailure as _};
-use crate::look::{self, Look};
 use crate::notebook::Notebook;
 use crate::patch::{self, Scope};
 use crate::prompt::{self, Message, Size, Templates};
@@ -103,44 +102,6 @@ impl Desk<'_> {
         })
     }
 
-    /// What an answer asked for that only looks, for a candidate that is made from this commit.
-    pub(super) fn look(&self, parent: &str, answer: &str) -> Result<String, Failure> {
-        let looks = look::requests(answer).unwrap_or_default();
-        let found = looks.iter().map(|asked| self.find(parent, asked));
-        let found = found.collect::<Result<Vec<_>, _>>()?;
-        Ok(found.iter().map(|found| look::cut(found, look::FOUND_CHARS) + "\n").collect())
-    }
-
-    fn find(&self, parent: &str, asked: &Look) -> Result<String, Failure> {
-        Ok(match asked {
-            // A path is whatever a model made up.
-            Look::File(path, from) => match self.repository.read(parent, path) {
-                Ok(Some(content)) => format!("{path}, {}", look::excerpt(&content, *from)),
-                Ok(None) | Err(_) => format!("{path}: no such file of text\n"),
-            },
-            Look::Search(words) => {
-                let all = Scope::new(&["**".to_owned()]).or_bug()?;
-                let files = self.repository.files(parent, &all).or_outside()?;
-                format!("{words:?} stands\n{}", look::found(files.iter(), words))
-            }
-            Look::Experiment(n) => self.experiment(*n),
-            Look::Results(theme) => prompt::outcomes(self.task, self.history, theme.as_deref()),
-            Look::Unknown(asked) => format!("{asked:?} is none of: {}\n", look::FORMS),
-        })
-    }
-
-    fn experiment(&self, n: u32) -> String {
-        let Some(row) = self.history.rows.iter().find(|row| row.experiment == n) else {
-            return format!("experiment {n} came to no verdict, or is not there\n");
-        };
-        let diff = self.change(row).diff;
-        let Row { description, hypothesis, verdict, .. } = row;
-        let (why, curve) = (told_reason(row), row.curve.join("\n"));
-        format!(
-            "experiment {n}, {description}: {verdict}, {why}\n{hypothesis}\n{diff}\nits training:\n{curve}\n"
-        )
-    }
-
     /// The human's program as it stands in the work tree, else as the session's base has it.
     fn program(&self) -> Result<String, Failure> {
         let here: &Path = self.repository.path();
@@ -157,12 +118,13 @@ impl Desk<'_> {
         let directives = history.to_follow().iter().map(|told| told.text.clone()).collect();
         let keep = history.rows.iter().rev().find(|row| row.commit == parent);
         let is_incumbent = history.incumbent().is_none_or(|row| row.commit == parent);
+        let from = keep.filter(|_| !is_incumbent).map(|row| row.experiment);
         Now {
             rule: self.rule,
             directives,
-            rethink: asked(history, &self.task.score.objective),
+            rethink: asked(history, &self.task.score.objective, from),
             left,
-            from: keep.filter(|_| !is_incumbent).map(|row| row.experiment),
+            from,
             recent: self.recent(),
         }
     }
@@ -170,18 +132,19 @@ impl Desk<'_> {
     fn recent(&self) -> Vec<Change> {
         let rows = self.history.rows.iter().rev();
         let candidates = rows.filter(|row| row.purpose == Purpose::Candidate).take(RECENT);
-        let mut recent: Vec<_> = candidates.map(|row| self.change(row)).collect();
+        let change =
+            |row: &Row| Change { experiment: row.experiment, diff: diff(self.repository, row) };
+        let mut recent: Vec<_> = candidates.map(change).collect();
         recent.reverse();
         recent
     }
+}
 
-    /// What a human took out of the repository is no reason to stand still.
-    fn change(&self, row: &Row) -> Change {
-        let diff = match self.repository.changes(&row.commit) {
-            Ok((before, after)) => patch::render(&before, &after, patch::Look::Plain),
-            Err(_) => "its commit is not there any more\n".to_owned(),
-        };
-        Change { experiment: row.experiment, diff }
+/// What an experiment changed. What a human took out of the repository is no reason to stand still.
+pub(super) fn diff(repository: &Repository, row: &Row) -> String {
+    match repository.changes(&row.commit) {
+        Ok((before, after)) => patch::render(&before, &after, patch::Look::Plain),
+        Err(_) => "its commit is not there any more\n".to_owned(),
     }
 }
 

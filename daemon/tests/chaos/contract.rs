@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use dfr_daemon::experiment::{Entry, Phase, Row, Verdict};
+use dfr_daemon::experiment::{Entry, Phase, Purpose, Row, Verdict};
 use dfr_daemon::notebook::results_tsv;
 use dfr_daemon::session::Recorded;
 
@@ -41,7 +41,7 @@ impl Rule {
         (Self::Table, "results.tsv unlike the ledger"),
         (Self::Branch, "branch neither on incumbent nor candidate"),
         (Self::Unreachable, "candidates out of reach"),
-        (Self::Chain, "kept rows that are not the branch"),
+        (Self::Chain, "keeps that are lost or made from something else"),
         (Self::Lock, "locks of git left by an earlier life"),
         (Self::Proposal, "proposals repeated beyond one a kill"),
         (Self::Run, "runs repeated beyond one a kill"),
@@ -176,23 +176,28 @@ impl Findings {
         }
     }
 
-    /// What was kept is the branch, from the base to the incumbent; what else is in it came there
-    /// with a human's commit.
+    /// Every keep is there and was made from what its row says, which is the base or an earlier keep:
+    /// from the incumbent, where the branch is, the first parents lead back over keeps alone, but for
+    /// what came with a human's commit.
     pub fn chain(&mut self, snapshot: &Snapshot, git: &Git) {
-        let kept = snapshot.history.decided().filter(|row| row.verdict == Verdict::Keep);
-        let mut kept: Vec<_> = kept.map(|row| row.commit.clone()).collect();
-        kept.reverse();
-        kept.retain(|commit| *commit != snapshot.base);
-        let chain = git.first_parents(&snapshot.base, kept.first().unwrap_or(&snapshot.base));
-        let mut above = None;
-        let mut ours = chain.clone();
-        ours.retain(|commit| {
-            let foreign = git.foreign.contains(commit)
-                || above.as_ref().is_some_and(|above| git.foreign.contains(above));
-            above = Some(commit.clone());
-            kept.contains(commit) || !foreign
-        });
-        self.demand(kept == ours, Rule::Chain, || format!("{kept:?}\nbut git says\n{chain:?}"));
+        let parents = git.first_parents();
+        let mut earlier = BTreeSet::from([&snapshot.base]);
+        for row in snapshot.history.decided().filter(|row| row.verdict == Verdict::Keep) {
+            let Row { experiment, commit, parent, .. } = row;
+            let found = parents.get(commit);
+            // What is measured as it is was made by somebody else.
+            let is_made = row.purpose == Purpose::Candidate;
+            let holds = match found {
+                Some(made_from) if is_made => {
+                    made_from.as_ref() == Some(parent) && earlier.contains(parent)
+                }
+                found => found.is_some(),
+            };
+            self.demand(holds, Rule::Chain, || {
+                format!("{experiment}, {commit} of {parent}, but git says {found:?}")
+            });
+            earlier.insert(commit);
+        }
     }
 }
 

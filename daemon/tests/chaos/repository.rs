@@ -33,11 +33,15 @@ impl<'a> Git<'a> {
         self.refs.iter().filter(move |(name, _)| of(name)).map(|(_, commit)| commit)
     }
 
-    /// From a tip back to a base, without the base.
-    pub fn first_parents(&self, base: &str, tip: &str) -> Vec<String> {
-        let range = format!("{base}..{tip}");
-        let told = self.environment.git(&["rev-list", "--first-parent", &range]);
-        told.lines().map(str::to_owned).collect()
+    /// The first parent of every commit that the branch or a candidate leads to; none of a root.
+    pub fn first_parents(&self) -> BTreeMap<String, Option<String>> {
+        let ours = ["--glob=refs/heads/autoresearch/*", "--glob=refs/dfr/t/*"];
+        let told = self.environment.git(&["rev-list", "--parents", ours[0], ours[1]]);
+        let commit = |line: &str| {
+            let mut ids = line.split(' ').map(str::to_owned);
+            ids.next().map(|commit| (commit, ids.next()))
+        };
+        told.lines().filter_map(commit).collect()
     }
 }
 

@@ -35,6 +35,11 @@ fn every_rule_that_looks_at_what_is_left_can_be_broken() {
         night.environment.git(&["update-ref", "-d", "refs/dfr/t/exp/2"]);
     };
     assert_eq!(tampered(forgotten), [Rule::Unreachable]);
+    let lost = |night: &Night| {
+        night.environment.git(&["update-ref", "-d", "refs/dfr/t/exp/1"]);
+        night.environment.git(&["update-ref", "refs/heads/autoresearch/t", "main"]);
+    };
+    assert_eq!(tampered(lost), [Rule::Branch, Rule::Unreachable, Rule::Chain]);
     let no_ledger = |night: &Night| fs::remove_dir_all(night.environment.state()).unwrap();
     assert_eq!(tampered(no_ledger), [Rule::Lost]);
     let run_again = |night: &Night| {

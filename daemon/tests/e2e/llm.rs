@@ -185,7 +185,7 @@ fn an_answer_that_was_cut_off_or_is_empty_is_asked_for_again() {
 #[test]
 fn an_endpoint_that_fails_is_waited_for() {
     let answers = vec![
-        Answer::error(500, &format!("out of order, {KEY}")),
+        Answer::error(503, &format!("out of order, {KEY}")),
         Answer::Cut,
         Answer::text(reply("at last", &[BETTER])),
     ];

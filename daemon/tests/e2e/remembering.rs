@@ -230,6 +230,52 @@ fn an_endpoint_without_tools_is_asked_in_plain_text() {
 }
 
 #[test]
+fn a_large_file_is_left_out_of_what_is_looked_at() {
+    let environment = TestEnvironment::new();
+    environment.write("repo/data.csv", &"quality\n".repeat(200_000));
+    environment.commit_all("data");
+    let looks = "LOOK: search quality\nLOOK: file data.csv\nLOOK: experiment 0\n";
+    let server =
+        Server::start(vec![Answer::text(looks), Answer::text(reply("better data", &[BETTER]))]);
+    environment.run(&mut session(&environment, &server, 2)).code(0);
+    let requests: Vec<_> =
+        server.finish().into_iter().filter(|asked| asked.path != "/v1/models").collect();
+    let found = last(&requests[1]);
+    for part in [
+        "too large to be searched: data.csv\n\"quality\" stands\n",
+        "lab/recipe.txt:",
+        "data.csv: too large to be shown",
+        ": 1600000 bytes, too many to be shown",
+    ] {
+        assert!(found.contains(part), "{part:?} is not in {found}");
+    }
+}
+
+#[test]
+fn a_search_that_stands_still_goes_on_from_an_earlier_keep() {
+    let miss = |n: u32| {
+        let quality = format!("quality = 0.5{n:02}");
+        Answer::text(reply(&format!("miss {n}"), &[("quality = 0.700", &quality)]))
+    };
+    let mut answers = vec![Answer::text(reply("better data", &[BETTER]))];
+    answers.extend((0..15).map(miss));
+    let other = (BETTER.0, "quality = 0.800");
+    answers.push(Answer::text(reply("another way", &[other])));
+    let (environment, requests) = told(19, answers);
+    let asked = last(&requests[16]);
+    assert!(asked.contains("begin at experiment 0, an earlier keep"), "{asked}");
+    let rows = environment.rows();
+    assert_eq!(rows[17][5], "the incumbent again");
+    assert_eq!(rows[18][4..], ["keep", "another way"]);
+    // The branch follows what a keep was made from; the keep that it left is there all the same.
+    let git = |arguments: &[&str]| environment.git(arguments);
+    let base = git(&["rev-parse", "main"]);
+    assert_eq!(git(&["rev-parse", "autoresearch/t"]), git(&["rev-parse", "refs/dfr/t/exp/18"]));
+    assert_eq!(git(&["rev-parse", "autoresearch/t^"]), base);
+    assert_eq!(git(&["rev-parse", "refs/dfr/t/exp/1^"]), base);
+}
+
+#[test]
 fn nobody_looks_for_ever() {
     let look = || Answer::text("LOOK: results\n");
     let answers = vec![look(), look(), look(), look(), Answer::text(reply("better", &[BETTER]))];

@@ -29,6 +29,10 @@ struct Replay<'a> {
     /// Bytes of a question that was not shrunk.
     whole: usize,
     is_small: bool,
+    /// A question with tools was answered.
+    has_tools: bool,
+    /// Tools were refused.
+    is_plain: bool,
     /// The gate let one call through.
     may_call: bool,
     /// Cost that was not told yet, and that was.
@@ -60,6 +64,8 @@ impl<'a> Replay<'a> {
             now: String::new(),
             whole: night.events.iter().filter_map(bytes).max().unwrap_or_default(),
             is_small: false,
+            has_tools: false,
+            is_plain: false,
             may_call: false,
             owed: Usage::default(),
             spent: 0,
@@ -121,6 +127,7 @@ impl<'a> Replay<'a> {
             let is_due = self.is_open && self.night.has_fallback;
             self.demand(is_due, "a probe where nobody else could answer");
         } else {
+            self.demand(call.has_tools != self.is_plain, "tools that were refused, or none");
             let is_small = call.bytes < self.whole;
             self.demand(is_small == self.is_small, "a question of the wrong size");
         }
@@ -133,27 +140,39 @@ impl<'a> Replay<'a> {
         if is_dropped || (call.is_probe && !call.fault.ends_a_probe()) {
             return;
         }
+        self.has_tools |= call.has_tools && call.fault.is_answer();
         if call.fault.is_answer() || call.fault.is_final(self.is_small) {
             self.must_recover = self.failures > 0;
             (self.failures, self.is_open, self.not_before) = (0, false, None);
             self.is_small = false;
         } else if call.fault == Fault::TooLong {
             self.is_small = true;
+        } else if self.refuses_tools(call) {
+            self.is_plain = true;
+            self.failed(at, call, (false, Duration::ZERO));
         } else {
-            self.failed(at, call);
+            let policy = &self.night.policy;
+            let doubled = policy.first.saturating_mul(1 << self.failures.min(20));
+            self.failed(at, call, (call.fault.is_for_people(), doubled.min(policy.most)));
         }
     }
 
-    fn failed(&mut self, at: Instant, call: &Call) {
+    /// Until tools were taken once, a refusal without a reason is one of tools.
+    fn refuses_tools(&self, call: &Call) -> bool {
+        let is_unexplained = matches!(call.status, Some(400 | 404 | 422 | 500))
+            && !(self.has_tools || call.fault.has_other_reason());
+        call.has_tools && (call.fault == Fault::ToolsRefused || is_unexplained)
+    }
+
+    fn failed(&mut self, at: Instant, call: &Call, (is_for_people, backoff): (bool, Duration)) {
         let policy = &self.night.policy;
         let asked = call.retry_after.unwrap_or_default();
-        self.is_for_people = call.fault.is_for_people();
+        self.is_for_people = is_for_people;
         self.failures += 1;
         self.is_open |= call.fault == Fault::Silence
             || self.is_for_people
             || asked > policy.most
             || self.failures >= policy.opens_after;
-        let doubled = policy.first.saturating_mul(1 << (self.failures - 1).min(20));
         let least = [
             asked,
             if self.is_for_people { policy.probe } else { Duration::ZERO },
@@ -161,7 +180,7 @@ impl<'a> Replay<'a> {
         ]
         .into_iter()
         .max();
-        self.most = least.max(Some(doubled.min(policy.most))).unwrap_or_default();
+        self.most = least.max(Some(backoff)).unwrap_or_default();
         self.not_before = least.map(|least| at + least);
     }
 

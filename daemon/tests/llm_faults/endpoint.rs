@@ -38,9 +38,10 @@ pub enum Fault {
     BadRequest,
     TooLong,
     Filtered,
+    ToolsRefused,
 }
 
-pub const FAULTS: [Fault; 19] = [
+pub const FAULTS: [Fault; 20] = [
     Fault::Fine,
     Fault::SlowAndFine,
     Fault::Truncated,
@@ -60,6 +61,7 @@ pub const FAULTS: [Fault; 19] = [
     Fault::BadRequest,
     Fault::TooLong,
     Fault::Filtered,
+    Fault::ToolsRefused,
 ];
 
 impl Fault {
@@ -72,6 +74,12 @@ impl Fault {
     /// The same question would be refused again.
     pub fn is_final(self, is_small: bool) -> bool {
         self == Fault::Filtered || (self == Fault::TooLong && is_small)
+    }
+
+    /// It says that something else than the tools is at fault.
+    pub fn has_other_reason(self) -> bool {
+        use Fault::*;
+        matches!(self, TooLong | Filtered | Spent)
     }
 
     /// Nobody may ask again soon.
@@ -109,6 +117,10 @@ impl Fault {
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
     pub fault: Fault,
+    /// The status of the response; none where there is no response.
+    pub status: Option<u16>,
+    /// The question offers tools.
+    pub has_tools: bool,
     /// What it told the client to wait at least.
     pub retry_after: Option<Duration>,
     /// Bytes of the question.
@@ -195,7 +207,7 @@ impl tower::Service<HttpRequestFactory> for Transport {
             let limit = |name: &str| body[name].as_u64();
             let is_probe = limit("max_tokens") == Some(1);
             let most = limit("max_tokens").or(limit("max_completion_tokens")).unwrap();
-            let asked = (bytes, is_probe, most);
+            let asked = (bytes, (is_probe, body["tools"].is_array()), most);
             let (call, response, delay) = endpoint.lock().unwrap().serve(asked);
             log.note(Event::Called(call));
             let mut ending = Ending { log, call, began: Instant::now(), is_served: false };
@@ -210,17 +222,22 @@ impl tower::Service<HttpRequestFactory> for Transport {
 impl Endpoint {
     fn serve(
         &mut self,
-        (bytes, is_probe, most): (usize, bool, u64),
+        (bytes, (is_probe, has_tools), most): (usize, (bool, bool), u64),
     ) -> (Call, Result<reqwest::Response, OpenAIError>, Duration) {
         let generated = self.rng.random_range(0..=most);
-        let fault = self.next_fault();
+        let fault = match self.next_fault() {
+            Fault::ToolsRefused if !has_tools => Fault::Fine,
+            fault => fault,
+        };
         let (response, retry_after) = self.respond(fault);
         let delay = match fault {
             Fault::Silence => Duration::from_secs(1_000_000),
             Fault::SlowAndFine => Duration::from_secs(self.rng.random_range(1..60)),
             _ => Duration::ZERO,
         };
-        (Call { fault, retry_after, bytes, is_probe, generated }, response, delay)
+        let status = response.as_ref().ok().map(|response| response.status().as_u16());
+        let call = Call { fault, status, has_tools, retry_after, bytes, is_probe, generated };
+        (call, response, delay)
     }
 
     /// Faults come in spells: an outage lasts.
@@ -298,6 +315,20 @@ impl Endpoint {
                 ][self.coin()]
                 .clone();
                 http(400, json!({ "error": error }).to_string())
+            }
+            Fault::ToolsRefused => {
+                let (status, words) = *[
+                    (400, "m does not support tools"),
+                    (404, "No endpoints found that support tool use"),
+                    (405, "no tools here"),
+                    (422, "tools: extra inputs are not permitted"),
+                    (500, "tools param requires --jinja flag"),
+                    (501, "function calling is not implemented"),
+                ]
+                .choose(&mut self.rng)
+                .unwrap();
+                let response = self.busy(status, &mut wait);
+                http_with(response, json!({ "error": { "message": words } }).to_string())
             }
             Fault::Filtered => http(400, r#"{"error":{"code":"content_filter"}}"#.to_owned()),
         };

@@ -62,6 +62,13 @@ const FILTERED: [&str; 3] =
 /// OpenAI's code, which others took over; the messages of OpenRouter and DeepSeek.
 const UNKNOWN_MODEL: [&str; 3] = ["model_not_found", "is not a valid model id", "model not exist"];
 
+/// The tools are at fault: servers tell it in many words, and with any status.
+///
+/// # Source
+/// The messages of Ollama, vLLM, OpenRouter ("No endpoints found that support tool use") and
+/// llama.cpp ("tools param requires --jinja flag"); OpenAI's older name for them.
+const OF_TOOLS: [&str; 3] = ["tool", "function call", "functions"];
+
 /// Whether a server between the client and the model gave up waiting, or lost it: the model may have
 /// gone on, and be paid.
 ///
@@ -69,6 +76,20 @@ const UNKNOWN_MODEL: [&str; 3] = ["model_not_found", "is not a valid model id", 
 /// RFC 9110; Cloudflare's own statuses, which are those of the server behind it.
 fn is_of_a_gateway(status: u16) -> bool {
     matches!(status, 408 | 502 | 504 | 520..=524)
+}
+
+/// Whether a question that offers tools is refused for them. Some servers do not say why: until one
+/// such question was answered, a refusal with no other reason counts as well.
+pub fn is_of_tools(failure: &HttpFailure, is_first: bool) -> bool {
+    let words = words(&serde_json::from_str(&failure.body).unwrap_or_default(), &failure.body);
+    let says = |phrases: &[&str]| phrases.iter().any(|phrase| words.contains(phrase));
+    let has_other_reason = [&SPENT[..], &TOO_LONG, &FILTERED].into_iter().any(says);
+    match failure.status {
+        401 | 402 | 403 | 413 | 429 => false,
+        _ if has_other_reason => false,
+        400 | 404 | 422 | 500 if is_first => true,
+        _ => says(&OF_TOOLS),
+    }
 }
 
 /// The error that a refusal is, of a request that costs `at_stake` if its answer is lost.
@@ -149,6 +170,42 @@ mod tests {
         }
         for status in [409, 425, 429, 500, 503, 525, 529] {
             assert_eq!(cost(status), Usage::default(), "{status}");
+        }
+    }
+
+    #[test]
+    fn tools_are_at_fault_by_the_words_and_at_first_by_the_status() {
+        let is_blamed = |status, body: &str, is_first| {
+            let failure = HttpFailure { status, retry_after: None, body: body.to_owned() };
+            is_of_tools(&failure, is_first)
+        };
+        for (status, words) in [
+            (400, "registry.ollama.ai/library/m does not support tools"),
+            (
+                400,
+                r#"{"error":{"message":"\"auto\" tool choice requires --enable-auto-tool-choice"}}"#,
+            ),
+            (404, r#"{"error":{"message":"No endpoints found that support tool use","code":404}}"#),
+            (422, r#"{"detail":[{"loc":["body","tools"],"msg":"Extra inputs"}]}"#),
+            (500, r#"{"error":{"message":"tools param requires --jinja flag"}}"#),
+            (501, "function calling is not implemented"),
+            (503, r#"{"message":"Unsupported param: tools"}"#),
+        ] {
+            assert!(is_blamed(status, words, false), "{status} {words}");
+        }
+        for status in [401, 402, 403, 413, 429] {
+            assert!(!is_blamed(status, "tools", true), "{status}");
+        }
+        // OpenAI counts a question out by its messages and its functions.
+        let too_long =
+            r#"{"error":{"code":"context_length_exceeded","message":"(9 in the functions)"}}"#;
+        assert!(!is_blamed(400, too_long, true));
+        for status in [400, 404, 422, 500] {
+            assert!(is_blamed(status, "no", true), "{status}");
+            assert!(!is_blamed(status, "no", false), "{status}");
+        }
+        for status in [408, 409, 502, 503, 529] {
+            assert!(!is_blamed(status, "no", true), "{status}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Candidates.
 
 use super::*;
+use crate::repository::text::TEXT_LIMIT;
 
 #[test]
 fn a_candidate_is_its_parent_with_some_files_changed() {
@@ -109,4 +110,25 @@ fn changes_are_those_against_the_first_parent() {
     let (before, after) = repository.changes(&base).unwrap();
     assert!(before.is_empty());
     assert_eq!(after["src/latin.rs"], "// \u{fffd}\n");
+}
+
+#[test]
+fn changes_that_are_large_are_told_by_their_size() {
+    let sandbox = Sandbox::new();
+    let repository = sandbox.open();
+    let base = repository.base(None).unwrap();
+    let large = ["x", "y"].map(|letter| letter.repeat(TEXT_LIMIT + 1));
+    let whole = "z".repeat(TEXT_LIMIT);
+    let paths = ["src/1.rs", "src/2.rs", "src/3.rs", "src/4.rs", "src/5.rs"];
+    let mut change = paths.map(|path| (path, whole.as_str())).to_vec();
+    change.push(("large.txt", &large[0]));
+    let first = repository.commit(&base, &patch(&change), ("m", 0)).unwrap();
+    let (_, after) = repository.changes(&first).unwrap();
+    let is_told = |path: &str| after[path].ends_with(" bytes, too many to be shown\n");
+    assert!(is_told("large.txt") && is_told("src/5.rs"), "{:?}", after["large.txt"]);
+    assert!(paths[..4].iter().all(|path| after[*path] == whole));
+    let change = [("large.txt", large[1].as_str())];
+    let second = repository.commit(&first, &patch(&change), ("m", 0)).unwrap();
+    let (before, after) = repository.changes(&second).unwrap();
+    assert_ne!(before["large.txt"], after["large.txt"], "it is seen that it changed");
 }

@@ -13,6 +13,7 @@ mod branch;
 mod commit;
 mod export;
 mod leftovers;
+mod text;
 mod untouched;
 
 /// A repository with one commit on `main`, made by git itself.
