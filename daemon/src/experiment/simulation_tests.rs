@@ -18,6 +18,8 @@ const THREADS: usize = 2;
 const BASE: &str = "base";
 /// What a call costs.
 const ANSWER_USD: f64 = 0.5;
+/// Answers to one question that only look.
+const LOOKS: usize = 3;
 /// Effects of one night after which it is stuck.
 const PATIENCE: u32 = 40_000;
 
@@ -61,9 +63,10 @@ struct Life {
     history: History,
     built: Option<String>,
     begun: Option<(u32, Phase)>,
+    stop: StopLevel,
 }
 
-/// The daemon died.
+/// The daemon died, or a human ended its life.
 #[derive(Debug)]
 struct Died;
 
@@ -165,13 +168,18 @@ impl World {
         Ok(())
     }
 
-    /// A human returns to an earlier keep while no daemon runs. The command may die before the branch
-    /// has moved.
+    /// A human returns to an earlier keep while no daemon runs, and what was in hand is given up. The
+    /// command may die before the branch has moved.
     fn roll_back(&mut self, life: &mut Life) -> Result<(), Died> {
         let keeps = life.history.rows.iter().filter(|row| row.verdict == Verdict::Keep);
         let keeps: Vec<u32> = keeps.map(|row| row.experiment).collect();
-        if keeps.is_empty() || life.history.in_hand.is_some() || !self.happens(1.0) {
+        let is_decided = life.history.in_hand.as_ref().is_some_and(|c| c.decided().is_some());
+        if keeps.is_empty() || is_decided || !self.happens(1.0) {
             return Ok(());
+        }
+        if life.history.in_hand.is_some() {
+            let reason = "a human returned to an earlier keep".to_owned();
+            self.record(life, Entry::Abandoned { reason })?;
         }
         let to = keeps[self.rng.random_range(0..keeps.len())];
         self.record(life, Entry::RolledBack { to })?;
@@ -209,7 +217,12 @@ impl World {
             Effect::Introduce => self.record(life, proposed()),
             Effect::Ask => self.ask(life),
             Effect::Understand => {
-                let entry = if self.happens(3.0) { refused(Stage::Patch) } else { proposed() };
+                let looked = life.history.in_hand.as_ref().map_or(0, |c| c.looked.len());
+                let entry = match () {
+                    () if looked < LOOKS && self.happens(3.0) => Entry::Looked,
+                    () if self.happens(3.0) => refused(Stage::Patch),
+                    () => proposed(),
+                };
                 self.record(life, entry)
             }
             Effect::Commit => self.commit(life, n),
@@ -234,6 +247,10 @@ impl World {
 
     fn ask(&mut self, life: &mut Life) -> Result<(), Died> {
         assert!(life.history.cost_usd < self.cap, "asked with a spent budget");
+        if self.happens(0.5) {
+            let text = format!("words {}", self.entries.len());
+            self.record(life, Entry::Directed { from: Place::Inbox, text })?;
+        }
         self.begin(life, Phase::Propose)?;
         self.asked += 1;
         self.survive()?;
@@ -368,7 +385,8 @@ impl World {
 
     /// One life, until it dies or is done.
     fn live(&mut self, steps: &mut u32) -> Result<History, Died> {
-        let mut life = Life { history: self.folded.clone(), built: None, begun: None };
+        let history = self.folded.clone();
+        let mut life = Life { history, built: None, begun: None, stop: StopLevel::Continue };
         if !self.entries.is_empty() {
             self.record(&mut life, resumed(1.0, 0.0))?;
             let at_stake = life.history.in_hand.as_ref().and_then(Candidate::at_stake);
@@ -386,12 +404,17 @@ impl World {
             if self.happens(0.01) {
                 self.machine_stalls = true;
             }
+            if self.happens(0.02) {
+                let urgent = self.rng.random_bool(0.5);
+                let stop = if urgent { StopLevel::AbandonRun } else { StopLevel::AfterExperiment };
+                life.stop = life.stop.max(stop);
+            }
             self.align(&mut life)?;
             let rules = Rules { caps: Caps { usd: Some(self.cap), ..RULES.caps }, ..RULES };
             let spent = Spent::new(&life.history, Duration::ZERO, 0);
             let goes_on = self.goes_on(&life);
             let situation = Situation {
-                stop: StopLevel::Continue,
+                stop: life.stop,
                 built: life.built.as_deref(),
                 spent,
                 waits: false,
@@ -401,10 +424,11 @@ impl World {
                 earlier: earlier_keeps(&life.history).next().map(|row| row.commit.as_str()),
             };
             let effect = next(&life.history, &rules, &situation);
-            if effect == Effect::Stop {
-                return Ok(life.history);
+            match effect {
+                Effect::Stop if life.stop > StopLevel::Continue => return Err(Died),
+                Effect::Stop => return Ok(life.history),
+                effect => self.perform(&mut life, effect)?,
             }
-            self.perform(&mut life, effect)?;
         }
     }
 }

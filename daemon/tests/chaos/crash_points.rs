@@ -62,7 +62,7 @@ fn live(night: &mut Night, fault: Fault) -> Life {
 /// A crash at one point, a second one, and the end of the session. Gives what was broken, with the
 /// calls at which it crashed.
 fn crash(turn: usize, (fault, second): (Fault, Fault)) -> (i64, Vec<Violation>) {
-    let mut night = Night::by_turn(ANSWERS, turn);
+    let mut night = Night::measuring_by_turn(ANSWERS, turn);
     let mut crashes = 0;
     let mut at = Vec::new();
     for fault in [fault, second] {

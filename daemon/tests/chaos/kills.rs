@@ -78,7 +78,7 @@ impl fmt::Display for Totals {
 /// One session, killed so many times and then finished.
 fn night(number: u64, kills: u32) -> Totals {
     let mut rng = ChaCha8Rng::seed_from_u64(SEED + number);
-    let mut night = Night::by_turn(ANSWERS, usize::try_from(number).unwrap());
+    let mut night = Night::measuring_by_turn(ANSWERS, usize::try_from(number).unwrap());
     night.finish(1);
     let mut done = 0;
     // Of lives that end by themselves one is enough to fail, and they tell nothing more.

@@ -36,7 +36,7 @@ impl Snapshot {
     pub fn last(&self) -> Option<(usize, &Recorded)> {
         self.entries.iter().enumerate().rfind(|(_, recorded)| {
             let entry = serde_json::to_value(&recorded.entry).unwrap();
-            !["resumed", "capped", "tested", "diverged", "paused", "device", "tried"]
+            !["resumed", "capped", "tested", "diverged", "paused", "device", "tried", "directed"]
                 .iter()
                 .any(|kind| entry["entry"] == *kind)
         })

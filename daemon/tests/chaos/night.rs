@@ -20,6 +20,10 @@ use dfr_daemon::session::Recorded;
 
 /// What every training opens.
 const RUNS: &str = "runs.txt";
+/// What a human writes as soon as there is a session.
+const INBOX: &str = "repo/state/t/INBOX.md";
+/// What a session asks for that measures its noise and certifies its champion.
+const MEASURING: [&str; 4] = ["--noise-runs", "1", "--certify", "2"];
 /// Longest wait for what takes a moment; reached only when something is wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Time between two looks at something that is waited for.
@@ -30,6 +34,8 @@ pub struct Night {
     pub violations: Vec<Violation>,
     /// Commits of a human on the branch.
     pub foreign: BTreeSet<String>,
+    /// Flags of every life.
+    flags: &'static [&'static str],
     server: Server,
     hold: Hold,
     driver: Driver,
@@ -76,6 +82,7 @@ impl Night {
             environment,
             violations: Vec::new(),
             foreign: BTreeSet::new(),
+            flags: &[],
             server: Server::start((0..answers).map(answer)),
             hold,
             driver: Driver::new(IDLE),
@@ -86,14 +93,21 @@ impl Night {
         }
     }
 
+    /// The same, and every other of them measures its noise and certifies.
+    pub fn measuring_by_turn(answers: usize, turn: usize) -> Self {
+        let flags: &[&str] = if turn % 2 == 1 { &MEASURING } else { &[] };
+        Self { flags, ..Self::by_turn(answers, turn) }
+    }
+
     /// The command that begins the session, or goes on with it once the ledger knows it.
     pub fn session(&self, arguments: &[&str]) -> Command {
         let llm = ["--tag", "t", "--proposer", "llm", "--model", "m"];
         let mut session = self.environment.daemon(&llm);
         session.arg("--task").arg(self.environment.path("task.toml"));
-        session.args(self.hold.flags()).args(arguments);
+        session.args(self.hold.flags()).args(self.flags).args(arguments);
         if matches!(self.snapshot(), Ok(Some(_))) {
             session.arg("--resume");
+            self.environment.write(INBOX, "- try cleaner data\n");
         }
         session.env("DFR_NVML", self.driver.library());
         session.env("OPENAI_API_KEY", "sk-chaos").env("OPENAI_BASE_URL", self.server.base_url());
@@ -247,17 +261,21 @@ fn recipe(mode: &str, quality: f64, serial: usize) -> String {
     )
 }
 
-/// Answers in turn: better than all before, worse, a crash, one that does not build, its repair,
-/// no answer at all, its repair. The crash is one that blames the device, where a canary tells that it
+/// Answers in turn: a look, better than all before, worse, a crash, one that does not build, its
+/// repair, no answer at all, its repair. The crash is one that blames the device, where a canary tells that it
 /// lies.
 fn proposal(at: usize, is_sealed: bool) -> String {
-    let better = (0.61 + 0.01 * (at / 7) as f64).min(0.99);
-    let (mode, quality) = match at % 7 {
-        0 => ("ok", better),
-        2 if is_sealed => ("device-fault", 0.60),
-        2 => ("crash", 0.60),
-        3 => ("unbuilt", 0.60),
-        5 => return "I would rather not.".to_owned(),
+    let better = (0.61 + 0.01 * (at / 8) as f64).min(0.99);
+    let (mode, quality) = match at % 8 {
+        0 => {
+            return "LOOK: file lab/recipe.txt\nLOOK: search quality\nLOOK: experiment 0\n"
+                .to_owned();
+        }
+        1 => ("ok", better),
+        3 if is_sealed => ("device-fault", 0.60),
+        3 => ("crash", 0.60),
+        4 => ("unbuilt", 0.60),
+        6 => return "I would rather not.".to_owned(),
         _ => ("ok", 0.55),
     };
     let text = recipe(mode, quality, at + 1);

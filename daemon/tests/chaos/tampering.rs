@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use crate::contract::Rule;
+use dfr_daemon::experiment::{Entry, Purpose};
+
+use crate::contract::{Rule, none};
 use crate::night::{Life, Night};
 
 /// Breaks something in a session of three rows, and gives the rules that were found broken.
@@ -36,7 +38,10 @@ fn every_rule_that_looks_at_what_is_left_can_be_broken() {
     };
     assert_eq!(tampered(forgotten), [Rule::Unreachable]);
     let lost = |night: &Night| {
-        night.environment.git(&["update-ref", "-d", "refs/dfr/t/exp/1"]);
+        // What was made from it keeps it in reach as well.
+        for experiment in ["refs/dfr/t/exp/1", "refs/dfr/t/exp/2"] {
+            night.environment.git(&["update-ref", "-d", experiment]);
+        }
         night.environment.git(&["update-ref", "refs/heads/autoresearch/t", "main"]);
     };
     assert_eq!(tampered(lost), [Rule::Branch, Rule::Unreachable, Rule::Chain]);
@@ -65,4 +70,19 @@ fn a_lock_that_outlives_a_restart_is_found() {
     night.look(Life::WHOLE);
     let rules: Vec<_> = night.end().into_iter().map(|violation| violation.rule).collect();
     assert_eq!(rules, [Rule::Lock]);
+}
+
+/// Else the attacks would meet nothing of it.
+#[test]
+fn a_night_looks_hears_measures_its_noise_and_certifies() {
+    let mut night = Night::measuring_by_turn(20, 1);
+    night.finish(1);
+    night.finish(4);
+    let entries = night.snapshot().unwrap().unwrap().entries;
+    let has = |wanted: fn(&Entry) -> bool| entries.iter().any(|recorded| wanted(&recorded.entry));
+    assert!(has(|entry| matches!(entry, Entry::Looked)));
+    assert!(has(|entry| matches!(entry, Entry::Directed { .. })));
+    assert!(has(|entry| matches!(entry, Entry::Opened { purpose: Purpose::Noise, .. })));
+    assert!(has(|entry| matches!(entry, Entry::Opened { purpose: Purpose::Certify, .. })));
+    none(&night.end());
 }
