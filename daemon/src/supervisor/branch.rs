@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use tracing::{info, warn};
 
 use super::Session;
-use crate::experiment::{BranchMove, Entry, History, align};
+use crate::experiment::{BranchMove, Entry, History, align, earlier_keeps};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::report::short;
 use crate::repository::{Repository, RepositoryError};
@@ -121,4 +121,10 @@ impl Session {
         );
         self.record(Entry::Diverged { tip }).await
     }
+}
+
+/// The nearest earlier keep that is there.
+pub(super) fn earlier_keep<'a>(history: &'a History, repository: &Repository) -> Option<&'a str> {
+    let mut keeps = earlier_keeps(history).map(|row| row.commit.as_str());
+    keeps.find(|commit| repository.has(commit))
 }

@@ -205,7 +205,7 @@ impl ByHand {
             max_experiments: None,
             caps: Caps::default(),
         };
-        self.told.push(outlook::told(&self.history, &rules));
+        self.told.push(outlook::told(&self.history, &rules, &self.repository));
         self.ledger.close().await;
         let text = self.told.iter().map(|line| format!("{line}\n")).collect();
         Ok(Told { text, is_whole: self.is_whole })

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::disk::Ballast;
 use crate::experiment::{
     Believing, Caps, Effect, Entry, History, Phase, Purpose, Rule, Rules, Situation, StopLevel,
-    Verdict, earlier_keeps, next,
+    Verdict, next,
 };
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::Ledger;
@@ -298,7 +298,6 @@ impl Session {
     fn situation(&self, (is_promising, certifies): (bool, bool)) -> Result<Situation<'_>, Failure> {
         let Self { history, notebook, born, repository, .. } = self;
         let purse = Purse { caps: self.rules.caps, history, notebook, born: *born };
-        let mut keeps = earlier_keeps(history).map(|row| row.commit.as_str());
         Ok(Situation {
             stop: self.stop_level(),
             built: self.built.as_deref(),
@@ -308,7 +307,7 @@ impl Session {
             is_promising,
             certifies,
             // A human may have taken it out of the repository.
-            earlier: keeps.find(|commit| repository.has(commit)),
+            earlier: branch::earlier_keep(history, repository),
         })
     }
 

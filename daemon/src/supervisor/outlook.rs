@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use super::branch::earlier_keep;
 use crate::experiment::{Candidate, Effect, History, Rules, Situation, Spent, StopLevel, next};
 use crate::report::short;
+use crate::repository::Repository;
 
 /// One line about the experiment in hand, or about the next one.
-pub(super) fn told(history: &History, rules: &Rules) -> String {
+pub(super) fn told(history: &History, rules: &Rules, repository: &Repository) -> String {
     match &history.in_hand {
         Some(candidate) => in_hand(history, candidate, rules),
-        None => match then(history, rules, None) {
+        None => match then(history, rules, (None, earlier_keep(history, repository))) {
             Effect::Wait { why, .. } => format!("the next start waits: {why}"),
             Effect::Open { commit: Some(commit), .. } => {
                 let (n, commit) = (history.opened, short(&commit));
@@ -23,8 +25,8 @@ pub(super) fn told(history: &History, rules: &Rules) -> String {
 fn in_hand(history: &History, candidate: &Candidate, rules: &Rules) -> String {
     let n = candidate.experiment;
     // A new life has no build at hand.
-    let first = then(history, rules, None);
-    let effect = then(history, rules, candidate.commit.as_deref());
+    let first = then(history, rules, (None, None));
+    let effect = then(history, rules, (candidate.commit.as_deref(), None));
     match (&effect, first == effect) {
         (Effect::Abandon { reason }, _) => {
             format!("experiment {n} ends without a verdict: {reason}")
@@ -36,7 +38,11 @@ fn in_hand(history: &History, candidate: &Candidate, rules: &Rules) -> String {
     }
 }
 
-fn then(history: &History, rules: &Rules, built: Option<&str>) -> Effect {
+fn then(
+    history: &History,
+    rules: &Rules,
+    (built, earlier): (Option<&str>, Option<&str>),
+) -> Effect {
     let spent = Spent::new(history, Duration::ZERO, 0);
     let now = Situation {
         stop: StopLevel::Continue,
@@ -46,7 +52,7 @@ fn then(history: &History, rules: &Rules, built: Option<&str>) -> Effect {
         goes_on: false,
         is_promising: false,
         certifies: false,
-        earlier: None,
+        earlier,
     };
     next(history, rules, &now)
 }
