@@ -1,6 +1,7 @@
 //! The command line.
 
 mod competition;
+mod full;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use dfr_media::catalogue::MEDIA_TYPES;
 use dfr_media::folders::Said;
 
 pub use competition::{Perf, Push, Wallet};
+pub use full::Full;
 
 /// Prepares data for deepfake detectors and trains them by hand.
 #[derive(Debug, Parser)]
@@ -37,6 +39,8 @@ pub enum Command {
     Export(Export),
     /// Take the competition's entrance exam with an archive, offline
     Exam(Exam),
+    /// Fetch more, train for hours, evaluate and export; goes on after a kill
+    Full(Full),
     /// Submit archives to the competition, through gascli
     Push(Push),
     /// Ask how submitted models fare, through gascli
@@ -78,7 +82,7 @@ pub struct Prepare {
     pub max_samples: NonZeroUsize,
 
     /// Gigabytes (10^9 bytes) to fetch at most, shared by the data sets [default: no limit]
-    #[arg(long, value_name = "N", value_parser = gigabytes)]
+    #[arg(long, value_name = "N", value_parser = positive)]
     pub max_gb: Option<f64>,
 
     /// Task whose input the pack is made for [default: the modality's; <modality>-sample with --sample]
@@ -103,7 +107,7 @@ fn modalities(word: &str) -> Result<Modalities, String> {
     one.map_err(|error: UnknownModality| format!("{error}, or all"))
 }
 
-fn gigabytes(text: &str) -> Result<f64, String> {
+fn positive(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
     let is_sound = number.is_finite() && number > 0.0;
     if is_sound { Ok(number) } else { Err("expected a number above 0".to_owned()) }
@@ -171,8 +175,16 @@ pub struct Train {
     pub task: Option<String>,
 
     /// Model and recipe [default: the task's]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, visible_alias = "model", value_name = "NAME")]
     pub preset: Option<String>,
+
+    /// Peak learning rate [default: the recipe's]
+    #[arg(long, value_name = "RATE", value_parser = positive)]
+    pub lr: Option<f64>,
+
+    /// Records in a batch [default: the recipe's]
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<NonZeroUsize>,
 
     /// Seconds of training, from the first step on [default: the task's]
     #[arg(long, value_name = "S", value_parser = value_parser!(u64).range(1..=1_000_000))]
@@ -236,6 +248,10 @@ pub struct Evaluate {
     /// File of weights [default: model.safetensors in --checkpoint]
     #[arg(long, value_name = "FILE", conflicts_with = "checkpoint")]
     pub weights: Option<PathBuf>,
+
+    /// Records asked about at a time [default: the recipe's]
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<NonZeroUsize>,
 
     /// Print JSON
     #[arg(long)]

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use dfr_contract::exit;
+use dfr_contract::modality::Modality;
 use dfr_contract::trace::{ANSWERS_FILE, GRAPHS, HEADER, Header, graph_file};
 use dfr_export::archive::{self, ArchiveError};
 use dfr_export::config::{Config, ConfigError};
@@ -28,7 +29,8 @@ use crate::trained::{self, Found};
 
 /// Two traces and three batches on a CPU.
 const TRACE_LIMIT: Duration = Duration::from_secs(1800);
-const DEFAULT_OUT: &str = "results/exports";
+/// Where archives go.
+pub const DEFAULT_OUT: &str = "results/exports";
 
 /// Why there is no archive.
 #[derive(Debug, thiserror::Error)]
@@ -111,10 +113,15 @@ pub fn run(request: &Export, settings: &Settings) -> Result<u8, Failure> {
     Ok(exit::OK)
 }
 
+/// Name of the archive of a model.
+pub fn zip_name(modality: Modality, preset: &str) -> String {
+    format!("{modality}_detector_{preset}.zip")
+}
+
 fn zip_path(request: &Export, found: &Found) -> Result<PathBuf, FileError> {
     let dir = request.output_dir.clone().unwrap_or_else(|| DEFAULT_OUT.into());
     files::create_dir(&dir)?;
-    Ok(dir.join(format!("{}_detector_{}.zip", found.task.modality, found.preset)))
+    Ok(dir.join(zip_name(found.task.modality, &found.preset)))
 }
 
 fn trace(found: &Found, trainer: &Path, shape: &[u64], out: &Path) -> Result<(), Failure> {

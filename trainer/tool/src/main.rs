@@ -8,6 +8,7 @@ mod evaluate;
 mod exam;
 mod export;
 mod failure;
+mod full;
 mod gascli;
 mod pack;
 mod phase;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::Evaluate(request) => evaluate::run(&request, &settings),
         Command::Export(request) => export::run(&request, &settings),
         Command::Exam(request) => exam::run(&request, &settings),
+        Command::Full(request) => full::run(&request, &settings),
         Command::Push(request) => gascli::push::run(&request, &settings),
         Command::Perf(request) => gascli::perf::run(&request, &settings),
         Command::Weights(request) => weights::run(&request, &settings),

@@ -21,6 +21,8 @@ pub struct Settings {
     pub cache: PathBuf,
     /// Where to look for ffmpeg.
     pub ffmpeg: SearchPlaces,
+    /// Where dfr-daemon keeps its sessions: DFR_STATE_DIR, else `state`.
+    pub state: PathBuf,
     /// PATH.
     pub path: Option<OsString>,
     /// Where the Hugging Face libraries keep models: HF_HUB_CACHE, else `hub` in HF_HOME, else in
@@ -63,6 +65,7 @@ impl Settings {
         Self {
             cache,
             ffmpeg,
+            state: lookup("DFR_STATE_DIR").map_or_else(|| "state".into(), PathBuf::from),
             path: lookup("PATH"),
             hub_cache,
             hub: Access { endpoint: address("HF_ENDPOINT", HUB), token },
