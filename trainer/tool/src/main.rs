@@ -3,6 +3,7 @@
 mod audit;
 mod cli;
 mod clock;
+mod completions;
 mod download;
 mod evaluate;
 mod exam;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Push(request) => gascli::push::run(&request, &settings),
         Command::Perf(request) => gascli::perf::run(&request, &settings),
         Command::Weights(request) => weights::run(&request, &settings),
+        Command::Completions(request) => completions::run(&request),
         Command::DecodeWorker => worker::run(),
     };
     match done {
