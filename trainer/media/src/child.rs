@@ -1,14 +1,28 @@
-//! The one place that starts programs: each in its own process group, which ends with its owner.
-//! What the kernel cannot tell us (that we were killed) does not end it.
+//! The one place that starts programs: each in its own process group, which ends with its owner. That we
+//! were killed ends only those that were bound to us.
 
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus};
 use std::time::Instant;
 
+use nix::errno::Errno;
+use nix::sys::prctl;
 use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpid, getppid};
 use wait_timeout::ChildExt as _;
+
+/// Has the kernel kill the program when the thread that starts it ends, so also when we are killed.
+pub fn bind(command: &mut Command) {
+    let owner = getpid();
+    let bind = move || {
+        prctl::set_pdeathsig(Signal::SIGKILL)?;
+        // We may have been killed in between.
+        if getppid() == owner { Ok(()) } else { Err(Errno::ESRCH.into()) }
+    };
+    // SAFETY: between fork and exec it makes two system calls and allocates nothing.
+    unsafe { command.pre_exec(bind) };
+}
 
 /// A running program and whatever it starts. Dropping it kills the whole group.
 pub struct Group {

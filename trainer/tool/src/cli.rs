@@ -1,20 +1,33 @@
 //! The command line.
 
 mod competition;
+mod full;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, value_parser};
+use clap_complete::Shell;
 use dfr_contract::modality::{Modality, UnknownModality};
 use dfr_media::catalogue::MEDIA_TYPES;
 use dfr_media::folders::Said;
 
 pub use competition::{Perf, Push, Wallet};
+pub use full::Full;
 
-/// Prepares data for deepfake detectors and trains them by hand.
+/// Prepares data for deepfake detectors, trains them by hand, and takes them to the competition.
 #[derive(Debug, Parser)]
-#[command(name = "dfr", version)]
+#[command(
+    name = "dfr",
+    version,
+    after_help = "Data lies below DFRESEARCH_CACHE, by default ~/.cache/dfresearch; results lie below the working \
+    directory. A .env file there is read. dfr COMMAND --help tells the flags, examples and exit codes of a command.\n\
+    Examples, without network or GPU:\n  \
+    dfr prepare --sample --modality video\n  \
+    dfr train --modality video --task video-sample\n  \
+    dfr evaluate --modality video\n  \
+    dfr export --modality video"
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -37,15 +50,31 @@ pub enum Command {
     Export(Export),
     /// Take the competition's entrance exam with an archive, offline
     Exam(Exam),
+    /// Fetch more, train for hours, evaluate and export; goes on after a kill
+    Full(Full),
     /// Submit archives to the competition, through gascli
     Push(Push),
     /// Ask how submitted models fare, through gascli
     Perf(Perf),
     /// List, fetch or import the weights of public checkpoints that models start from
     Weights(Weights),
+    /// Print completions of this command line for a shell
+    Completions(Completions),
     /// Decode pictures and sounds for another dfr
     #[command(hide = true)]
     DecodeWorker,
+}
+
+/// Prints a script that completes commands and flags.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    dfr completions bash > ~/.local/share/bash-completion/completions/dfr\n  \
+    dfr completions zsh > ~/.zfunc/_dfr (a folder of fpath)\n  \
+    dfr completions fish > ~/.config/fish/completions/dfr.fish\n\
+    Exit codes: 0 done; 2 no such shell.")]
+pub struct Completions {
+    /// The shell
+    pub shell: Shell,
 }
 
 /// Where the data is: DFRESEARCH_CACHE, by default ~/.cache/dfresearch.
@@ -53,6 +82,10 @@ pub enum Command {
 #[command(
     after_help = "What is missing in the cache is fetched from Hugging Face (HF_TOKEN, HF_ENDPOINT); \
     what is there is used as it is, without network. Interrupted, it goes on where it was.\n\
+    Examples:\n  \
+    dfr prepare --sample --modality all\n  \
+    dfr prepare --modality video --max-samples 100 --max-gb 20\n  \
+    dfr prepare --verify --modality video\n\
     Exit codes: 0 done; 3 nothing is set up; 4 nothing could be fetched; 5 done, but data sets or \
     files were left out, each named; 9 the pack did not pass its audit and was removed."
 )]
@@ -78,7 +111,7 @@ pub struct Prepare {
     pub max_samples: NonZeroUsize,
 
     /// Gigabytes (10^9 bytes) to fetch at most, shared by the data sets [default: no limit]
-    #[arg(long, value_name = "N", value_parser = gigabytes)]
+    #[arg(long, value_name = "N", value_parser = positive)]
     pub max_gb: Option<f64>,
 
     /// Task whose input the pack is made for [default: the modality's; <modality>-sample with --sample]
@@ -103,7 +136,7 @@ fn modalities(word: &str) -> Result<Modalities, String> {
     one.map_err(|error: UnknownModality| format!("{error}, or all"))
 }
 
-fn gigabytes(text: &str) -> Result<f64, String> {
+fn positive(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
     let is_sound = number.is_finite() && number > 0.0;
     if is_sound { Ok(number) } else { Err("expected a number above 0".to_owned()) }
@@ -115,6 +148,9 @@ fn gigabytes(text: &str) -> Result<f64, String> {
     after_help = "DIR holds what dfresearch downloads: DIR/datasets/<modality>/<name>/. None of \
     it is changed. The pack and its vault go to the cache: DFRESEARCH_CACHE, by default \
     ~/.cache/dfresearch.\n\
+    Examples:\n  \
+    dfr seal --modality video\n  \
+    dfr seal --modality image --data /data/dfresearch --media-type my-photos=real\n\
     Exit codes: 0 done; 3 no data, or nothing says what it is; 5 done, but files that cannot be \
     decoded were named and left out; 9 the pack did not pass its audit and was removed."
 )]
@@ -146,6 +182,8 @@ pub struct Seal {
     after_help = "A simple classifier is trained on everything about the records of validation \
     and holdout but their content, and must not tell the classes apart better than chance allows. \
     Fewer than 200 of a class give no verdict.\n\
+    Examples:\n  \
+    dfr audit --modality video --task video-sample\n\
     Exit codes: 0 passed, or no verdict; 3 no pack; 9 it tells the classes apart."
 )]
 pub struct Audit {
@@ -161,6 +199,14 @@ pub struct Audit {
 
 /// Runs `dfr-train` on a pack that `dfr prepare` made.
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Prints the footer with the scores on the validation part; log, weights and predictions lie in --out.\n\
+    Examples:\n  \
+    dfr train --modality video --task video-sample\n  \
+    dfr train --modality image --model efficientnet-b4 --lr 3e-4 --batch-size 16 --time-budget 3600\n\
+    Exit codes: 0 done; 2 no such model or value; 3 no pack, no weights to start from, no dfr-train; 4 the disk, or \
+    it was not done in time; 6 the loss was not finite; 8 the recipe's own code failed; 130 stopped."
+)]
 pub struct Train {
     /// Kind of media: image, video or audio
     #[arg(long)]
@@ -171,8 +217,16 @@ pub struct Train {
     pub task: Option<String>,
 
     /// Model and recipe [default: the task's]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, visible_alias = "model", value_name = "NAME")]
     pub preset: Option<String>,
+
+    /// Peak learning rate [default: the recipe's]
+    #[arg(long, value_name = "RATE", value_parser = positive)]
+    pub lr: Option<f64>,
+
+    /// Records in a batch [default: the recipe's]
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<NonZeroUsize>,
 
     /// Seconds of training, from the first step on [default: the task's]
     #[arg(long, value_name = "S", value_parser = value_parser!(u64).range(1..=1_000_000))]
@@ -225,7 +279,8 @@ pub struct Checkpoint {
 #[command(
     after_help = "sn34_score is what the loop maximises (1 - Brier), sn34_competition what the competition \
     pays for (Brier against 0.25).\n\
-    Example: dfr evaluate --modality video --task video-sample\n\
+    Examples:\n  \
+    dfr evaluate --modality video --task video-sample\n\
     Exit codes: 0 done; 3 no weights, no pack, or a model of another task; 4 the prediction failed, else the \
     code of dfr-train."
 )]
@@ -245,6 +300,10 @@ pub struct Evaluate {
     #[arg(long, value_name = "DIR")]
     pub pack: Option<PathBuf>,
 
+    /// Records asked about at a time [default: the recipe's]
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<NonZeroUsize>,
+
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -256,7 +315,8 @@ pub struct Evaluate {
     after_help = "The archive holds model.safetensors, model.py and model_config.yaml. model.py is written from what \
     the model computes, so that it exports whatever was trained. Parity is proven where python has torch, numpy \
     and safetensors (make setup-python); the rules are checked by any python3.\n\
-    Example: dfr export --modality video --task video-sample --model r3d-tiny\n\
+    Examples:\n  \
+    dfr export --modality video --task video-sample --model r3d-tiny\n\
     Exit codes: 0 done; 3 no weights, no python, or records that the competition does not feed; 4 the world \
     outside; 10 it cannot be submitted, and why; else the code of dfr-train."
 )]
@@ -296,7 +356,8 @@ pub struct Export {
     --data; where gasbench is installed it is called instead, with --data as its cache. Passed with an accuracy of \
     80 % or more within the time of the competition: 5100 s, 18000 s with --full. Needs a python with torch, numpy \
     and safetensors (make setup-python).\n\
-    Example: dfr exam --modality video --task video-sample --zip results/exports/video_detector_r3d-tiny.zip\n\
+    Examples:\n  \
+    dfr exam --modality video --task video-sample --zip results/exports/video_detector_r3d-tiny.zip\n\
     Exit codes: 0 passed; 3 no archive, no recordings, no python; 4 the world outside; 10 not passed, refused, or \
     not one recording was answered."
 )]
@@ -338,6 +399,10 @@ fn media_type(text: &str) -> Result<Said, String> {
 #[command(
     after_help = "Fetched from Hugging Face (HF_TOKEN, HF_ENDPOINT), checked against the hash that it lists; \
     interrupted, a fetch goes on where it was.\n\
+    Examples:\n  \
+    dfr weights\n  \
+    dfr weights fetch r3d-18 efficientnet-b4\n  \
+    dfr weights import clip-vit-l14 model.safetensors\n\
     Exit codes: 0 done; 2 no such model; 3 the file is no safetensors file, or a pickle that Python must \
     convert; 4 nothing could be fetched."
 )]
@@ -365,4 +430,78 @@ pub enum WeightsAction {
         /// A safetensors file [default: the newest in the cache of the Hugging Face libraries]
         file: Option<PathBuf>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+    use std::path::Path;
+
+    #[test]
+    fn every_command_tells_examples_and_exit_codes() {
+        Cli::command().debug_assert();
+        for mut command in Cli::command().get_subcommands().cloned() {
+            if command.is_hide_set() {
+                continue;
+            }
+            let help = command.render_long_help().to_string();
+            let name = command.get_name();
+            assert!(help.contains(&format!("Examples:\n  dfr {name}")), "{name}: {help}");
+            assert!(help.contains("Exit codes: 0 "), "{name}: {help}");
+        }
+    }
+
+    /// Every example is a command line that is understood.
+    #[test]
+    fn the_examples_are_understood() {
+        let mut seen = 0;
+        for mut command in Cli::command().get_subcommands().cloned() {
+            let help = command.render_long_help().to_string();
+            let examples = help.lines().map(str::trim).filter(|line| line.starts_with("dfr "));
+            for example in examples {
+                let words = example.split_whitespace().take_while(|word| *word != ">");
+                let parsed = Cli::try_parse_from(words);
+                assert!(parsed.is_ok(), "{example}: {}", parsed.unwrap_err());
+                seen += 1;
+            }
+        }
+        assert!(seen > 15, "{seen}");
+    }
+
+    #[test]
+    fn every_command_in_the_docs_is_understood() {
+        let mut seen = 0;
+        for name in ["README.md", "docs/competition.md", "docs/export.md", "docs/data.md"] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name);
+            let text = std::fs::read_to_string(path).unwrap();
+            let lines = text.lines().map(|line| line.trim().trim_start_matches("target/release/"));
+            for line in lines.filter(|line| line.starts_with("dfr ")) {
+                // What it does stands after it.
+                let command =
+                    line.split(['#', '>']).next().and_then(|line| line.split("  ").next());
+                let parsed = Cli::try_parse_from(command.unwrap_or_default().split_whitespace());
+                assert!(parsed.is_ok(), "{name}: {line}: {}", parsed.unwrap_err());
+                seen += 1;
+            }
+        }
+        assert!(seen > 20, "only {seen}");
+    }
+
+    #[test]
+    fn the_flags_of_the_original_are_understood() {
+        for line in [
+            "prepare --modality image --verify --workers 4 --max-samples 500",
+            "prepare --refresh-configs",
+            "train --modality image --model efficientnet-b4 --lr 1e-4 --batch-size 32 --time-budget 600",
+            "evaluate --modality video --model r3d-18 --weights w.safetensors --batch-size 4",
+            "export --modality audio --model wav2vec2 --checkpoint-dir c --output-dir o",
+            "full --modality video --hours 2.5 --model r3d-18 --max-samples 2000 --workers 6 --lr 3e-4 \
+             --batch-size 4 --skip-download --skip-export --log-file l",
+            "full --modality video --download-only",
+        ] {
+            let words = std::iter::once("dfr").chain(line.split_whitespace());
+            assert!(Cli::try_parse_from(words).is_ok(), "{line}");
+        }
+    }
 }

@@ -13,8 +13,8 @@ use dfr_media::source::configs::{self, ConfigsError};
 use dfr_media::source::crew::{self, Plan};
 use dfr_media::source::fetch::Outcome;
 
-use crate::cli::Prepare;
 use crate::failure::Failure;
+use crate::prepare::Wish;
 use crate::progress::Downloads;
 use crate::settings::Settings;
 
@@ -51,7 +51,7 @@ pub fn need_configs(
 /// Fetches what is missing and tells what became of it: [`exit::PARTIAL`] when something was left
 /// out, [`exit::OUTSIDE`] when there is nothing at all.
 pub fn run(
-    request: &Prepare,
+    wish: &Wish,
     settings: &Settings,
     (modality, entries): (Modality, &[Entry]),
 ) -> Result<u8, Failure> {
@@ -59,12 +59,12 @@ pub fn run(
     let plan = Plan {
         root: &settings.cache,
         modality,
-        wanted: request.max_samples.get(),
-        workers: request.workers.map_or(WORKERS, NonZeroUsize::get),
-        bytes: request.max_gb.map_or(u64::MAX, gigabytes),
+        wanted: wish.samples.get(),
+        workers: wish.workers.map_or(WORKERS, NonZeroUsize::get),
+        bytes: wish.gigabytes.map_or(u64::MAX, gigabytes),
     };
     let client = Client::new(settings.hub.clone(), USUAL);
-    let downloads = Downloads::new(entries.len(), request.max_samples.get());
+    let downloads = Downloads::new(entries.len(), wish.samples.get());
     let outcomes = crew::fetch(&plan, entries, &client, &downloads)?;
     drop(downloads);
     print!("{}", report(modality, &outcomes));

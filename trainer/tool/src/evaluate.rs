@@ -1,6 +1,7 @@
 //! `dfr evaluate`: what a trained model is worth on the validation part.
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -18,7 +19,7 @@ use crate::failure::Failure;
 use crate::phase::{Phase, Watcher};
 use crate::settings::Settings;
 use crate::task::Task;
-use crate::train::{TrainError, find_pack, find_trainer};
+use crate::train::{TrainError, find_pack, find_trainer, knobs};
 use crate::trained::{self, Found};
 
 /// What was evaluated.
@@ -53,7 +54,7 @@ pub fn run(request: &Evaluate, settings: &Settings) -> Result<u8, Failure> {
     let found = trained::find(&request.checkpoint, request.weights.as_deref())?;
     let trainer = find_trainer(request.checkpoint.trainer.as_deref(), settings)?;
     let pack = pack(request, &found.task, settings)?;
-    let (p_synthetic, seconds) = predict(&found, &trainer, &pack)?;
+    let (p_synthetic, seconds) = predict(&found, (&trainer, &pack), request.batch_size)?;
     let evaluation = evaluate(&pack, Part::Validation, &p_synthetic)?;
     let (model, weights) = (&*found.preset, Some(&*found.weights));
     About { task: &found.task, model, weights, seconds: Some(seconds) }.print(request, &evaluation);
@@ -94,7 +95,11 @@ struct Text {
 }
 
 /// Asks the trainer about the validation part; nothing of it is kept.
-fn predict(found: &Found, trainer: &Path, pack: &Path) -> Result<(Text, f64), Failure> {
+fn predict(
+    found: &Found,
+    (trainer, pack): (&Path, &Path),
+    batch_size: Option<NonZeroUsize>,
+) -> Result<(Text, f64), Failure> {
     let scratch = scratch_dir()?;
     let weights = scratch.path().join(trained::WEIGHTS);
     symlink(&found.weights, &weights).map_err(at("link", &weights))?;
@@ -102,6 +107,7 @@ fn predict(found: &Found, trainer: &Path, pack: &Path) -> Result<(Text, f64), Fa
     command.args(["predict", "--preset", &found.preset]);
     command.arg("--inputs").arg(pack.join(Part::Validation.as_str()));
     command.arg("--model").arg(scratch.path()).arg("--out").arg(scratch.path());
+    command.args(knobs(None, batch_size).iter().flat_map(|knob| ["--set", knob]));
     let phase = Phase {
         name: "predict",
         command,

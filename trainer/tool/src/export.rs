@@ -31,7 +31,8 @@ use crate::trained::{self, Found};
 
 /// Two traces and three batches on a CPU.
 const TRACE_LIMIT: Duration = Duration::from_secs(1800);
-const DEFAULT_OUT: &str = "results/exports";
+/// Where archives go.
+pub const DEFAULT_OUT: &str = "results/exports";
 
 /// Why there is no archive.
 #[derive(Debug, thiserror::Error)]
@@ -125,10 +126,15 @@ pub fn run(request: &Export, settings: &Settings) -> Result<u8, Failure> {
     Ok(exit::OK)
 }
 
+/// Name of the archive of a model.
+pub fn zip_name(modality: Modality, name: &str) -> String {
+    format!("{modality}_detector_{name}.zip")
+}
+
 fn zip_path(request: &Export, (modality, name): (Modality, &str)) -> Result<PathBuf, FileError> {
     let dir = request.output_dir.clone().unwrap_or_else(|| DEFAULT_OUT.into());
     files::create_dir(&dir)?;
-    Ok(dir.join(format!("{modality}_detector_{name}.zip")))
+    Ok(dir.join(zip_name(modality, name)))
 }
 
 /// Has the model's own program trace it.

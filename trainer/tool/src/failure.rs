@@ -15,6 +15,7 @@ use dfr_media::weights::WeightsError;
 
 use crate::exam::ExamError;
 use crate::export::ExportError;
+use crate::full::NoDaemon;
 use crate::gascli::GascliError;
 use crate::task::TaskError;
 use crate::train::TrainError;
@@ -58,6 +59,8 @@ pub enum Failure {
     Exam(#[from] ExamError),
     #[error(transparent)]
     Gascli(#[from] GascliError),
+    #[error(transparent)]
+    Daemon(#[from] NoDaemon),
     #[error(transparent)]
     Weights(#[from] WeightsError),
     #[error("cannot start {0} workers: {1}")]
@@ -106,6 +109,7 @@ impl Failure {
             Self::Export(error) => error.exit_code(),
             Self::Exam(error) => error.exit_code(),
             Self::Gascli(error) => error.exit_code(),
+            Self::Daemon(error) => error.exit_code(),
             Self::Task(_) | Self::Weights(WeightsError::UnknownModel { .. }) => exit::USAGE,
             Self::Ffmpeg(FfmpegError::Missing | FfmpegError::NotExecutable(_)) => {
                 exit::CONFIGURATION

@@ -3,11 +3,13 @@
 mod audit;
 mod cli;
 mod clock;
+mod completions;
 mod download;
 mod evaluate;
 mod exam;
 mod export;
 mod failure;
+mod full;
 mod gascli;
 mod pack;
 mod phase;
@@ -39,9 +41,11 @@ fn main() -> ExitCode {
         Command::Evaluate(request) => evaluate::run(&request, &settings),
         Command::Export(request) => export::run(&request, &settings),
         Command::Exam(request) => exam::run(&request, &settings),
+        Command::Full(request) => full::run(&request, &settings),
         Command::Push(request) => gascli::push::run(&request, &settings),
         Command::Perf(request) => gascli::perf::run(&request, &settings),
         Command::Weights(request) => weights::run(&request, &settings),
+        Command::Completions(request) => completions::run(&request),
         Command::DecodeWorker => worker::run(),
     };
     match done {

@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use dfr_media::child::Group;
+use dfr_media::child::{self, Group};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -106,6 +106,7 @@ impl Phase {
 fn start(mut command: Command, input: Stdio) -> io::Result<(Group, PipeReader)> {
     let (reader, writer) = io::pipe()?;
     command.stdin(input).stdout(writer.try_clone()?).stderr(writer);
+    child::bind(&mut command);
     Ok((Group::spawn(&mut command)?, reader))
 }
 

@@ -1,5 +1,6 @@
 //! `dfr prepare`: the data, the pack, the table of what is there.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use dfr_contract::exit;
@@ -57,10 +58,56 @@ fn one(request: &Prepare, settings: &Settings, modality: Modality) -> Result<u8,
     if request.verify || request.refresh_configs {
         return Ok(exit::OK);
     }
-    match source {
-        Source::Sample => make_sample_pack(request, settings, modality),
-        Source::Downloaded => make_downloaded_pack(request, settings, modality),
+    let task = Task::find(request.task.as_deref(), modality, source)?;
+    let task = task.require_source(source)?;
+    let Prepare { max_samples: samples, max_gb: gigabytes, workers, .. } = *request;
+    let fetched = fetch(&task, settings, &Wish { samples, gigabytes, workers })?;
+    if fetched == exit::OUTSIDE {
+        return Ok(fetched);
     }
+    let packed = make_pack(&task, settings, workers)?;
+    Ok(if packed == exit::OK { fetched } else { packed })
+}
+
+/// How much is to be fetched.
+pub struct Wish {
+    /// Samples that each data set shall have.
+    pub samples: NonZeroUsize,
+    /// Gigabytes to fetch at most.
+    pub gigabytes: Option<f64>,
+    /// Data sets fetched, or files made, at a time.
+    pub workers: Option<NonZeroUsize>,
+}
+
+/// Fetches what is missing of a task's data, or makes it; the exit code says whether something was left out.
+pub fn fetch(task: &Task, settings: &Settings, wish: &Wish) -> Result<u8, Failure> {
+    let (modality, root) = (task.modality, settings.data_root(task.input.source));
+    // Before hours of fetching: without it there is no pack.
+    let ffmpeg = Ffmpeg::find(&settings.ffmpeg)?;
+    match task.input.source {
+        Source::Sample => {
+            pack::pool(wish.workers)?.install(|| make_sample(&root, modality, &ffmpeg))?;
+            Ok(exit::OK)
+        }
+        Source::Downloaded => {
+            download::need_configs(settings, modality, local(modality).as_deref())?;
+            let entries = entries(&root, modality, Source::Downloaded)?;
+            download::run(wish, settings, (modality, &entries))
+        }
+    }
+}
+
+/// Makes a task's pack of all its data that is there; the exit code says whether some of it was left out.
+pub fn make_pack(
+    task: &Task,
+    settings: &Settings,
+    workers: Option<NonZeroUsize>,
+) -> Result<u8, Failure> {
+    let root = settings.data_root(task.input.source);
+    let ffmpeg = Ffmpeg::find(&settings.ffmpeg)?;
+    let entries = entries(&root, task.modality, task.input.source)?;
+    let places = Places { data: &root, root: &root, ffmpeg: &ffmpeg };
+    pack::pool(workers)?.install(|| pack::make(&places, task, &entries))
 }
 
 fn show(root: &Path, modality: Modality, entries: &[Entry]) -> Result<(), Failure> {
@@ -71,43 +118,6 @@ fn show(root: &Path, modality: Modality, entries: &[Entry]) -> Result<(), Failur
         println!("  problem: {problem}");
     }
     Ok(())
-}
-
-fn make_sample_pack(
-    request: &Prepare,
-    settings: &Settings,
-    modality: Modality,
-) -> Result<u8, Failure> {
-    let task = Task::find(request.task.as_deref(), modality, Source::Sample)?;
-    let task = task.require_source(Source::Sample)?;
-    let root = settings.data_root(Source::Sample);
-    let ffmpeg = Ffmpeg::find(&settings.ffmpeg)?;
-    pack::pool(request.workers)?.install(|| {
-        make_sample(&root, modality, &ffmpeg)?;
-        let entries = entries(&root, task.modality, Source::Sample)?;
-        pack::make(&Places { data: &root, root: &root, ffmpeg: &ffmpeg }, &task, &entries)
-    })
-}
-
-fn make_downloaded_pack(
-    request: &Prepare,
-    settings: &Settings,
-    modality: Modality,
-) -> Result<u8, Failure> {
-    let task = Task::find(request.task.as_deref(), modality, Source::Downloaded)?;
-    let task = task.require_source(Source::Downloaded)?;
-    // Before hours of fetching: without it there is no pack.
-    let ffmpeg = Ffmpeg::find(&settings.ffmpeg)?;
-    let root = settings.data_root(Source::Downloaded);
-    download::need_configs(settings, modality, local(modality).as_deref())?;
-    let entries = entries(&root, modality, Source::Downloaded)?;
-    let fetched = download::run(request, settings, (modality, &entries))?;
-    if fetched == exit::OUTSIDE {
-        return Ok(fetched);
-    }
-    let places = Places { data: &root, root: &root, ffmpeg: &ffmpeg };
-    let packed = pack::pool(request.workers)?.install(|| pack::make(&places, &task, &entries))?;
-    Ok(if packed == exit::OK { fetched } else { packed })
 }
 
 /// The working directory's configuration, where there is one.

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use dfr_contract::CLOCK_STARTED;
+use dfr_contract::resumed::Resumed;
 use dfr_media::source::crew::Watch;
 use dfr_media::source::fetch::Outcome;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -129,6 +130,8 @@ impl Drop for Downloads {
 /// Shows a run's output, and on a terminal how much of its time budget is spent.
 pub struct Clock {
     budget: Duration,
+    /// By an earlier start that was cut short.
+    spent: Duration,
     started: Option<Instant>,
     bar: Option<ProgressBar>,
 }
@@ -136,19 +139,25 @@ pub struct Clock {
 impl Clock {
     /// Stands still until the run says that its clock started.
     pub fn new(budget: Duration) -> Self {
-        let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} s");
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} s, {eta} to go");
         let bar = std::io::stderr().is_terminal().then(|| {
             ProgressBar::new(budget.as_secs())
                 .with_style(style.expect("the template is valid"))
                 .with_message("starting")
         });
-        Self { budget, started: None, bar }
+        Self { budget, spent: Duration::ZERO, started: None, bar }
     }
 
     /// Shows a line; the one of the started clock starts the bar.
     pub fn line(&mut self, line: &str) {
+        if let Some(resumed) = Resumed::parse(line) {
+            self.spent = Duration::try_from_secs_f64(resumed.seconds).unwrap_or(self.budget);
+        }
         if line == CLOCK_STARTED {
             self.started = Some(Instant::now());
+            // Its estimates begin here.
+            self.bar.iter().for_each(|bar| bar.set_position(self.spent.as_secs()));
+            self.bar.iter().for_each(ProgressBar::reset_eta);
         }
         match &self.bar {
             Some(bar) => bar.suspend(|| println!("{line}")),
@@ -160,7 +169,7 @@ impl Clock {
     /// Moves the bar.
     pub fn tick(&self) {
         let (Some(bar), Some(started)) = (&self.bar, self.started) else { return };
-        let spent = started.elapsed();
+        let spent = self.spent + started.elapsed();
         bar.set_position(spent.min(self.budget).as_secs());
         bar.set_message(if spent < self.budget { "training" } else { "finishing" });
     }

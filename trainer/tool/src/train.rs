@@ -3,6 +3,7 @@
 use std::env;
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -93,13 +94,21 @@ impl TrainError {
 }
 
 /// What the phases of one run share.
-struct Run {
-    trainer: PathBuf,
-    preset: String,
-    pack: PathBuf,
-    out: PathBuf,
+pub struct Run {
+    /// `dfr-train`.
+    pub trainer: PathBuf,
+    /// Model and recipe.
+    pub preset: String,
+    /// What it is trained on.
+    pub pack: PathBuf,
+    /// Where everything goes.
+    pub out: PathBuf,
     /// Public checkpoints; nothing to start from random weights.
-    weights: Option<PathBuf>,
+    pub weights: Option<PathBuf>,
+    /// Knobs of the recipe that are turned: `name=value`.
+    pub knobs: Vec<String>,
+    /// Seconds of training between two checkpoints.
+    pub checkpoint_every_s: Option<u64>,
 }
 
 /// Trains, predicts, scores and prints the footer.
@@ -111,6 +120,8 @@ pub fn run(request: &Train, settings: &Settings) -> Result<u8, Failure> {
         pack: find_pack(&task, settings)?,
         out: request.out.clone().unwrap_or_else(|| default_out(task.modality)),
         weights: (!request.from_scratch).then(|| weights::dir(&settings.cache)),
+        knobs: knobs(request.lr, request.batch_size),
+        checkpoint_every_s: None,
     };
     files::create_dir(&run.out)?;
     let budget_s = request.time_budget.unwrap_or(task.budget.train_s);
@@ -119,6 +130,12 @@ pub fn run(request: &Train, settings: &Settings) -> Result<u8, Failure> {
     Trained { task: task.name, preset: run.preset, input: task.input }.write(&run.out)?;
     print!("{footer}");
     Ok(exit::OK)
+}
+
+/// Knobs of a recipe as `dfr-train` takes them.
+pub fn knobs(learning_rate: Option<f64>, batch_size: Option<NonZeroUsize>) -> Vec<String> {
+    let rate = learning_rate.map(|rate| format!("learning_rate={rate}"));
+    rate.into_iter().chain(batch_size.map(|records| format!("batch_size={records}"))).collect()
 }
 
 /// Where a model of that kind goes.
@@ -140,7 +157,8 @@ impl Run {
         Ok(footer)
     }
 
-    fn train(&self, budget: Duration, seed: u64) -> Phase {
+    /// The training.
+    pub fn train(&self, budget: Duration, seed: u64) -> Phase {
         let mut command = self.command("train");
         command.arg("--data").arg(self.pack.join(Part::Train.as_str()));
         match &self.weights {
@@ -149,6 +167,10 @@ impl Run {
         };
         command.arg("--out").arg(&self.out);
         command.args(["--budget-s", &budget.as_secs().to_string(), "--seed", &seed.to_string()]);
+        command.args(self.knobs.iter().flat_map(|knob| ["--set", knob]));
+        if let Some(every_s) = self.checkpoint_every_s {
+            command.args(["--checkpoint-every-s", &every_s.to_string()]);
+        }
         Phase { name: "train", command, input: Stdio::null(), limit: budget + TRAIN_ALLOWANCE }
     }
 
@@ -225,14 +247,24 @@ fn append(log: &Path, text: &str) -> Result<(), FileError> {
 }
 
 /// Keeps every line in the log and shows it.
-struct Record {
+pub struct Record {
     log: File,
     clock: Clock,
 }
 
 impl Record {
+    /// A log that begins anew.
     fn create(path: &Path, clock: Clock) -> Result<Self, FileError> {
         Ok(Self { log: File::create(path).map_err(at("create", path))?, clock })
+    }
+
+    /// A log that goes on.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn append(path: &Path, clock: Clock) -> Result<Self, FileError> {
+        let log = File::options().create(true).append(true).open(path);
+        Ok(Self { log: log.map_err(at("open", path))?, clock })
     }
 }
 

@@ -94,6 +94,20 @@ fn pictures_and_sounds_are_packed_and_a_damaged_file_is_named() {
 }
 
 #[test]
+fn completions_are_a_script_that_bash_reads_and_that_knows_the_flags() {
+    let home = Home::new();
+    let script = home.dfr("completions bash").stdout;
+    let script = text(&script)
+        + "COMP_WORDS=(dfr train --time); COMP_CWORD=2; _dfr dfr --time train; echo $COMPREPLY";
+    let bash = Command::new("bash").args(["-c", &script]).output().unwrap();
+    assert_eq!(text(&bash.stdout), "--time-budget\n", "{}", text(&bash.stderr));
+    for shell in ["zsh", "fish"] {
+        assert!(text(&home.dfr(&format!("completions {shell}")).stdout).contains("time-budget"));
+    }
+    assert_eq!(home.dfr("completions csh").status.code(), Some(i32::from(exit::USAGE)));
+}
+
+#[test]
 fn nobody_but_a_pool_can_talk_to_a_decoder() {
     let output = Home::new().command("decode-worker").stdin(Stdio::null()).output().unwrap();
     assert_eq!(output.status.code(), Some(i32::from(exit::OK)));

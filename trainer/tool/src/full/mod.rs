@@ -1,0 +1,203 @@
+//! `dfr full`: data, a long training, evaluation and export, which go on after a kill.
+
+mod steps;
+mod tag;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use dfr_contract::exit;
+use dfr_contract::input::Source;
+use dfr_media::files::{self, FileError};
+use dfr_media::weights;
+use serde_json::json;
+
+use crate::cli::{Checkpoint, Evaluate, Export, Full};
+use crate::failure::Failure;
+use crate::prepare::Wish;
+use crate::progress::Clock;
+use crate::settings::Settings;
+use crate::task::Task;
+use crate::train::{Record, Run, TrainError, default_out, find_pack, find_trainer, knobs};
+use crate::trained::{self, Trained};
+use crate::{clock, evaluate, export, prepare};
+
+use steps::{Step, Steps};
+pub use tag::NoDaemon;
+
+/// Where a training that is cut short is kept, in its folder.
+const RESUME: &str = "resume";
+const SECONDS_PER_HOUR: f64 = 3600.0;
+const SECONDS_PER_MINUTE: f64 = 60.0;
+
+/// Does what is not done.
+pub fn run(request: &Full, settings: &Settings) -> Result<u8, Failure> {
+    let source = if request.sample { Source::Sample } else { Source::Downloaded };
+    let task = Task::find(request.task.as_deref(), request.modality, source)?;
+    let task = task.require_source(source)?;
+    let out = request.out.clone().unwrap_or_else(|| default_out(request.modality));
+    files::create_dir(&out)?;
+    if request.download_only {
+        return data(&mut Steps::open(&out), request, (&task, settings));
+    }
+    // What is not there is told before hours of fetching.
+    let keep = request.from_tag.as_ref().map(|tag| Ok::<_, Failure>((tag, tag::find(settings)?)));
+    let keep = keep.transpose()?;
+    let trainer = || find_trainer(request.trainer.as_deref(), settings);
+    let trainer = if keep.is_none() { trainer()? } else { PathBuf::new() };
+    let mut steps = Steps::open(&out);
+    let fetched = data(&mut steps, request, (&task, settings))?;
+    if fetched != exit::OK && fetched != exit::PARTIAL {
+        return Ok(fetched);
+    }
+    if let Some((tag, daemon)) = keep {
+        return tag::run(&daemon, tag, request);
+    }
+    let (pack, program) = (find_pack(&task, settings)?, files::sha256(&trainer)?);
+    let long = Long { request, settings, pack, task, trainer, program, out };
+    long.train(&mut steps)?;
+    long.evaluate(&mut steps)?;
+    if !request.skip_export {
+        long.export(&mut steps)?;
+    }
+    Ok(fetched)
+}
+
+/// Fetches what is missing and makes the pack of everything that is there: one of the same files is reused.
+fn data(
+    steps: &mut Steps,
+    request: &Full,
+    (task, settings): (&Task, &Settings),
+) -> Result<u8, Failure> {
+    let wish = Wish { samples: request.max_samples, gigabytes: None, workers: request.workers };
+    let inputs = json!({ "task": task.name, "samples": wish.samples });
+    let datasets = settings.data_root(task.input.source).join("datasets");
+    let result = || datasets.is_dir().then(|| datasets.display().to_string());
+    let fetched = if request.skip_download {
+        exit::OK
+    } else {
+        let step = Step { name: "download", inputs, result: &result };
+        steps.run(step, || prepare::fetch(task, settings, &wish))?
+    };
+    if fetched == exit::OUTSIDE {
+        return Ok(fetched);
+    }
+    let packed = prepare::make_pack(task, settings, request.workers)?;
+    Ok(if packed == exit::OK { fetched } else { packed })
+}
+
+/// The steps after the data.
+struct Long<'a> {
+    request: &'a Full,
+    settings: &'a Settings,
+    task: Task,
+    pack: PathBuf,
+    trainer: PathBuf,
+    /// Hash of the trainer.
+    program: String,
+    out: PathBuf,
+}
+
+impl Long<'_> {
+    fn train(&self, steps: &mut Steps) -> Result<(), Failure> {
+        let (request, run) = (self.request, self.run());
+        let budget = Duration::from_secs_f64((request.hours * SECONDS_PER_HOUR).max(1.0).floor());
+        let inputs = json!({
+            "pack": self.pack, "preset": run.preset, "seconds": budget.as_secs(), "knobs": run.knobs,
+            "seed": request.seed, "weights": run.weights, "program": self.program,
+        });
+        let mut is_new = false;
+        steps.run(Step { name: "train", inputs, result: &|| self.weights() }, || {
+            is_new = true;
+            files::remove_file(&self.out.join(trained::FILE))?;
+            let trained = Trained {
+                task: self.task.name.clone(),
+                preset: run.preset.clone(),
+                input: self.task.input.clone(),
+            };
+            let log = self.log()?;
+            println!("log: {}", log.display());
+            let mut record = Record::append(&log, Clock::new(budget))?;
+            run.train(budget, request.seed).run(&mut record).map_err(TrainError::from)?;
+            trained.write(&self.out)?;
+            Ok(exit::OK)
+        })?;
+        // It is noted as done: only now may its checkpoints go.
+        if is_new { Ok(files::remove_tree(&self.out.join(RESUME))?) } else { Ok(()) }
+    }
+
+    fn run(&self) -> Run {
+        let Full { model, lr, batch_size, from_scratch, keep_schedule, .. } = self.request;
+        let mut knobs = knobs(*lr, *batch_size);
+        knobs.extend((!keep_schedule).then(|| "schedule=cosine".to_owned()));
+        let every_s = (self.request.checkpoint_minutes * SECONDS_PER_MINUTE).max(1.0) as u64;
+        Run {
+            trainer: self.trainer.clone(),
+            preset: model.clone().unwrap_or_else(|| self.task.preset.clone()),
+            pack: self.pack.clone(),
+            out: self.out.clone(),
+            weights: (!from_scratch).then(|| weights::dir(&self.settings.cache)),
+            knobs,
+            checkpoint_every_s: Some(every_s),
+        }
+    }
+
+    /// The log, whose folder is made.
+    fn log(&self) -> Result<PathBuf, FileError> {
+        let name = || format!("runs/full_{}_{}.log", self.request.modality, clock::stamp()).into();
+        let log = self.request.log_file.clone().unwrap_or_else(name);
+        log.parent().map_or(Ok(()), files::create_dir)?;
+        Ok(log)
+    }
+
+    /// Tells the trained weights from others; nothing while it is not known what they are of.
+    fn weights(&self) -> Option<String> {
+        let is_told = self.out.join(trained::FILE).is_file();
+        files::sha256(&self.out.join(trained::WEIGHTS)).ok().filter(|_| is_told)
+    }
+
+    fn evaluate(&self, steps: &mut Steps) -> Result<(), Failure> {
+        let (checkpoint, batch_size) = (self.checkpoint(), self.request.batch_size);
+        let evaluation = Evaluate {
+            checkpoint,
+            weights: None,
+            predictions: None,
+            pack: None,
+            batch_size,
+            json: false,
+        };
+        let inputs = json!({ "pack": self.pack, "program": self.program });
+        let step = Step { name: "evaluate", inputs, result: &|| self.weights() };
+        steps.run(step, || evaluate::run(&evaluation, self.settings))?;
+        Ok(())
+    }
+
+    fn export(&self, steps: &mut Steps) -> Result<(), Failure> {
+        let export = Export {
+            checkpoint: self.checkpoint(),
+            output_dir: None,
+            name: None,
+            dtype: None,
+            pack: None,
+            trace: None,
+            python: None,
+        };
+        let preset = self.run().preset;
+        let zip = export::zip_name(self.request.modality, &preset);
+        let zip = Path::new(export::DEFAULT_OUT).join(zip);
+        let inputs = json!({ "weights": self.weights() });
+        let step = Step { name: "export", inputs, result: &|| files::sha256(&zip).ok() };
+        steps.run(step, || export::run(&export, self.settings))?;
+        Ok(())
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            modality: self.request.modality,
+            checkpoint: Some(self.out.clone()),
+            task: None,
+            model: None,
+            trainer: Some(self.trainer.clone()),
+        }
+    }
+}
