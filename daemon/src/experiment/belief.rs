@@ -197,10 +197,11 @@ impl Belief {
     /// evidence for each world with it.
     fn posterior(&self, surprise: f64, own: f64) -> (Effect, Vec<f64>) {
         let spread = (self.incumbent.variance + own).sqrt();
-        let likelihood: Chances = std::array::from_fn(|at| {
-            // Beyond all effects none would be likely: what remains is told apart all the same.
-            bell((surprise - EFFECT[at]) / spread).max(f64::MIN_POSITIVE)
-        });
+        // A leap beyond the largest effect is that one, and the rest besides: no effect would be likely.
+        let largest = EFFECT[EFFECTS - 1];
+        let within = surprise.clamp(-largest, largest);
+        let likelihood: Chances =
+            std::array::from_fn(|at| bell((within - EFFECT[at]) / spread).max(f64::MIN_POSITIVE));
         let weights = weights(&self.evidence);
         let mut chances = [0.0; EFFECTS];
         let mut evidence = self.evidence.clone();
@@ -211,7 +212,8 @@ impl Belief {
                 *chance += weight * joint;
             }
         }
-        (moments(&normal(chances)), evidence)
+        let effect = moments(&normal(chances));
+        (Effect { mean: effect.mean + surprise - within, ..effect }, evidence)
     }
 }
 

@@ -32,6 +32,20 @@ fn what_is_kept_is_believed_to_be_worse_than_it_scored() {
     assert!(variance < NOISE * NOISE, "{variance}");
 }
 
+/// Noise may be next to nothing, and a baseline may not have learned yet.
+#[test]
+fn a_leap_or_a_fall_beyond_all_effects_is_believed_for_what_it_is() {
+    for (score, helps) in [(0.9, 1.0), (0.101, 1.0), (0.099, 0.0), (0.01, 0.0)] {
+        let mut belief = Belief::new(0.1, 1e-5);
+        let effect = belief.effect(score, 1);
+        assert!((effect.helps - helps).abs() < 1e-6, "{score}: {effect:?}");
+        assert!((effect.mean - (score - 0.1)).abs() < 1e-4, "{score}: {effect:?}");
+        belief.take_in(score, 1, helps > 0.5);
+        let incumbent = if helps > 0.5 { score } else { 0.1 };
+        assert!((belief.incumbent().mean - incumbent).abs() < 1e-4, "{belief:?}");
+    }
+}
+
 #[test]
 fn two_runs_say_more_than_one_of_the_same_mean() {
     let belief = Belief::new(0.8, NOISE);
