@@ -11,6 +11,9 @@ pub const DIRECTIVE_CHARS: usize = 800;
 /// Words that one question carries at most, the oldest that are open; the others are for later ones.
 pub const DIRECTIVES_AT_ONCE: usize = 10;
 
+/// Proposers that turn knobs by numbers alone.
+const CANNOT_READ: [&str; 2] = ["playbook", "optimiser"];
+
 /// Words of a human for the next proposal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Directive {
@@ -43,13 +46,15 @@ impl Place {
 }
 
 impl Directive {
-    /// The proposal that was told of them, once it has come to a verdict.
+    /// The proposal that was told of them, once it has come to a verdict. One by who stood in for a model
+    /// and cannot read is none.
     pub fn taken_up<'a>(&self, history: &'a History) -> Option<&'a Row> {
         let told = self.told?;
-        match history.rows.binary_search_by_key(&told, |row| row.experiment) {
+        let row = match history.rows.binary_search_by_key(&told, |row| row.experiment) {
             Ok(at) => Some(&history.rows[at]),
             Err(_) => history.in_hand.as_ref()?.decided().filter(|row| row.experiment == told),
-        }
+        };
+        row.filter(|row| !CANNOT_READ.contains(&row.proposer.as_str()))
     }
 }
 
@@ -149,6 +154,22 @@ mod tests {
             fold(&mut session, &[begun, rest].concat());
             let open: Vec<_> = session.to_follow().iter().map(|told| told.text.clone()).collect();
             assert_eq!(open, left);
+        }
+    }
+
+    #[test]
+    fn what_a_stand_in_answers_that_cannot_read_is_no_answer() {
+        let mut session = history(&[tried(Verdict::Keep, 0.6, "baseline")]);
+        fold(&mut session, &[directed("try focal loss")]);
+        for (n, proposer, open) in [(1, "playbook", 1), (2, "llm:m", 0)] {
+            let (mut begun, rest) = asked(n, "as told");
+            for entry in &mut begun {
+                if let Entry::Opened { proposer: by, .. } = entry {
+                    *by = proposer.to_owned();
+                }
+            }
+            fold(&mut session, &[begun, rest].concat());
+            assert_eq!(session.to_follow().len(), open, "{proposer}");
         }
     }
 
