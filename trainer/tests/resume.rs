@@ -41,13 +41,12 @@ impl Running {
         let mut child = command(part, run, "1").stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut resumed = None;
-        loop {
-            let line = lines.next().expect("it starts its clock").unwrap();
+        let mut is_clock = |line: String| {
             resumed = resumed.or(Resumed::parse(&line));
-            if line == CLOCK_STARTED {
-                return Self { child, lines, resumed, started: Instant::now() };
-            }
-        }
+            line == CLOCK_STARTED
+        };
+        assert!(lines.any(|line| is_clock(line.unwrap())), "it starts its clock");
+        Self { child, lines, resumed, started: Instant::now() }
     }
 
     /// Seconds of the budget that are spent.
