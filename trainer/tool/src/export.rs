@@ -230,5 +230,5 @@ fn report(zip: &Path, found: &Found, sizes: &[(&str, u64)]) {
     }
     let (modality, zip) = (found.task.modality, zip.display());
     println!("\nNext:\n  dfr exam --modality {modality} --zip {zip}");
-    println!("  gascli d push --{modality}-model {zip} --wallet-name <NAME> --wallet-hotkey <KEY>");
+    println!("  dfr push --{modality}-model {zip} --wallet-name <NAME> --wallet-hotkey <KEY>");
 }

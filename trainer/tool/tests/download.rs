@@ -255,3 +255,24 @@ fn killed_anywhere_it_goes_on_to_the_same_files_without_a_half_one() {
         assert_eq!(home.files("cache", name), home.files("whole", name), "{name}");
     }
 }
+
+#[test]
+fn a_long_training_tops_up_what_is_there_and_asks_the_hub_no_more_once_that_is_done() {
+    let home = Home::with_pictures(160);
+    home.configure("images", "png", &[("camera", "real"), ("model", "synthetic")]);
+    let full = |samples: u32| {
+        let output =
+            home.dfr(&format!("full --modality image --download-only --max-samples {samples}"));
+        assert_eq!(code(&output), exit::OK, "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let first = full(100);
+    assert!(first.contains("Total: 200 image samples across 2 datasets (200 new"), "{first}");
+    let more = full(150);
+    assert!(more.contains("Total: 300 image samples across 2 datasets (100 new"), "{more}");
+    assert!(more.contains("pack for task image: 300 files"), "{more}");
+    home.hub.requests();
+    let again = full(150);
+    assert!(again.starts_with("download: is done\n") && again.contains("is complete"), "{again}");
+    assert!(home.hub.requests().is_empty(), "nothing is fetched again");
+}
