@@ -76,7 +76,9 @@ pub(super) async fn find(settings: &Settings, known: Option<&Resumed>) -> Result
     }
     let pack = find_pack(settings, task)?;
     let project = repository.root(&base).or_outside()?;
-    private::check(settings, task, &private::Site { pack: &pack, project: &project, tag: &tag })?;
+    let site = private::Site { pack: &pack, project: &project, tag: &tag };
+    private::require_labels(settings, task, &site)?;
+    private::check(settings, task, &site)?;
     session.map_or(Ok(()), |session| opening::check_pack(session, &pack))?;
     check_build(settings, task)?;
     let fallback = settings.fallback.then(|| Box::new(Playbook::new(terms.seed)) as _);

@@ -11,7 +11,7 @@ use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::notebook::Notebook;
 use crate::sandbox::{Code, Sandbox};
 use crate::settings::{Locations, Settings};
-use crate::task::{Holdout, Places, Scoring, Task, expand};
+use crate::task::{Places, Scoring, Task, expand};
 
 /// Where the session that is asked for has its places.
 pub(super) struct Site<'a> {
@@ -21,19 +21,32 @@ pub(super) struct Site<'a> {
     pub(super) tag: &'a str,
 }
 
-/// Refuses a task that opens what is private, or is scored on labels that are not there.
+/// Refuses a task that is scored on labels that are not there.
+pub(super) fn require_labels(
+    settings: &Settings,
+    task: &Task,
+    site: &Site<'_>,
+) -> Result<(), Failure> {
+    let guard = Guard::new(settings, task, site);
+    let vault = of_the_vault(&task.score).map(|path| expand(path, &guard.places));
+    for path in vault {
+        std::fs::metadata(&path).with_context(|| format!("labels {path}")).or_configuration()?;
+    }
+    Ok(())
+}
+
+fn of_the_vault(score: &Scoring) -> impl Iterator<Item = &String> {
+    let holdout = score.holdout.as_ref().map(|holdout| &holdout.labels);
+    [Some(&score.labels), score.sources.as_ref(), holdout].into_iter().flatten()
+}
+
+/// Refuses a task that opens what is private.
 pub(super) fn check(settings: &Settings, task: &Task, site: &Site<'_>) -> Result<(), Failure> {
     let guard = Guard::new(settings, task, site);
-    let Scoring { labels, sources, inputs, holdout, .. } = &task.score;
-    let of_holdout = |part: fn(&Holdout) -> &String| holdout.as_ref().map(part);
-    let vault = [Some(labels), sources.as_ref(), of_holdout(|part| &part.labels)];
-    for of_the_vault in vault.into_iter().flatten() {
-        let path = expand(of_the_vault, &guard.places);
-        std::fs::metadata(&path).with_context(|| format!("labels {path}")).or_configuration()?;
-        guard.refuse(Path::new(&path))?;
-    }
-    for inputs in [Some(inputs), of_holdout(|part| &part.inputs)].into_iter().flatten() {
-        guard.refuse(Path::new(&expand(inputs, &guard.places)))?;
+    let inputs = task.score.holdout.as_ref().map(|holdout| &holdout.inputs);
+    let inputs = inputs.into_iter().chain([&task.score.inputs]);
+    for path in of_the_vault(&task.score).chain(inputs) {
+        guard.refuse(Path::new(&expand(path, &guard.places)))?;
     }
     let Locations { repo, state_dir, .. } = &settings.locations;
     [state_dir.clone(), repo.join(".env"), repo.join(".git")]

@@ -18,7 +18,7 @@ use crate::sandbox::Sandbox;
 
 /// The most that a prediction may write, temporary files included: the caches of compiled kernels are
 /// the largest of them.
-const PREDICTION_BYTES: u64 = 1 << 30;
+pub(super) const PREDICTION_BYTES: u64 = 1 << 30;
 
 /// Does what a session cannot begin without; where the disk is full, without the ballast. Says of how
 /// many bytes that was, too.

@@ -120,6 +120,7 @@ fn a_keep_is_trained_in_full_and_goes_on_where_it_was() {
     let longer = ["full", "--tag", "t", "--hours", "0.002", "--experiment", "2"];
     let longer = environment.run(&mut environment.daemon(&longer));
     longer.code(4).says(&["training experiment 2: "]);
+    full(&["--skip-export"]).code(0).says(&["trained already: "]);
     assert_eq!(environment.verdicts(), ["keep", "discard", "keep"]);
 }
 

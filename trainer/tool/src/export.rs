@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use dfr_contract::exit;
 use dfr_contract::modality::Modality;
-use dfr_contract::trace::{ANSWERS_FILE, GRAPHS, HEADER, Header, graph_file};
+use dfr_contract::trace::{ANSWERS, ANSWERS_FILE, GRAPHS, HEADER, Header, graph_file};
 use dfr_export::archive::{self, ArchiveError};
 use dfr_export::config::{Config, ConfigError};
 use dfr_export::merge::{self, MergeError};
@@ -110,6 +110,7 @@ pub fn run(request: &Export, settings: &Settings) -> Result<u8, Failure> {
     };
     write_members(&traced, &found.weights, &config, &packed)?;
     require_rules(&python, &packed.join(package::MODULE))?;
+    require_answers(&traced.join(ANSWERS_FILE))?;
     let proof = python.prove(&packed, &config, &traced.join(ANSWERS_FILE));
     println!("{}", require_parity(proof.map_err(ExportError::from)?)?);
     if let Some(dtype) = &request.dtype {
@@ -200,6 +201,16 @@ fn written_down(
 pub fn require_rules(python: &Python, module: &Path) -> Result<(), ExportError> {
     let broken = python.broken_rules(module)?;
     if broken.is_empty() { Ok(()) } else { Err(ExportError::Rules(broken)) }
+}
+
+/// A trace is a candidate's: where it holds no answers, a module would be compared with nothing.
+fn require_answers(answers: &Path) -> Result<(), ExportError> {
+    let found = TensorFile::open(answers)?.forms();
+    let wanted = |kind: &str| ANSWERS.map(|records| format!("{kind}.{records}"));
+    let wanted = [wanted("input"), wanted("logits")].concat();
+    let is_whole =
+        found.len() == wanted.len() && wanted.iter().all(|name| found.contains_key(name));
+    if is_whole { Ok(()) } else { Err(ExportError::NoTrace) }
 }
 
 /// What the comparison says, if it does not refuse.

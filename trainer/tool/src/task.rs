@@ -13,6 +13,9 @@ use serde::Deserialize;
 pub struct Task {
     /// Its name.
     pub name: String,
+    /// What finds it again: its name, or the whole path of its file.
+    #[serde(skip)]
+    pub named: String,
     /// Kind of media.
     pub modality: Modality,
     /// Default preset of `dfr-train`.
@@ -76,6 +79,12 @@ pub enum TaskError {
     },
 }
 
+/// A task as it is written down: a file by its whole path.
+pub fn named(name: &str) -> String {
+    let file = name.ends_with(".toml").then(|| fs::canonicalize(name).ok()).flatten();
+    file.map_or_else(|| name.to_owned(), |file| file.to_string_lossy().into_owned())
+}
+
 fn names() -> String {
     tasks::BUILT_IN.map(|(name, _)| name).join(", ")
 }
@@ -93,6 +102,7 @@ impl Task {
         };
         let name = name.unwrap_or(&default);
         let task = if name.ends_with(".toml") { Self::read(name)? } else { Self::built_in(name)? };
+        let task = Self { named: named(name), ..task };
         if task.modality != modality {
             let (task, found) = (task.name, task.modality);
             return Err(TaskError::Modality { task, found, asked: modality });

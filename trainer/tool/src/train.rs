@@ -127,7 +127,7 @@ pub fn run(request: &Train, settings: &Settings) -> Result<u8, Failure> {
     let budget_s = request.time_budget.unwrap_or(task.budget.train_s);
     files::remove_file(&run.out.join(trained::FILE))?;
     let footer = run.phases(budget_s, request.seed, task.budget.predict())?;
-    Trained { task: task.name, preset: run.preset, input: task.input }.write(&run.out)?;
+    Trained { task: task.named, preset: run.preset, input: task.input }.write(&run.out)?;
     print!("{footer}");
     Ok(exit::OK)
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::Checkpoint;
 use crate::failure::Failure;
-use crate::task::Task;
+use crate::task::{self, Task};
 use crate::train::default_out;
 
 /// File name inside a checkpoint's folder.
@@ -111,7 +111,8 @@ pub fn find(asked: &Checkpoint, weights: Option<&Path>) -> Result<Found, Failure
     let told: Option<Trained> = read_json(&dir.join(FILE));
     let model = agreed(&dir, "model", told.as_ref().map(|t| &t.preset), asked.model.as_ref())?;
     let preset = model.ok_or_else(|| TrainedError::Untold(dir.clone()))?;
-    let name = agreed(&dir, "task", told.as_ref().map(|t| &t.task), asked.task.as_ref())?;
+    let named = asked.task.as_deref().map(task::named);
+    let name = agreed(&dir, "task", told.as_ref().map(|t| &t.task), named.as_ref())?;
     let task = Task::find(name.as_deref(), asked.modality, Source::Downloaded)?;
     if told.is_some_and(|told| told.input != task.input) {
         return Err(TrainedError::Changed { dir, task: task.name }.into());

@@ -60,6 +60,17 @@ fn a_trained_model_is_evaluated_and_a_command_line_that_says_otherwise_is_refuse
     let weights = home.path("work/results/checkpoints/video/model.safetensors");
     let named = home.dfr(&format!("{evaluate} --weights {}", weights.display()));
     assert_eq!(code(&named), exit::OK, "{}", text(&named.stderr));
+    // A task of one's own is found again by its file.
+    let own = dfr_contract::tasks::built_in("video").unwrap();
+    let own = own.replacen("name = \"video\"", "name = \"own\"", 1);
+    fs::write(home.path("work/own.toml"), own).unwrap();
+    let train = format!("{train} --task own.toml --out own");
+    assert_eq!(code(&home.dfr(&train)), exit::OK);
+    for flag in ["", "--task own.toml"] {
+        let found = home.dfr(&format!("{evaluate} --checkpoint own {flag}"));
+        assert_eq!(code(&found), exit::OK, "{}", text(&found.stderr));
+        assert!(text(&found.stdout).contains("Evaluation Results"));
+    }
     let predictions = weights.with_file_name("predictions.tsv");
     let made = format!("evaluate --modality video --json --predictions {}", predictions.display());
     let of_file = home.dfr(&made);

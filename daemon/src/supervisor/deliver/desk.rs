@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::notebook::Notebook;
-use crate::runner::{FileLock, LockError, remove_written};
+use crate::runner::{self, FileLock, LockError, remove_written};
 use crate::task::Task;
 
 pub(super) struct Desk {
@@ -15,9 +15,11 @@ pub(super) struct Desk {
 
 impl Desk {
     /// Takes it, with nothing on it.
-    pub(super) fn clear(notebook: &Notebook) -> Result<Self, Failure> {
+    pub(super) async fn clear(notebook: &Notebook) -> Result<Self, Failure> {
         let root = notebook.root().canonicalize().or_outside()?.join("deliver");
         let lock = FileLock::take(&root.with_extension("lock")).map_err(taken)?;
+        // Of an earlier delivery that was killed: nobody may write in it while it is removed.
+        runner::end_leftovers(&root.to_string_lossy()).await;
         remove_written(&root).or_outside()?;
         fs::create_dir(&root).or_outside()?;
         Ok(Self { root, _lock: lock })

@@ -6,29 +6,27 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use dfr_contract::{exit, predictions};
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::desk::Desk;
 use super::keep::{Keep, Run, text};
-use super::{hand_over, said, trace};
+use super::{hand_over, said, stop_at_once, trace};
 use crate::experiment::StopLevel;
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::notebook::write_atomic;
 use crate::repository::Repository;
-use crate::runner::remove_written;
 use crate::settings::Settings;
 use crate::supervisor::preflight::crowded;
+use crate::supervisor::room::PREDICTION_BYTES;
 use crate::supervisor::slot::Slot;
-use crate::supervisor::stop;
 use crate::task::{Places, expand};
 
 /// Start-up, checkpoints, and the end of the last step.
 const ALLOWANCE: Duration = Duration::from_secs(1800);
 /// The data may be so many times more than when the task's limit was set.
 const MORE_DATA: u32 = 10;
-/// What was trained, beside it.
-const TRAINED: &str = "trained.json";
+/// Says that a training came to its end, beside its directory.
+const TRAINED: &str = "trained";
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,14 +37,6 @@ pub struct Full {
     pub budget: Duration,
     /// Whether it is exported at the end.
     pub exports: bool,
-}
-
-/// What a training was, so that the same is not done twice and another not taken for it.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Trained {
-    commit: String,
-    pack: String,
-    budget_s: u64,
 }
 
 /// Trains, evaluates and exports; `more` goes to the program that exports as it is. Says the exit code of the last program that people trust.
@@ -61,22 +51,26 @@ pub async fn train_in_full(
     let keep = Keep::find(settings, full.experiment).await?;
     let evaluate = said(&keep.task, "evaluate", keep.task.deliver.evaluate.as_ref())?;
     let export = said(&keep.task, "export", keep.task.deliver.export.as_ref())?;
-    let stop = stop::listen().or_outside()?;
-    let desk = Desk::clear(&keep.notebook)?;
+    let stop = stop_at_once()?;
+    let desk = Desk::clear(&keep.notebook).await?;
     // The device is for one at a time.
     let repository = Repository::open(&settings.locations.repo).or_configuration()?;
     let project = repository.root(&keep.session.begun.base_commit).or_outside()?;
-    let _slot = Slot::claim(&settings.locations.cache, &project).map_err(crowded)?;
+    let slot = Slot::claim(&settings.locations.cache, &project).map_err(crowded)?;
     desk.write_task(&keep.task)?;
     keep.lay_out(&desk).await?;
-    let work = Work { keep: &keep, desk: &desk, full, places: places(&keep, &desk, full)?, stop };
-    work.train().await?;
-    work.predict().await?;
+    let places = places(&keep, &desk, full)?;
+    let work = Work { keep: &keep, desk: &desk, slot: &slot, full, places, stop };
+    if !(work.train().await? && work.predict().await?) {
+        return Ok(exit::INTERRUPTED);
+    }
     let evaluated = hand_over(evaluate, (&work.places, &[]), work.stop.clone()).await?;
     if evaluated != exit::OK || !full.exports {
         return Ok(evaluated);
     }
-    trace(&keep, &desk, (&work.places, work.stop.clone())).await?;
+    if !trace(&keep, &desk, (&work.places, work.stop.clone())).await? {
+        return Ok(exit::INTERRUPTED);
+    }
     hand_over(export, (&work.places, more), work.stop.clone()).await
 }
 
@@ -89,7 +83,12 @@ fn places(keep: &Keep<'_>, desk: &Desk, full: Full) -> Result<Places, Failure> {
         Failure::new(Kind::Configuration, error)
             .hint(format!("make it: dfr prepare --modality {}", keep.task.modality))
     })?;
-    let root = keep.notebook.root().canonicalize().or_outside()?.join(format!("full-{n}"));
+    // What is trained on other data, or for another time, is another model, and has its own place.
+    let data = pack.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let data = data.get(..12).unwrap_or(&data);
+    let of = format!("{data}-{}s", full.budget.as_secs());
+    let state = keep.notebook.root().canonicalize().or_outside()?;
+    let root = state.join(format!("full-{n}")).join(of);
     std::fs::create_dir_all(&root).or_outside()?;
     let mut places = keep.places(desk);
     let seed = keep.session.begun.settings["seed"].as_u64().unwrap_or_default();
@@ -109,24 +108,20 @@ fn places(keep: &Keep<'_>, desk: &Desk, full: Full) -> Result<Places, Failure> {
 struct Work<'a> {
     keep: &'a Keep<'a>,
     desk: &'a Desk,
+    slot: &'a Slot,
     full: Full,
     places: Places,
     stop: watch::Receiver<StopLevel>,
 }
 
 impl Work<'_> {
-    async fn train(&self) -> Result<(), Failure> {
+    async fn train(&self) -> Result<bool, Failure> {
         let command = said(&self.keep.task, "full", self.keep.task.commands.full.as_ref())?;
-        let (run, wanted) = (PathBuf::from(&self.places["run"]), self.wanted());
-        let told = run.with_file_name(TRAINED);
-        if read(&told).is_some_and(|done| done == wanted) {
+        let run = self.of("run");
+        let trained = run.with_file_name(TRAINED);
+        if trained.exists() {
             eprintln!("trained already: {}", run.display());
-            return Ok(());
-        }
-        let begun = run.with_file_name("begun.json");
-        if read(&begun).is_none_or(|begun| begun != wanted) {
-            remove_written(&run).or_outside()?;
-            write(&begun, &wanted)?;
+            return Ok(true);
         }
         let train = Run {
             doing: "training",
@@ -135,12 +130,16 @@ impl Work<'_> {
             out: run,
             devices: true,
             limit: self.full.budget + ALLOWANCE,
+            most_bytes: None,
         };
-        self.keep.run(self.desk, (&train, &self.places), self.stop.clone()).await?;
-        write(&told, &wanted)
+        let is_done = self.keep.run(self.desk, (&train, &self.places), self.stop.clone()).await?;
+        if is_done {
+            write_atomic(&trained, b"").or_outside()?;
+        }
+        Ok(is_done)
     }
 
-    async fn predict(&self) -> Result<(), Failure> {
+    async fn predict(&self) -> Result<bool, Failure> {
         let out = self.desk.out("predictions");
         let mut places = self.places.clone();
         places.insert("out", text(&out));
@@ -151,27 +150,14 @@ impl Work<'_> {
             out,
             devices: true,
             limit: Duration::from_secs(self.keep.task.budget.predict_s) * MORE_DATA,
+            most_bytes: Some(PREDICTION_BYTES),
         };
+        // What it reads stays in memory: the next session begins with what it does then.
+        self.slot.set_level(false).or_outside()?;
         self.keep.run(self.desk, (&predict, &places), self.stop.clone()).await
     }
 
     fn of(&self, place: &str) -> PathBuf {
         PathBuf::from(&self.places[place])
     }
-
-    fn wanted(&self) -> Trained {
-        Trained {
-            commit: self.keep.row.commit.clone(),
-            pack: self.places["pack"].clone(),
-            budget_s: self.full.budget.as_secs(),
-        }
-    }
-}
-
-fn read(path: &Path) -> Option<Trained> {
-    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
-}
-
-fn write(path: &Path, trained: &Trained) -> Result<(), Failure> {
-    write_atomic(path, &serde_json::to_vec_pretty(trained).expect("plain data")).or_outside()
 }

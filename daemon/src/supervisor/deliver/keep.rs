@@ -11,17 +11,19 @@ use dfr_contract::predictions;
 use tokio::sync::watch;
 
 use super::desk::Desk;
+use crate::disk;
 use crate::experiment::{History, Row, RunOutcome, StopLevel, Verdict};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::{Ledger, LedgerError};
 use crate::notebook::{Notebook, first_that_is_no_file};
 use crate::report::short;
 use crate::repository::{Repository, valid_tag};
-use crate::runner::{self, Execution, Live, MARK, prepare_writable};
+use crate::runner::{self, Execution, Live, MARK, ResourceLimits, prepare_writable};
 use crate::sandbox::{Code, Sandbox};
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::supervisor::preflight::{contain, resources};
+use crate::supervisor::private;
 use crate::supervisor::sandboxes::of_the_task;
 use crate::task::{Command, Places, Task, expand_paths};
 
@@ -45,6 +47,8 @@ pub(super) struct Run<'a> {
     pub(super) out: PathBuf,
     pub(super) devices: bool,
     pub(super) limit: Duration,
+    /// The most that it may write, where that is known.
+    pub(super) most_bytes: Option<u64>,
 }
 
 impl<'a> Keep<'a> {
@@ -107,28 +111,34 @@ impl<'a> Keep<'a> {
         }
         let repository = Repository::open(&self.settings.locations.repo).or_configuration()?;
         repository.export(commit, &desk.tree()).or_outside()?;
-        // Of an earlier delivery that was killed.
-        runner::end_leftovers(&desk.mark()).await;
-        Ok(())
+        let project = repository.root(&self.session.begun.base_commit).or_outside()?;
+        let pack = self.task.pack_link(&self.settings.locations.cache);
+        let site = private::Site { pack: &pack, project: &project, tag: &self.session.begun.tag };
+        private::check(self.settings, &self.task, &site)
     }
 
-    /// Runs its program in a sandbox, where there is to be one, to a good end.
+    /// Runs its program in a sandbox, where there is to be one, to a good end; or says that a human stopped
+    /// it.
     pub(super) async fn run(
         &self,
         desk: &Desk,
         (run, places): (&Run<'_>, &Places),
         stop: watch::Receiver<StopLevel>,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let execution = self.execution(desk, run, places)?;
         let live = if std::io::stderr().is_terminal() { Live::Terminal } else { Live::Quiet };
         let report = runner::run(&execution, live, stop).await.or_outside()?;
+        if report.outcome == RunOutcome::Cancelled {
+            return Ok(false);
+        }
         if report.outcome != RunOutcome::Finished {
             let (n, outcome, tail) = (self.row.experiment, report.outcome, report.tail);
             let error = anyhow!("{} experiment {n}: {outcome}\n{tail}", run.doing);
             let log = execution.log.display();
             return Err(Failure::new(Kind::Outside, error).hint(format!("its log is {log}")));
         }
-        require_files(&run.out)
+        require_files(&run.out)?;
+        Ok(true)
     }
 
     fn execution(&self, desk: &Desk, run: &Run<'_>, places: &Places) -> Result<Execution, Failure> {
@@ -160,10 +170,25 @@ impl<'a> Keep<'a> {
             telltale: None,
             deadline: run.limit,
             grace: self.settings.grace,
-            limits: resources(self.settings),
+            limits: self.limits(run.most_bytes),
             containment,
             sandbox: (!self.settings.runs.unsealed).then_some(sandbox),
         })
+    }
+}
+
+impl Keep<'_> {
+    /// As for the loop: it ends before the disk is full, and sooner where less will do.
+    fn limits(&self, most_bytes: Option<u64>) -> ResourceLimits {
+        let limits = resources(self.settings);
+        let floor_mib = self.settings.runs.floor_mib.unwrap_or(disk::FLOOR_MIB);
+        let least = |limit: Option<u64>| limit.into_iter().chain(most_bytes).min();
+        ResourceLimits {
+            file_bytes: least(limits.file_bytes),
+            directory_bytes: least(limits.directory_bytes),
+            free_bytes: Some((floor_mib / 2) << 20),
+            ..limits
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::anyhow;
+use dfr_contract::exit;
 use tokio::sync::watch;
 
 use super::stop;
@@ -26,6 +27,8 @@ use keep::{Keep, Run, require_files};
 
 /// Two traces of the largest model and three batches on a slow CPU.
 const TRACE_LIMIT: Duration = Duration::from_secs(1800);
+/// The most that a trace may be: graphs without their weights, their constants, and a few records.
+const TRACE_BYTES: u64 = 8 << 30;
 /// Checking, proving and packing.
 const LIMIT: Duration = Duration::from_secs(2 * 3600);
 
@@ -39,7 +42,7 @@ pub enum Delivery {
 }
 
 /// Delivers a keep, the best one where none is named; `more` goes to the trusted program as it is. Says
-/// that program's exit code.
+/// that program's exit code, or that it was stopped.
 ///
 /// # Errors
 /// There is no such keep, nothing says how, or something of it is gone or was changed.
@@ -54,13 +57,15 @@ pub async fn deliver(
         Delivery::Evaluate => said(&keep.task, "evaluate", of_the_task.evaluate.as_ref())?,
         Delivery::Export => said(&keep.task, "export", of_the_task.export.as_ref())?,
     };
-    let stop = stop::listen().or_outside()?;
-    let desk = Desk::clear(&keep.notebook)?;
+    let stop = stop_at_once()?;
+    let desk = Desk::clear(&keep.notebook).await?;
     desk.write_task(&keep.task)?;
     let places = keep.places(&desk);
     if delivery == Delivery::Export {
         keep.lay_out(&desk).await?;
-        trace(&keep, &desk, (&places, stop.clone())).await?;
+        if !trace(&keep, &desk, (&places, stop.clone())).await? {
+            return Ok(exit::INTERRUPTED);
+        }
     }
     hand_over(command, (&places, more), stop).await
 }
@@ -83,7 +88,7 @@ async fn trace(
     keep: &Keep<'_>,
     desk: &Desk,
     (places, stop): (&Places, watch::Receiver<StopLevel>),
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let Some(command) = &keep.task.commands.trace else {
         let error = anyhow!("task {} has no trace under [commands]", keep.task.name);
         return Err(Failure::new(Kind::Configuration, error));
@@ -96,9 +101,25 @@ async fn trace(
         out: PathBuf::from(&places["out"]),
         devices: false,
         limit: TRACE_LIMIT,
+        most_bytes: Some(TRACE_BYTES),
     };
-    keep.run(desk, (&trace, places), stop).await?;
-    require_files(&run)
+    let is_done = keep.run(desk, (&trace, places), stop).await?;
+    require_files(&run)?;
+    Ok(is_done)
+}
+
+/// A signal, the first one too, ends what is at work: nobody waits for an experiment here.
+fn stop_at_once() -> Result<watch::Receiver<StopLevel>, Failure> {
+    let mut heard = stop::listen().or_outside()?;
+    let (raise, raised) = watch::channel(StopLevel::Continue);
+    tokio::spawn(async move {
+        while heard.changed().await.is_ok() {
+            let level = (*heard.borrow()).max(StopLevel::AbandonRun);
+            eprintln!("stopping");
+            raise.send_replace(level);
+        }
+    });
+    Ok(raised)
 }
 
 /// Runs a program that people trust.

@@ -51,7 +51,8 @@ pub fn run(request: &Full, settings: &Settings) -> Result<u8, Failure> {
         return Ok(fetched);
     }
     if let Some((tag, daemon)) = keep {
-        return tag::run(&daemon, tag, request);
+        let trained = tag::run(&daemon, tag, request)?;
+        return Ok(if trained == exit::OK { fetched } else { trained });
     }
     let (pack, program) = (find_pack(&task, settings)?, files::sha256(&trainer)?);
     let long = Long { request, settings, pack, task, trainer, program, out };
@@ -111,7 +112,7 @@ impl Long<'_> {
             is_new = true;
             files::remove_file(&self.out.join(trained::FILE))?;
             let trained = Trained {
-                task: self.task.name.clone(),
+                task: self.task.named.clone(),
                 preset: run.preset.clone(),
                 input: self.task.input.clone(),
             };

@@ -1,5 +1,5 @@
 //! A session's best keep in full. Its program is a candidate's, so it is dfr-daemon that runs it, in the
-//! sandbox that its session had.
+//! sandbox.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::train::TrainError;
 
 const DAEMON: &str = "dfr-daemon";
 /// Predicting, checking and packing, beyond the training itself.
-const ALLOWANCE: Duration = Duration::from_secs(6 * 3600);
+const ALLOWANCE: Duration = Duration::from_secs(12 * 3600);
 
 /// No dfr-daemon.
 #[derive(Debug, thiserror::Error)]
