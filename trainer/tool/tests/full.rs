@@ -129,6 +129,7 @@ fn what_is_missing_is_named() {
     };
     refused("--from-tag night --trainer x", exit::USAGE, "--trainer");
     refused("--hours 0", exit::USAGE, "above 0");
+    refused("--hours 1e17", exit::USAGE, "at most 744");
     refused("--task video-sample", exit::USAGE, "not about downloaded data");
     refused("--trainer none", exit::CONFIGURATION, "--trainer none: no such file");
     assert!(!home.path("cache/packs").exists(), "nothing is packed before that is known");

@@ -8,6 +8,14 @@ use dfr_contract::modality::Modality;
 
 use super::positive;
 
+/// A month.
+const HOURS_MOST: f64 = 744.0;
+
+fn hours(text: &str) -> Result<f64, String> {
+    let hours = positive(text)?;
+    if hours <= HOURS_MOST { Ok(hours) } else { Err(format!("expected at most {HOURS_MOST}")) }
+}
+
 /// Fetches more data, trains for hours, evaluates and exports; killed at any time, it goes on.
 #[derive(Args, Debug)]
 #[command(
@@ -48,7 +56,7 @@ pub struct Full {
     pub from_tag: Option<String>,
 
     /// Hours of training
-    #[arg(long, value_name = "H", default_value_t = 2.0, value_parser = positive)]
+    #[arg(long, value_name = "H", default_value_t = 2.0, value_parser = hours)]
     pub hours: f64,
 
     /// Samples that each data set shall have; those that are there count
