@@ -10,7 +10,7 @@ use crate::arguments::Inspect;
 use crate::clock;
 use crate::experiment::{self, StopLevel};
 use crate::failure::{Failure, Kind, OrFailure as _};
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::Ledger;
 use crate::notebook::Notebook;
 use crate::patch::{self, Look};
 use crate::report::{self, Listed, Shown, Status, Style};
@@ -29,7 +29,7 @@ pub(super) async fn run(
     locations: &Locations,
     style: Style,
 ) -> Result<String, Failure> {
-    let view = View { ledger: open(locations).await?, locations, style };
+    let view = View { ledger: supervisor::ledger(&locations.ledger()).await?, locations, style };
     match command {
         Inspect::List => view.list().await,
         Inspect::Status { tag } => view.status(&view.session(tag).await?).await,
@@ -47,7 +47,11 @@ pub(super) async fn run(
 
 /// What a session was certified to have come to.
 pub(super) async fn certificate(locations: &Locations, tag: &str) -> Result<String, Failure> {
-    let view = View { ledger: open(locations).await?, locations, style: Style::PLAIN };
+    let view = View {
+        ledger: supervisor::ledger(&locations.ledger()).await?,
+        locations,
+        style: Style::PLAIN,
+    };
     let session = view.session(tag).await?;
     let history = view.ledger.history(session.id).await.or_outside()?;
     let objective = objective(&session);
@@ -61,21 +65,9 @@ struct View<'a> {
     style: Style,
 }
 
-async fn open(locations: &Locations) -> Result<Ledger, Failure> {
-    let path = locations.ledger();
-    Ledger::open_read_only(&path).await.map_err(|error| match error {
-        LedgerError::NotThere { .. } => Failure::new(Kind::Configuration, error)
-            .hint("no session was started here yet; --repo or --state-dir names another place"),
-        _ => Failure::new(Kind::Outside, error),
-    })
-}
-
 impl View<'_> {
     async fn session(&self, tag: &str) -> Result<Session, Failure> {
-        self.ledger.session(tag).await.or_outside()?.ok_or_else(|| {
-            Failure::new(Kind::Configuration, anyhow!("no session {tag}"))
-                .hint("dfr-daemon list shows those that are")
-        })
+        supervisor::session(&self.ledger, tag).await
     }
 
     fn notebook(&self, session: &Session) -> Notebook {

@@ -12,9 +12,9 @@ use super::manifest::unseen;
 use super::preflight::{REPAIR_TURNS, busy, refuse_second};
 use super::room::making_room;
 use super::settle::{not_held_out, remove_outputs, tolerate};
-use super::{leftovers, outlook};
+use super::{known, leftovers, outlook};
 use crate::clock;
-use crate::experiment::{BranchMove, Caps, Entry, History, Rules, Stake, Verdict};
+use crate::experiment::{BranchMove, Caps, Entry, History, Rules, Stake};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::{Ledger, LedgerError};
 use crate::notebook::Notebook;
@@ -96,10 +96,7 @@ impl ByHand {
                 given_up >> 20
             ));
         }
-        let session = ledger.session(tag).await.or_outside()?.ok_or_else(|| {
-            Failure::new(Kind::Configuration, anyhow!("no session {tag}"))
-                .hint("dfr-daemon list shows those that are")
-        })?;
+        let session = known::session(&ledger, tag).await?;
         let task = session.begun.recorded_task().or_configuration()?;
         notebook.create().or_outside()?;
         let lock = FileLock::take(&notebook.lock()).map_err(|error| busy(error, tag))?;
@@ -137,7 +134,7 @@ impl ByHand {
     }
 
     async fn roll_back(&mut self, to: u32) -> Result<(), Failure> {
-        self.check_keep(to)?;
+        known::keep(&self.history, (&self.session.begun.tag, to))?;
         match &self.history.in_hand {
             // Its verdict is in: what follows from it is all that is left.
             Some(candidate) if candidate.decided().is_some() => {
@@ -172,17 +169,6 @@ impl ByHand {
         self.record(Entry::RolledBack { to }).await?;
         self.told.push(format!("experiment {to} is the incumbent again"));
         Ok(())
-    }
-
-    fn check_keep(&self, to: u32) -> Result<(), Failure> {
-        let keeps = self.history.decided().filter(|row| row.verdict == Verdict::Keep);
-        let keeps: Vec<u32> = keeps.map(|row| row.experiment).collect();
-        if keeps.contains(&to) {
-            return Ok(());
-        }
-        let keeps = keeps.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let error = anyhow!("experiment {to} of {} was not kept", self.session.begun.tag);
-        Err(Failure::new(Kind::Configuration, error).hint(format!("kept were: {keeps}")))
     }
 
     async fn finish(mut self) -> Result<Told, Failure> {

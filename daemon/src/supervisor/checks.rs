@@ -143,7 +143,7 @@ fn check_branch(repository: &Repository, tag: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn find_pack(settings: &Settings, task: &Task) -> Result<PathBuf, Failure> {
+pub(super) fn find_pack(settings: &Settings, task: &Task) -> Result<PathBuf, Failure> {
     let link = task.pack_link(&settings.locations.cache);
     link.canonicalize().map_err(|_| {
         let error = anyhow!("no data for task {}: {} is not there", task.name, link.display());

@@ -12,7 +12,7 @@ use super::Session;
 use super::device::SLACK;
 use super::manifest::Manifest;
 use super::settle::tolerate;
-use super::work::Work;
+use super::work::{Work, at_home, common_environment};
 use crate::curve::curve;
 use crate::experiment::{
     Entry, Limits, Phase, Purpose, RunOutcome, Seen, contradiction, false_claim, gaps, longest,
@@ -20,9 +20,9 @@ use crate::experiment::{
 };
 use crate::failure::{Failure, OrFailure as _};
 use crate::notebook::make_way;
-use crate::runner::{self, Execution, MARK, Report};
+use crate::runner::{self, Execution, Report};
 use crate::scorer::{self, Part};
-use crate::task::{Places, expand, expand_paths};
+use crate::task::{Places, expand};
 
 impl Session {
     pub(super) async fn train(&mut self) -> Result<(), Failure> {
@@ -182,15 +182,9 @@ impl Session {
 
     /// The whole environment of a run.
     fn environment(&self, work: Work, places: &Places) -> BTreeMap<String, String> {
-        let mut environment = self.settings.child_environment.clone();
-        environment.extend(self.task.environment.clone());
-        environment.extend(expand_paths(&self.task.paths, places));
-        // So that CUDA counts devices as their driver does.
-        environment.insert("CUDA_DEVICE_ORDER".to_owned(), "PCI_BUS_ID".to_owned());
-        environment.insert(MARK.to_owned(), self.mark.clone());
+        let mut environment = common_environment(&self.settings, &self.task, (places, &self.mark));
         if self.sealed().is_some() {
-            let scratch = self.slot.scratch.to_string_lossy().into_owned();
-            environment.extend(["HOME", "TMPDIR"].map(|name| (name.to_owned(), scratch.clone())));
+            environment.extend(at_home(&self.slot.scratch));
         }
         if work == Work::Build {
             let path = environment.get("PATH").cloned().unwrap_or_default();

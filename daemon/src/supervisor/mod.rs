@@ -42,6 +42,7 @@ mod evidence;
 mod gate;
 mod hear;
 mod heartbeat;
+mod known;
 mod leftovers;
 mod looks;
 mod manifest;
@@ -65,6 +66,7 @@ mod work;
 
 pub use by_hand::{Told, rebuild, recover, roll_back};
 pub use deliver::{Delivery, Full, deliver, train_in_full};
+pub use known::{ledger, session};
 pub use question::preview;
 
 use device::Gpus;

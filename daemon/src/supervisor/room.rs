@@ -15,6 +15,7 @@ use crate::ledger::LedgerError;
 use crate::notebook::Notebook;
 use crate::runner::{ResourceLimits, settle_space, written_bytes};
 use crate::sandbox::Sandbox;
+use crate::settings::Settings;
 
 /// The most that a prediction may write, temporary files included: the caches of compiled kernels are
 /// the largest of them.
@@ -81,13 +82,13 @@ impl Session {
     /// Looks again after something was removed, whose space may come back late.
     async fn check_settled_disks(&self) -> Result<(), Failure> {
         let places: Vec<_> = self.free_mib()?.into_iter().map(|(place, _)| place).collect();
-        let least = self.floor_mib() << 20;
+        let least = floor_mib(&self.settings) << 20;
         self.aside(move || settle_space(&places, least)).await;
         self.check_disks()
     }
 
     fn check_disks(&self) -> Result<(), Failure> {
-        let floor_mib = self.floor_mib();
+        let floor_mib = floor_mib(&self.settings);
         for (place, free_mib) in self.free_mib()? {
             if free_mib < floor_mib {
                 let place = place.display();
@@ -109,7 +110,7 @@ impl Session {
     ) -> Result<ResourceLimits, Failure> {
         let written: Vec<_> = sandbox.writable.iter().cloned().collect();
         let written = self.aside(move || written_bytes(&written)).await;
-        let floor_mib = self.floor_mib();
+        let floor_mib = floor_mib(&self.settings);
         let spare = |free_mib: u64| (free_mib - free_mib.min(floor_mib) / 2) << 20;
         let spare = self.free_mib()?.into_iter().map(|(_, free_mib)| spare(free_mib)).min();
         let most = written.saturating_add(spare.unwrap_or(u64::MAX));
@@ -124,14 +125,15 @@ impl Session {
         Ok(limits)
     }
 
-    fn floor_mib(&self) -> u64 {
-        self.settings.runs.floor_mib.unwrap_or(disk::FLOOR_MIB)
-    }
-
     /// Where anything is written, and what is free there.
     fn free_mib(&self) -> Result<Vec<(PathBuf, u64)>, Failure> {
         let places = [self.notebook.root(), &self.settings.locations.cache, self.slot.root()];
         let free = |place: &Path| Ok((place.to_owned(), disk::free_mib(place)?));
         places.into_iter().map(free).collect::<io::Result<_>>().or_outside()
     }
+}
+
+/// Free space below which nothing new is started, in MiB.
+pub(super) fn floor_mib(settings: &Settings) -> u64 {
+    settings.runs.floor_mib.unwrap_or(disk::FLOOR_MIB)
 }

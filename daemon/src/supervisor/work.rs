@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use super::Session;
 use crate::experiment::Phase;
 use crate::failure::{Failure, OrFailure as _};
-use crate::runner::remove_written;
-use crate::task::{Command, Places, expand};
+use crate::runner::{MARK, remove_written};
+use crate::settings::Settings;
+use crate::task::{Command, Places, Task, expand, expand_paths};
 
 /// What a program of the task is run for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,4 +105,25 @@ impl Session {
         }
         places
     }
+}
+
+/// The environment of every run of a task; its mark tells whose it is.
+pub(super) fn common_environment(
+    settings: &Settings,
+    task: &Task,
+    (places, mark): (&Places, &str),
+) -> BTreeMap<String, String> {
+    let mut environment = settings.child_environment.clone();
+    environment.extend(task.environment.clone());
+    environment.extend(expand_paths(&task.paths, places));
+    // So that CUDA counts devices as their driver does.
+    environment.insert("CUDA_DEVICE_ORDER".to_owned(), "PCI_BUS_ID".to_owned());
+    environment.insert(MARK.to_owned(), mark.to_owned());
+    environment
+}
+
+/// Where a run in a sandbox has its home and its temporary files.
+pub(super) fn at_home(scratch: &Path) -> [(String, String); 2] {
+    let scratch = scratch.to_string_lossy();
+    ["HOME", "TMPDIR"].map(|name| (name.to_owned(), scratch.clone().into_owned()))
 }

@@ -79,13 +79,27 @@ fn pack(request: &Evaluate, task: &Task, settings: &Settings) -> Result<PathBuf,
 
 /// Predictions against the labels of a part.
 fn evaluate(pack: &Path, part: Part, p_synthetic: &Text) -> Result<Evaluation, Failure> {
-    let labels = labels_path(pack, part);
-    let labels = fs::read(&labels).map_err(at("read", &labels))?;
+    let labels = labels(pack, part)?;
     let Text { path, text } = p_synthetic;
     let p_synthetic = predictions::parse(text, labels.len())
         .map_err(|source| TrainError::Predictions { path: path.clone(), source })?;
+    against(pack, (part, &labels), &p_synthetic)
+}
+
+/// Labels of a part.
+pub fn labels(pack: &Path, part: Part) -> Result<Vec<u8>, FileError> {
+    let path = labels_path(pack, part);
+    fs::read(&path).map_err(at("read", &path))
+}
+
+/// Probabilities against the labels of a part, in their order.
+pub fn against(
+    pack: &Path,
+    (part, labels): (Part, &[u8]),
+    p_synthetic: &[f64],
+) -> Result<Evaluation, Failure> {
     let sources: Vec<_> = origins(pack, part)?.into_iter().map(|origin| origin.dataset).collect();
-    Ok(Evaluation::new(&labels, &p_synthetic, &sources).map_err(TrainError::from)?)
+    Ok(Evaluation::new(labels, p_synthetic, &sources).map_err(TrainError::from)?)
 }
 
 /// A file of predictions.

@@ -86,9 +86,8 @@ impl Python {
             let found = named.is_file().then(|| Self(named.to_owned()));
             return found.ok_or_else(|| PythonError::Named(named.to_owned()));
         }
-        let on_path = settings.path.iter().flat_map(std::env::split_paths);
-        let mut places = std::iter::once(PREPARED.into()).chain(on_path.map(|dir| dir.join(NAME)));
-        places.find(|path| path.is_file()).map(Self).ok_or(PythonError::Missing)
+        let prepared = Some(PathBuf::from(PREPARED)).filter(|path| path.is_file());
+        prepared.or_else(|| settings.on_path(NAME)).map(Self).ok_or(PythonError::Missing)
     }
 
     /// What in a module breaks the competition's rules, a line each.

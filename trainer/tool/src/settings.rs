@@ -70,6 +70,20 @@ impl Settings {
         }
     }
 
+    /// A program on PATH.
+    pub fn on_path(&self, program: &str) -> Option<PathBuf> {
+        let folders = self.path.iter().flat_map(env::split_paths);
+        folders.map(|folder| folder.join(program)).find(|path| path.is_file())
+    }
+
+    /// A program of this project: beside this one, in target/release, on PATH.
+    pub fn own(&self, program: &str) -> Option<PathBuf> {
+        let beside = env::current_exe().ok().map(|dfr| dfr.with_file_name(program));
+        let built = Path::new("target/release").join(program);
+        let near = beside.into_iter().chain([built]).find(|path| path.is_file());
+        near.or_else(|| self.on_path(program))
+    }
+
     /// Where data, configuration and packs of a source lie.
     pub fn data_root(&self, source: Source) -> PathBuf {
         match source {

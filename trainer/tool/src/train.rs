@@ -1,6 +1,5 @@
 //! `dfr train`: train, predict and score by hand, as three phases.
 
-use std::env;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::num::NonZeroUsize;
@@ -214,12 +213,7 @@ pub fn find_trainer(named: Option<&Path>, settings: &Settings) -> Result<PathBuf
         let found = named.is_file().then(|| named.to_owned());
         return found.ok_or_else(|| TrainError::NamedTrainer(named.to_owned()));
     }
-    let beside = env::current_exe().ok().map(|dfr| dfr.with_file_name(TRAINER));
-    let built = Path::new("target/release").join(TRAINER);
-    let on_path = settings.path.iter().flat_map(env::split_paths);
-    let candidates =
-        beside.into_iter().chain([built]).chain(on_path.map(|folder| folder.join(TRAINER)));
-    candidates.into_iter().find(|path| path.is_file()).ok_or(TrainError::NoTrainer)
+    settings.own(TRAINER).ok_or(TrainError::NoTrainer)
 }
 
 /// The newest pack of a task's input.

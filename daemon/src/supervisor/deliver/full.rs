@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::anyhow;
 use dfr_contract::{exit, predictions};
 use tokio::sync::watch;
 
@@ -12,10 +11,10 @@ use super::desk::Desk;
 use super::keep::{Keep, Run, text};
 use super::{hand_over, said, stop_at_once, trace};
 use crate::experiment::StopLevel;
-use crate::failure::{Failure, Kind, OrFailure as _};
+use crate::failure::{Failure, OrFailure as _};
 use crate::notebook::write_atomic;
-use crate::repository::Repository;
 use crate::settings::Settings;
+use crate::supervisor::checks::find_pack;
 use crate::supervisor::preflight::crowded;
 use crate::supervisor::room::PREDICTION_BYTES;
 use crate::supervisor::slot::Slot;
@@ -39,7 +38,8 @@ pub struct Full {
     pub exports: bool,
 }
 
-/// Trains, evaluates and exports; `more` goes to the program that exports as it is. Says the exit code of the last program that people trust.
+/// Trains, evaluates and exports; `more` goes to the program that exports as it is. Says the exit code of
+/// the last program that people trust, or that it was stopped.
 ///
 /// # Errors
 /// There is no such keep, nothing says how, another session trains on this machine, or a run fails.
@@ -53,12 +53,10 @@ pub async fn train_in_full(
     let export = said(&keep.task, "export", keep.task.deliver.export.as_ref())?;
     let stop = stop_at_once()?;
     let desk = Desk::clear(&keep.notebook).await?;
-    // The device is for one at a time.
-    let repository = Repository::open(&settings.locations.repo).or_configuration()?;
-    let project = repository.root(&keep.session.begun.base_commit).or_outside()?;
-    let slot = Slot::claim(&settings.locations.cache, &project).map_err(crowded)?;
     desk.write_task(&keep.task)?;
-    keep.lay_out(&desk).await?;
+    let project = keep.lay_out(&desk)?;
+    // The device is for one at a time.
+    let slot = Slot::claim(&settings.locations.cache, &project).map_err(crowded)?;
     let places = places(&keep, &desk, full)?;
     let work = Work { keep: &keep, desk: &desk, slot: &slot, full, places, stop };
     if !(work.train().await? && work.predict().await?) {
@@ -77,12 +75,7 @@ pub async fn train_in_full(
 /// The keep's own, but for the newest data and a place that outlives an interruption.
 fn places(keep: &Keep<'_>, desk: &Desk, full: Full) -> Result<Places, Failure> {
     let n = keep.row.experiment;
-    let link = keep.task.pack_link(&keep.settings.locations.cache);
-    let pack = link.canonicalize().map_err(|_| {
-        let error = anyhow!("no data for task {}: {} is not there", keep.task.name, link.display());
-        Failure::new(Kind::Configuration, error)
-            .hint(format!("make it: dfr prepare --modality {}", keep.task.modality))
-    })?;
+    let pack = find_pack(keep.settings, &keep.task)?;
     // What is trained on other data, or for another time, is another model, and has its own place.
     let data = pack.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let data = data.get(..12).unwrap_or(&data);

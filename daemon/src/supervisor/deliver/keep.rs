@@ -11,21 +11,21 @@ use dfr_contract::predictions;
 use tokio::sync::watch;
 
 use super::desk::Desk;
-use crate::disk;
-use crate::experiment::{History, Row, RunOutcome, StopLevel, Verdict};
+use crate::experiment::{History, Row, RunOutcome, StopLevel};
 use crate::failure::{Failure, Kind, OrFailure as _};
-use crate::ledger::{Ledger, LedgerError};
 use crate::notebook::{Notebook, first_that_is_no_file};
 use crate::report::short;
 use crate::repository::{Repository, valid_tag};
-use crate::runner::{self, Execution, Live, MARK, ResourceLimits, prepare_writable};
+use crate::runner::{self, Execution, Live, ResourceLimits, prepare_writable};
 use crate::sandbox::{Code, Sandbox};
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::supervisor::preflight::{contain, resources};
-use crate::supervisor::private;
+use crate::supervisor::room::floor_mib;
 use crate::supervisor::sandboxes::of_the_task;
-use crate::task::{Command, Places, Task, expand_paths};
+use crate::supervisor::work::{at_home, common_environment};
+use crate::supervisor::{known, private};
+use crate::task::{Command, Places, Task};
 
 /// A keep and what belongs to it.
 pub(super) struct Keep<'a> {
@@ -59,11 +59,8 @@ impl<'a> Keep<'a> {
     ) -> Result<Self, Failure> {
         let tag = settings.tag.clone().unwrap_or_default();
         valid_tag(&tag).or_usage()?;
-        let ledger = open(&settings.locations.ledger()).await?;
-        let session = ledger.session(&tag).await.or_outside()?.ok_or_else(|| {
-            Failure::new(Kind::Configuration, anyhow!("no session {tag}"))
-                .hint("dfr-daemon list shows those that are")
-        })?;
+        let ledger = known::ledger(&settings.locations.ledger()).await?;
+        let session = known::session(&ledger, &tag).await?;
         let history = ledger.history(session.id).await.or_outside()?;
         ledger.close().await;
         let row = kept(&history, (&tag, experiment))?.clone();
@@ -98,8 +95,8 @@ impl<'a> Keep<'a> {
     }
 
     /// Puts its tree on the desk, and sees that its program is the one that was built then, and that made
-    /// what was scored.
-    pub(super) async fn lay_out(&self, desk: &Desk) -> Result<(), Failure> {
+    /// what was scored. Says the name of the repository's root commit.
+    pub(super) fn lay_out(&self, desk: &Desk) -> Result<String, Failure> {
         let Row { experiment: n, program, commit, .. } = &self.row;
         let is_its = |sha256: &String| self.notebook.has_program(*n, sha256);
         if self.task.commands.product.is_some() && !program.as_ref().is_some_and(is_its) {
@@ -114,7 +111,8 @@ impl<'a> Keep<'a> {
         let project = repository.root(&self.session.begun.base_commit).or_outside()?;
         let pack = self.task.pack_link(&self.settings.locations.cache);
         let site = private::Site { pack: &pack, project: &project, tag: &self.session.begun.tag };
-        private::check(self.settings, &self.task, &site)
+        private::check(self.settings, &self.task, &site)?;
+        Ok(project)
     }
 
     /// Runs its program in a sandbox, where there is to be one, to a good end; or says that a human stopped
@@ -154,12 +152,8 @@ impl<'a> Keep<'a> {
         if run.devices {
             sandbox = sandbox.computes_on(runner::gpu_nodes());
         }
-        let mut environment = self.settings.child_environment.clone();
-        environment.extend(self.task.environment.clone());
-        environment.extend(expand_paths(&self.task.paths, places));
-        environment.insert("CUDA_DEVICE_ORDER".to_owned(), "PCI_BUS_ID".to_owned());
-        environment.insert(MARK.to_owned(), desk.mark());
-        environment.extend(["HOME", "TMPDIR"].map(|name| (name.to_owned(), text(&scratch))));
+        let mut environment = common_environment(self.settings, &self.task, (places, &desk.mark()));
+        environment.extend(at_home(&scratch));
         let log = self.notebook.experiment(self.row.experiment).join(format!("{}.log", run.doing));
         Ok(Execution {
             argv: run.command.expand(places),
@@ -181,12 +175,11 @@ impl Keep<'_> {
     /// As for the loop: it ends before the disk is full, and sooner where less will do.
     fn limits(&self, most_bytes: Option<u64>) -> ResourceLimits {
         let limits = resources(self.settings);
-        let floor_mib = self.settings.runs.floor_mib.unwrap_or(disk::FLOOR_MIB);
         let least = |limit: Option<u64>| limit.into_iter().chain(most_bytes).min();
         ResourceLimits {
             file_bytes: least(limits.file_bytes),
             directory_bytes: least(limits.directory_bytes),
-            free_bytes: Some((floor_mib / 2) << 20),
+            free_bytes: Some((floor_mib(self.settings) / 2) << 20),
             ..limits
         }
     }
@@ -196,31 +189,17 @@ pub(super) fn text(path: &Path) -> String {
     path.canonicalize().unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
 }
 
-async fn open(path: &Path) -> Result<Ledger, Failure> {
-    Ledger::open_read_only(path).await.map_err(|error| match error {
-        LedgerError::NotThere { .. } => Failure::new(Kind::Configuration, error)
-            .hint("no session was started here yet; --repo or --state-dir names another place"),
-        _ => Failure::new(Kind::Outside, error),
-    })
-}
-
 /// The keep that is meant.
 fn kept<'a>(
     history: &'a History,
     (tag, experiment): (&str, Option<u32>),
 ) -> Result<&'a Row, Failure> {
-    let keeps = || history.decided().filter(|row| row.verdict == Verdict::Keep);
-    let found = match experiment {
-        Some(n) => keeps().find(|row| row.experiment == n),
-        None => history.best(),
-    };
-    found.ok_or_else(|| {
-        let all: Vec<_> = keeps().map(|row| row.experiment.to_string()).collect();
-        let (what, hint) = match experiment {
-            Some(n) => (format!("experiment {n} of {tag} was not kept"), all.join(", ")),
-            None => (format!("{tag} has kept nothing yet"), "none".to_owned()),
-        };
-        Failure::new(Kind::Configuration, anyhow!(what)).hint(format!("kept were: {hint}"))
+    if let Some(experiment) = experiment {
+        return known::keep(history, (tag, experiment));
+    }
+    history.best().ok_or_else(|| {
+        Failure::new(Kind::Configuration, anyhow!("{tag} has kept nothing yet"))
+            .hint("kept were: none")
     })
 }
 

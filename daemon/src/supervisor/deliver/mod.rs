@@ -62,7 +62,7 @@ pub async fn deliver(
     desk.write_task(&keep.task)?;
     let places = keep.places(&desk);
     if delivery == Delivery::Export {
-        keep.lay_out(&desk).await?;
+        keep.lay_out(&desk)?;
         if !trace(&keep, &desk, (&places, stop.clone())).await? {
             return Ok(exit::INTERRUPTED);
         }

@@ -57,8 +57,7 @@ pub struct OfDataset {
 
 /// Where it is, if it is installed.
 pub fn find(settings: &Settings) -> Option<PathBuf> {
-    let on_path = settings.path.iter().flat_map(std::env::split_paths);
-    on_path.map(|folder| folder.join(PROGRAM)).find(|path| path.is_file())
+    settings.on_path(PROGRAM)
 }
 
 /// What is to be run.

@@ -1,6 +1,6 @@
 //! Weights in half the bytes: what that does to the score is told before anybody submits them.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -9,8 +9,9 @@ use dfr_contract::evaluation::Evaluation;
 use dfr_contract::pack::{Part, PartHeader, file};
 use dfr_export::config::Config;
 use dfr_media::files::{FileError, at};
-use dfr_media::pack::read::{labels_path, origins, read_json};
+use dfr_media::pack::read::read_json;
 
+use crate::evaluate::{against, labels};
 use crate::failure::Failure;
 use crate::python::{Answers, Python, write_loader};
 use crate::train::TrainError;
@@ -37,11 +38,8 @@ pub fn score(
     let phase = python.asking(dir, (config.modality, &header.shape), Stdio::from(records), LIMIT);
     let mut answers = Answers::default();
     phase.run(&mut answers).map_err(TrainError::from)?;
-    let labels = labels_path(pack, Part::Validation);
-    let labels = fs::read(&labels).map_err(at("read", &labels))?;
-    let sources: Vec<_> =
-        origins(pack, Part::Validation)?.into_iter().map(|origin| origin.dataset).collect();
-    Ok(Evaluation::new(&labels, &answers.0, &sources).map_err(TrainError::from)?)
+    let labels = labels(pack, Part::Validation)?;
+    against(pack, (Part::Validation, &labels), &answers.0)
 }
 
 fn unreadable(folder: &Path) -> FileError {

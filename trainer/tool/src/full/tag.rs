@@ -1,7 +1,6 @@
 //! A session's best keep in full. Its program is a candidate's, so it is dfr-daemon that runs it, in the
 //! sandbox.
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -36,12 +35,7 @@ impl NoDaemon {
 
 /// Finds it before hours of fetching.
 pub fn find(settings: &Settings) -> Result<PathBuf, NoDaemon> {
-    let beside = env::current_exe().ok().map(|dfr| dfr.with_file_name(DAEMON));
-    let built = Path::new("target/release").join(DAEMON);
-    let on_path = settings.path.iter().flat_map(env::split_paths);
-    let mut candidates =
-        beside.into_iter().chain([built]).chain(on_path.map(|folder| folder.join(DAEMON)));
-    candidates.find(|path| path.is_file()).ok_or(NoDaemon)
+    settings.own(DAEMON).ok_or(NoDaemon)
 }
 
 /// Trains, evaluates and exports the best keep of a tag.

@@ -5,7 +5,6 @@ pub mod push;
 mod record;
 mod statuses;
 
-use std::env;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -70,9 +69,7 @@ impl GascliError {
 
 /// Where it is.
 fn find(settings: &Settings) -> Result<PathBuf, GascliError> {
-    let on_path = settings.path.iter().flat_map(env::split_paths);
-    let mut places = on_path.map(|folder| folder.join(PROGRAM));
-    places.find(|path| path.is_file()).ok_or(GascliError::Missing)
+    settings.on_path(PROGRAM).ok_or(GascliError::Missing)
 }
 
 /// What it is asked: `d push …` or `d perf …`.
