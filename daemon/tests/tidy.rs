@@ -15,7 +15,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("trainer/media", &["dfr-codecs", "dfr-contract", "dfr-kernels"]),
     ("trainer/media/codecs", &[]),
     ("trainer/media/kernels", &[]),
-    ("trainer", &["dfr-contract", "dfr-harness", "dfr-lab"]),
+    ("trainer", &["dfr-contract", "dfr-export", "dfr-harness", "dfr-lab"]),
     ("trainer/tool", &["dfr-contract", "dfr-export", "dfr-media"]),
     ("daemon", &["dfr-contract"]),
 ];

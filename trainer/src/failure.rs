@@ -18,6 +18,8 @@ use dfr_harness::trace::TraceError;
 use dfr_harness::train::{StartError, TrainError};
 use dfr_lab::UnknownPreset;
 
+use crate::exportable::ExportableError;
+
 /// Why a phase failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -50,6 +52,8 @@ pub enum Failure {
     Untrained(PathBuf),
     #[error("cannot write {path}: {source}")]
     Write { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Unexportable(#[from] ExportableError),
     #[error("cannot write to the terminal: {0}")]
     Output(io::Error),
 }
@@ -81,6 +85,7 @@ impl Failure {
                 TrainError::Feed(FeedError::Thread(_)) => exit::OUTSIDE,
                 TrainError::Feed(FeedError::Gone) => exit::BUG,
                 TrainError::NotFinite { .. } => exit::NOT_FINITE,
+                TrainError::Memory { .. } => exit::RECIPE,
                 TrainError::Output(_) | TrainError::Shim(_) => exit::OUTSIDE,
                 TrainError::Resume(error) => of_resume(error),
             },
@@ -99,6 +104,10 @@ impl Failure {
                     exit::RECIPE
                 }
                 TraceError::Tensors { .. } | TraceError::Write { .. } => exit::OUTSIDE,
+            },
+            Self::Unexportable(error) => match error {
+                ExportableError::Folder(_) => exit::OUTSIDE,
+                _ => exit::RECIPE,
             },
             Self::Canary(_) => exit::CANARY,
             Self::Write { .. } | Self::Output(_) => exit::OUTSIDE,

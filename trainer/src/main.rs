@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 mod cli;
+mod exportable;
 mod failure;
 mod patience;
 mod phases;

@@ -1,11 +1,13 @@
 //! The phases: each opens what it is given, lets the harness work, and writes the results.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use dfr_contract::footer::Claims;
+use dfr_contract::pack::file;
 use dfr_harness::clock::BudgetClock;
 use dfr_harness::pack::Part;
 use dfr_harness::recipe::Recipe;
@@ -15,6 +17,7 @@ use dfr_harness::{allocator, canary, checkpoint, device, predict, smoke, trace};
 use tch::Device;
 
 use crate::cli::{Cli, Knobs, Origin, Phase, PredictArgs, SmokeArgs, TraceArgs, TrainArgs};
+use crate::exportable;
 use crate::failure::Failure;
 
 /// File name of the claims inside a run directory.
@@ -61,8 +64,17 @@ fn run_train(args: &TrainArgs, device: Device) -> Result<(), Failure> {
     let options = TrainOptions { clock, start, checkpoints: checkpoints.as_mut() };
     let trained = train(&*recipe, &part, options, &mut io::stdout().lock())?;
     checkpoint::save(&trained.variables, &args.out.join(checkpoint::FILE))?;
+    tell_records(&args.data, &args.out)?;
     write_claims(&trained.claims, &args.out)?;
     say(&format!("\n{}\n{}", "=".repeat(60), trained.claims))
+}
+
+/// Leaves beside the weights what records they were trained on.
+fn tell_records(data: &Path, out: &Path) -> Result<(), Failure> {
+    let path = out.join(file::PART);
+    fs::copy(data.join(file::PART), &path)
+        .map(drop)
+        .map_err(|source| Failure::Write { path, source })
 }
 
 /// Where this training is kept, if it is to be.
@@ -83,10 +95,19 @@ fn checkpoints(
         ("a learning rate of", facts.learning_rate.to_string()),
         ("knobs turned to", args.knobs.to_string()),
         ("a start from", start.to_owned()),
+        ("a program of fingerprint", format!("{:016x}", own_fingerprint())),
     ];
     let identity = identity.map(|(name, value)| (name.to_owned(), value)).into();
     let dir = args.out.join(resume::DIR);
     Ok(Some(Checkpoints::open(&dir, Duration::from_secs(every_s), identity)?))
+}
+
+/// Tells this program from others: one of another tree may have another model of the same shapes.
+fn own_fingerprint() -> u64 {
+    let program = std::env::current_exe().and_then(fs::read).unwrap_or_default();
+    let mut hasher = DefaultHasher::new();
+    program.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn run_predict(args: &PredictArgs, device: Device) -> Result<(), Failure> {
@@ -117,8 +138,9 @@ fn run_smoke(args: &SmokeArgs, device: Device) -> Result<(), Failure> {
     let recipe = dfr_lab::recipe(&args.preset)?;
     let part = Part::open(&args.data)?;
     let start = Start { seed: 0, device, weights: weights(&*recipe, &args.origin)? };
-    let loss = smoke::smoke(&*recipe, &part, &start)?;
-    say(&format!("smoke: first loss {loss:.4}"))
+    let smoked = smoke::smoke(&*recipe, &part, &start)?;
+    exportable::require(&smoked, &part)?;
+    say(&format!("smoke: first loss {:.4}, exportable", smoked.loss))
 }
 
 /// Where the recipe's weights lie, if it has any and is to start from them.

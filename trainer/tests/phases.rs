@@ -82,6 +82,7 @@ fn smoke_and_canary_pass() {
     let part = part(dir.path());
     let smoke = dfr_train(&["smoke", "--preset", "r3d-tiny", "--data", &part]);
     assert!(stdout(&smoke).starts_with("smoke: first loss 0."));
+    assert!(stdout(&smoke).ends_with(", exportable\n"));
     assert!(stdout(&dfr_train(&["canary"])).starts_with("canary: sound on "));
 }
 

@@ -130,26 +130,6 @@ fn slots(group: &ParameterGroup, moments: &[Moments]) -> Vec<AdamWSlot> {
     .collect()
 }
 
-/// Scales all gradients so that their common norm is at most `max_norm`. Stays on the device: the
-/// host does not wait for the norm.
-///
-/// # Source
-/// `torch.nn.utils.clip_grad_norm_`, its 1e-6 in the denominator included.
-pub fn clip_gradients(parameters: &[Tensor], max_norm: f64) {
-    let mut gradients: Vec<Tensor> =
-        parameters.iter().map(Tensor::grad).filter(Tensor::defined).collect();
-    if gradients.is_empty() {
-        return;
-    }
-    tch::no_grad(|| {
-        let norms: Vec<Tensor> = gradients.iter().map(Tensor::norm).collect();
-        let scale = ((Tensor::stack(&norms, 0).norm() + 1e-6).reciprocal() * max_norm).clamp_max(1);
-        for gradient in &mut gradients {
-            let _ = gradient.g_mul_(&scale);
-        }
-    });
-}
-
 #[cfg(test)]
 #[path = "optimizer_tests.rs"]
 mod tests;

@@ -8,10 +8,11 @@ use rand_chacha::ChaCha8Rng;
 use tch::nn::{Path, VarStore};
 use tch::{Device, Tensor};
 
-use crate::optimizer::{FusedAdamW, Optimizer, ParameterGroup, clip_gradients};
+use crate::optimizer::{FusedAdamW, Optimizer, ParameterGroup};
+use crate::precision::MixedPrecision;
 use crate::pretrained::Pretrained;
 use crate::record::RecordTransform;
-use crate::shim::Autocast;
+use crate::shim::clip_gradients;
 use crate::{loss, order, probe};
 
 /// A model that tells real (class 0) from synthetic (class 1).
@@ -63,6 +64,8 @@ pub struct Step<'a> {
     pub optimizer: &'a mut dyn Optimizer,
     /// Where model and batch are.
     pub device: Device,
+    /// In what kind of numbers it is computed.
+    pub precision: &'a mut MixedPrecision,
     /// `[B,T,3,H,W]` uint8, not yet augmented.
     pub input: Tensor,
     /// `[B]` int64: 0 real, 1 synthetic.
@@ -186,24 +189,28 @@ pub fn augment(transform: Option<&dyn Transform>, step: &mut Step) {
     }
 }
 
-/// The model's logits in float32, computed in bfloat16 where the device is made for it.
+/// The model's logits in float32, computed in half precision where the device is made for it.
 pub fn forward(step: &Step) -> Tensor {
-    let autocast = step.device.is_cuda().then(|| Autocast::begin(step.device));
-    let _autocast = autocast.transpose().expect("libtorch knows autocast for the device in use");
+    let _autocast = step.precision.begin().expect("libtorch knows autocast for the device in use");
     step.detector.forward(&step.input, true).to_kind(tch::Kind::Float)
 }
 
 /// Adds the gradients of `loss`; after every [`Recipe::accumulation`] batches clips them and updates
 /// the weights.
+///
+/// # Panics
+/// If libtorch refuses.
 pub fn backward<R: Recipe + ?Sized>(recipe: &R, step: &mut Step, loss: &Tensor) {
     let accumulation = recipe.accumulation().max(1);
-    (loss / accumulation as f64).backward();
+    step.precision.scaled(&(loss / accumulation as f64)).backward();
     if !(step.progress.step + 1).is_multiple_of(accumulation) {
         return;
     }
-    if let Some(max_norm) = recipe.clip_norm() {
-        clip_gradients(&step.optimizer.parameters(), max_norm);
+    let parameters = step.optimizer.parameters();
+    if step.precision.unscale(&parameters).unwrap_or_else(|error| panic!("{error}")) {
+        let clipped = recipe.clip_norm().map(|max_norm| clip_gradients(&parameters, max_norm));
+        clipped.transpose().unwrap_or_else(|error| panic!("{error}"));
+        step.optimizer.update(recipe.learning_rate(step.progress));
     }
-    step.optimizer.update(recipe.learning_rate(step.progress));
     step.optimizer.zero_grad();
 }

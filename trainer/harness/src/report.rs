@@ -18,8 +18,58 @@ pub struct Totals {
     pub epochs: u64,
     /// From the first step to the end.
     pub seconds: Duration,
+    /// What of it this process has worked.
+    pub pace: Pace,
     /// Peak allocated device memory; 0 on a CPU.
     pub peak_device_bytes: u64,
+}
+
+/// How fast it went.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pace {
+    /// Time in which it was done.
+    pub seconds: f64,
+    /// Steps.
+    pub steps: u64,
+    /// Records in them.
+    pub records: u64,
+    /// Seconds in which there was no batch yet.
+    pub waited: f64,
+}
+
+impl Pace {
+    /// Counts more in.
+    pub fn add(&mut self, other: &Self) {
+        self.seconds += other.seconds;
+        self.steps += other.steps;
+        self.records += other.records;
+        self.waited += other.waited;
+    }
+
+    /// Records in a second.
+    pub fn samples_per_second(&self) -> f64 {
+        self.share(self.records as f64)
+    }
+
+    /// Percent of the time in which there was no batch yet.
+    pub fn data_wait_percent(&self) -> f64 {
+        self.share(100.0 * self.waited)
+    }
+
+    fn share(&self, of: f64) -> f64 {
+        if self.seconds > 0.0 { of / self.seconds } else { 0.0 }
+    }
+
+    /// Lines of the footer.
+    fn lines(&self) -> [(String, String); 3] {
+        let step_ms = 1000.0 * self.seconds / self.steps.max(1) as f64;
+        [
+            ("samples_per_second", self.samples_per_second()),
+            ("step_ms", step_ms),
+            ("data_wait_percent", self.data_wait_percent()),
+        ]
+        .map(|(key, value)| (key.to_owned(), format!("{value:.1}")))
+    }
 }
 
 /// Joins the recipe's facts with what was counted. Evaluation comes later: the total is training alone.
@@ -37,7 +87,7 @@ pub fn claims(facts: Facts, totals: &Totals, variables: &VarStore) -> Claims {
         batch_size: facts.batch_size as u64,
         learning_rate: facts.learning_rate,
         augment_level: facts.augment_level,
-        extra: Vec::new(),
+        extra: totals.pace.lines().into(),
     }
 }
 

@@ -1,5 +1,5 @@
-// What tch does not bind: autocast to bfloat16, the fused AdamW kernel, memory formats, peak device
-// memory, locked host memory, the state of random generators.
+// What tch does not bind: autocast to a kind, the fused AdamW kernel, gradients in one pass, memory formats,
+// peak device memory, locked host memory, the state of random generators.
 //
 // Every function returns 0, or -1 with its reason in dfr_last_error (per thread): no C++ exception
 // crosses into Rust. Tensors are borrowed; the one that is created is the caller's.
@@ -7,8 +7,15 @@
 #include <ATen/Context.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <ATen/ops/_amp_foreach_non_finite_check_and_unscale.h>
+#include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/zeros.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/GradMode.h>
 #include <c10/util/Exception.h>
@@ -59,10 +66,10 @@ extern "C" {
 
 const char* dfr_last_error() { return last_error.c_str(); }
 
-int dfr_autocast_begin(int is_cuda) {
+int dfr_autocast_begin(int is_cuda, int is_bfloat16) {
   return guarded([&] {
     auto device = is_cuda ? at::kCUDA : at::kCPU;
-    at::autocast::set_autocast_dtype(device, at::kBFloat16);
+    at::autocast::set_autocast_dtype(device, is_bfloat16 ? at::kBFloat16 : at::kHalf);
     at::autocast::set_autocast_enabled(device, true);
     at::autocast::increment_nesting();
   });
@@ -73,6 +80,29 @@ int dfr_autocast_end(int is_cuda) {
     // The cast copies of the weights are cached; they are stale after the optimiser's step.
     if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
     at::autocast::set_autocast_enabled(is_cuda ? at::kCUDA : at::kCPU, false);
+  });
+}
+
+// Of the current device: whether its units compute in bfloat16 (compute capability 8 and up).
+int dfr_computes_bfloat16() { return at::detail::getCUDAHooks().supportsBFloat16ConvolutionWithCuDNNv8(); }
+
+int dfr_clip_gradients(at::Tensor* const* gradients, size_t count, double max_norm) {
+  return guarded([&] {
+    c10::NoGradGuard no_grad;
+    auto list = copy_list(gradients, count);
+    auto norm = at::stack(at::_foreach_norm(list)).norm();
+    at::_foreach_mul_(list, (max_norm / (norm + 1e-6)).clamp_max(1));
+  });
+}
+
+int dfr_unscale_gradients(at::Tensor* const* gradients, size_t count, double scale, int* is_finite) {
+  return guarded([&] {
+    c10::NoGradGuard no_grad;
+    auto list = copy_list(gradients, count);
+    auto options = list[0].options().dtype(at::kFloat);
+    auto found = at::zeros({1}, options), inverse = at::full({1}, 1 / scale, options);
+    at::_amp_foreach_non_finite_check_and_unscale_(list, found, inverse);
+    *is_finite = found.item<float>() == 0;
   });
 }
 
@@ -122,6 +152,10 @@ int dfr_cuda_peak_bytes(int index, int64_t* bytes) {
   return guarded([&] {
     *bytes = at::getDeviceAllocator(at::kCUDA)->getDeviceStats(index).allocated_bytes[0].peak;
   });
+}
+
+int dfr_cuda_reset_peak(int index) {
+  return guarded([&] { at::getDeviceAllocator(at::kCUDA)->resetPeakStats(index); });
 }
 
 int dfr_generator_state(int cuda_index, at::Tensor** state) {

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::ptr;
 use std::rc::Rc;
 
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 use torch_sys::C_tensor;
 
 /// libtorch refused.
@@ -48,8 +48,16 @@ pub struct AdamWSlot {
 
 unsafe extern "C" {
     fn dfr_last_error() -> *const c_char;
-    fn dfr_autocast_begin(is_cuda: c_int) -> c_int;
+    fn dfr_autocast_begin(is_cuda: c_int, is_bfloat16: c_int) -> c_int;
     fn dfr_autocast_end(is_cuda: c_int) -> c_int;
+    fn dfr_computes_bfloat16() -> c_int;
+    fn dfr_clip_gradients(gradients: *const *const C_tensor, count: usize, max_norm: f64) -> c_int;
+    fn dfr_unscale_gradients(
+        gradients: *const *const C_tensor,
+        count: usize,
+        scale: f64,
+        is_finite: *mut c_int,
+    ) -> c_int;
     fn dfr_fused_adamw(
         parameters: *const *const C_tensor,
         gradients: *const *const C_tensor,
@@ -62,6 +70,7 @@ unsafe extern "C" {
     fn dfr_channels_last(tensor: *const C_tensor, converted: *mut *mut C_tensor) -> c_int;
     fn dfr_locked_like(tensor: *const C_tensor, locked: *mut *mut C_tensor) -> c_int;
     fn dfr_cuda_peak_bytes(index: c_int, bytes: *mut i64) -> c_int;
+    fn dfr_cuda_reset_peak(index: c_int) -> c_int;
     fn dfr_generator_state(cuda_index: c_int, state: *mut *mut C_tensor) -> c_int;
     fn dfr_set_generator_state(cuda_index: c_int, state: *const C_tensor) -> c_int;
 }
@@ -75,11 +84,10 @@ fn checked(operation: &'static str, status: c_int) -> Result<(), ShimError> {
     Err(ShimError { operation, reason: reason.to_string_lossy().into_owned() })
 }
 
-/// Mixed precision in bfloat16 on this thread, until dropped.
+/// Mixed precision on this thread, until dropped.
 ///
 /// # Source
-/// `torch.autocast(device, dtype=torch.bfloat16)`. dfresearch uses float16 with a gradient scaler;
-/// bfloat16 has float32's range and needs none.
+/// `torch.autocast(device, dtype)`.
 pub struct Autocast {
     is_cuda: bool,
     // libtorch keeps this state per thread.
@@ -87,14 +95,15 @@ pub struct Autocast {
 }
 
 impl Autocast {
-    /// Begins it for operations on `device`.
+    /// Begins it for operations on `device`, in bfloat16 or float16.
     ///
     /// # Errors
     /// If libtorch has no autocast for `device`.
-    pub fn begin(device: Device) -> Result<Self, ShimError> {
-        let is_cuda = device.is_cuda();
-        // SAFETY: takes a number only.
-        checked("autocast", unsafe { dfr_autocast_begin(c_int::from(is_cuda)) })?;
+    pub fn begin(device: Device, kind: Kind) -> Result<Self, ShimError> {
+        let (is_cuda, is_bfloat16) = (device.is_cuda(), kind == Kind::BFloat16);
+        // SAFETY: takes numbers only.
+        let status = unsafe { dfr_autocast_begin(c_int::from(is_cuda), c_int::from(is_bfloat16)) };
+        checked("autocast", status)?;
         Ok(Self { is_cuda, _this_thread: PhantomData })
     }
 }
@@ -104,6 +113,58 @@ impl Drop for Autocast {
         // SAFETY: takes a number only. It fails for a device that `begin` would have refused.
         unsafe { dfr_autocast_end(c_int::from(self.is_cuda)) };
     }
+}
+
+/// Whether the GPU in use computes in bfloat16 as fast as in float16.
+pub fn computes_bfloat16() -> bool {
+    // SAFETY: takes nothing; without libtorch's CUDA half it says no.
+    unsafe { dfr_computes_bfloat16() != 0 }
+}
+
+/// The gradients of those parameters that have one.
+fn gradients(parameters: &[Tensor]) -> Vec<Tensor> {
+    parameters.iter().map(Tensor::grad).filter(Tensor::defined).collect()
+}
+
+fn pointers(tensors: &[Tensor]) -> Vec<*const C_tensor> {
+    tensors.iter().map(Tensor::as_ptr).collect()
+}
+
+/// Scales all gradients so that their common norm is at most `max_norm`, in two passes over all of them. Stays
+/// on the device: the host does not wait for the norm.
+///
+/// # Source
+/// `torch.nn.utils.clip_grad_norm_(foreach=True)`, its 1e-6 in the denominator included.
+///
+/// # Errors
+/// If libtorch refuses.
+pub fn clip_gradients(parameters: &[Tensor], max_norm: f64) -> Result<(), ShimError> {
+    let gradients = gradients(parameters);
+    if gradients.is_empty() {
+        return Ok(());
+    }
+    let pointers = pointers(&gradients);
+    // SAFETY: an array of tensors that `gradients` keeps alive for the call.
+    let status = unsafe { dfr_clip_gradients(pointers.as_ptr(), pointers.len(), max_norm) };
+    checked("to clip gradients", status)
+}
+
+/// Divides all gradients by `scale`, and says whether none of them is NaN or infinite. The host waits for that.
+///
+/// # Errors
+/// If libtorch refuses.
+pub fn unscale_gradients(parameters: &[Tensor], scale: f64) -> Result<bool, ShimError> {
+    let gradients = gradients(parameters);
+    if gradients.is_empty() {
+        return Ok(true);
+    }
+    let (pointers, mut is_finite) = (pointers(&gradients), 0);
+    // SAFETY: an array of tensors that `gradients` keeps alive for the call, and a number that outlives it.
+    let status = unsafe {
+        dfr_unscale_gradients(pointers.as_ptr(), pointers.len(), scale, &raw mut is_finite)
+    };
+    checked("to unscale gradients", status)?;
+    Ok(is_finite != 0)
 }
 
 /// One AdamW update of many parameters in one pass, the step counters included.
@@ -177,6 +238,16 @@ pub fn peak_allocated_bytes(device: Device) -> Result<u64, ShimError> {
     Ok(u64::try_from(bytes).unwrap_or(0))
 }
 
+/// Lets [`peak_allocated_bytes`] tell of what comes from now on.
+///
+/// # Errors
+/// If libtorch keeps no statistics of `device`.
+pub fn reset_peak(device: Device) -> Result<(), ShimError> {
+    let Device::Cuda(index) = device else { return Ok(()) };
+    // SAFETY: takes a number only. A device index is small.
+    checked("to forget its peak memory", unsafe { dfr_cuda_reset_peak(index as c_int) })
+}
+
 /// Where libtorch's generator of `device` stands: bytes, on the CPU.
 ///
 /// # Errors
@@ -209,15 +280,16 @@ fn cuda_index(device: Device) -> c_int {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::Kind;
 
     #[test]
-    fn autocast_computes_in_bfloat16_until_dropped() {
+    fn autocast_computes_in_its_kind_until_dropped() {
         let square = Tensor::ones([4, 4], (Kind::Float, Device::Cpu));
-        let guard = Autocast::begin(Device::Cpu).unwrap();
-        assert_eq!(square.matmul(&square).kind(), Kind::BFloat16);
-        drop(guard);
-        assert_eq!(square.matmul(&square).kind(), Kind::Float);
+        for kind in [Kind::BFloat16, Kind::Half] {
+            let guard = Autocast::begin(Device::Cpu, kind).unwrap();
+            assert_eq!(square.matmul(&square).kind(), kind);
+            drop(guard);
+            assert_eq!(square.matmul(&square).kind(), Kind::Float);
+        }
     }
 
     #[test]

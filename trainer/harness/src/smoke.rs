@@ -5,8 +5,9 @@ use crate::checkpoint::{self, CheckpointError};
 use crate::feed;
 use crate::pack::Part;
 use crate::predict::{PredictError, answer};
-use crate::recipe::{Progress, Recipe};
+use crate::recipe::{Detector, Progress, Recipe};
 use crate::train::{Start, StartError, Training};
+use tch::nn::VarStore;
 
 /// What a smoke step found.
 #[derive(Debug, thiserror::Error)]
@@ -25,14 +26,24 @@ pub enum SmokeError {
     NotFinite(f64),
 }
 
-/// Makes the model, trains one step that updates the weights, and predicts; returns the loss.
+/// What a smoke step leaves.
+pub struct Smoked {
+    /// Loss of the step.
+    pub loss: f64,
+    /// The model.
+    pub detector: Box<dyn Detector>,
+    /// Its weights.
+    pub variables: VarStore,
+}
+
+/// Makes the model, trains one step that updates the weights, and predicts.
 ///
 /// # Errors
 /// What was found.
 ///
 /// # Panics
 /// If the recipe does, or libtorch refuses what it computes.
-pub fn smoke(recipe: &dyn Recipe, part: &Part, start: &Start) -> Result<f64, SmokeError> {
+pub fn smoke(recipe: &dyn Recipe, part: &Part, start: &Start) -> Result<Smoked, SmokeError> {
     let device = start.device;
     let mut training = Training::new(recipe, part, start)?;
     checkpoint::refuse_duplicates(&training.variables)?;
@@ -48,5 +59,5 @@ pub fn smoke(recipe: &dyn Recipe, part: &Part, start: &Start) -> Result<f64, Smo
         return Err(SmokeError::NotFinite(loss));
     }
     tch::no_grad(|| answer(&*training.detector, part, &indices, device))?;
-    Ok(loss)
+    Ok(Smoked { loss, detector: training.detector, variables: training.variables })
 }

@@ -98,10 +98,28 @@ pub fn write_model(
     let _no_grad = tch::no_grad_guard();
     tch::manual_seed(SEED);
     write_answers(detector, asked.shape, dir)?;
+    let header = write_graphs(detector, variables, asked, dir)?;
+    let path = dir.join(HEADER);
+    let text = serde_json::to_vec_pretty(&header).expect("plain data");
+    fs::write(&path, text).map_err(|source| TraceError::Write { path, source })
+}
+
+/// Writes the graphs alone, on the device of the model, and gives what describes them.
+///
+/// # Errors
+/// libtorch cannot trace it, the graph answers otherwise, or the disk.
+pub fn write_graphs(
+    detector: &dyn Detector,
+    variables: &VarStore,
+    asked: Asked,
+    dir: &Path,
+) -> Result<Header, TraceError> {
+    let _no_grad = tch::no_grad_guard();
     let named = checkpoint::named(variables);
+    let device = variables.device();
     for records in GRAPHS {
         let path = dir.join(graph_file(records));
-        let inputs = std::iter::once(noise(records, asked.shape))
+        let inputs = std::iter::once(noise(records, asked.shape).to_device(device))
             .chain(named.values().map(Tensor::shallow_clone))
             .collect::<Vec<_>>();
         let module = CModule::create_by_tracing("detector", "forward", &inputs, &mut |inputs| {
@@ -111,11 +129,8 @@ pub fn write_model(
         require_same(detector, &module, inputs, asked.shape)?;
         module.save(&path).map_err(|source| TraceError::Tensors { path, source })?;
     }
-    let names = named.into_keys().collect();
-    let header = Header { model: asked.model, shape: asked.shape.to_vec(), variables: names };
-    let path = dir.join(HEADER);
-    let text = serde_json::to_vec_pretty(&header).expect("plain data");
-    fs::write(&path, text).map_err(|source| TraceError::Write { path, source })
+    let variables = named.into_keys().collect();
+    Ok(Header { model: asked.model, shape: asked.shape.to_vec(), variables })
 }
 
 /// Asks the graph and the model about other records.
@@ -125,7 +140,8 @@ fn require_same(
     mut inputs: Vec<Tensor>,
     shape: &[u64],
 ) -> Result<(), TraceError> {
-    inputs[0] = noise(inputs[0].size()[0].unsigned_abs(), shape);
+    let device = inputs[0].device();
+    inputs[0] = noise(inputs[0].size()[0].unsigned_abs(), shape).to_device(device);
     let found = module.forward_ts(&inputs).map_err(TraceError::Graph)?;
     let difference = (found - detector.forward(&inputs[0], false)).abs().max().double_value(&[]);
     // Not a number is no agreement.

@@ -3,6 +3,7 @@
 mod standing;
 
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
@@ -17,17 +18,21 @@ use tch::{Device, Kind, Tensor};
 use crate::clock::{BudgetClock, RunningClock};
 use crate::feed::{self, Batch, Feed, FeedError, Plan, Source};
 use crate::layout;
+use crate::memory;
 use crate::optimizer::Optimizer;
 use crate::pack::{PackError, Part};
+use crate::precision::MixedPrecision;
 use crate::pretrained::PretrainedError;
 use crate::recipe::{Detector, Progress, Recipe, Step};
-use crate::report::{self, Totals};
+use crate::report::{self, Pace, Totals};
 use crate::resume::{Checkpoints, ResumeError};
 use crate::seed::{self, Purpose};
 use crate::shim::{ShimError, peak_allocated_bytes};
 
 /// Batches between two looks at the loss. Each look makes the host wait for a GPU.
 const CHECK_EVERY_STEPS: u64 = 32;
+/// Training between two lines of the log, where an epoch is longer.
+const REPORT_EVERY: Duration = Duration::from_secs(30);
 
 /// Why a training cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +65,16 @@ pub enum TrainError {
         /// NaN or infinite.
         loss: f64,
     },
+    /// A step asks for more memory than there is.
+    #[error("no memory for a step on {batch} records ({reason}): {}", way_out(.fits.as_ref()))]
+    Memory {
+        /// What libtorch said.
+        reason: String,
+        /// Records in the batch.
+        batch: i64,
+        /// The largest part of it that was tried and passed.
+        fits: Option<usize>,
+    },
     /// Progress could not be printed.
     #[error("cannot print progress: {0}")]
     Output(#[from] io::Error),
@@ -69,6 +84,11 @@ pub enum TrainError {
     /// It cannot be kept, or cannot go on.
     #[error(transparent)]
     Resume(#[from] ResumeError),
+}
+
+fn way_out(fits: Option<&usize>) -> String {
+    let fit = |fits| format!("batches of {fits} fit; accumulation keeps what an update is made of");
+    fits.map_or_else(|| "there is none for fewer either: make the model smaller".to_owned(), fit)
 }
 
 /// What a training is given besides recipe and data.
@@ -151,6 +171,7 @@ pub(crate) struct Training<'a> {
     pub(crate) variables: VarStore,
     pub(crate) detector: Box<dyn Detector>,
     optimizer: Box<dyn Optimizer>,
+    precision: MixedPrecision,
     rng: ChaCha8Rng,
 }
 
@@ -169,8 +190,9 @@ impl<'a> Training<'a> {
         }
         layout::prepare(&variables)?;
         let optimizer = recipe.optimizer(&variables);
+        let precision = MixedPrecision::of(device);
         let rng = seed::generator(seed, Purpose::Step);
-        Ok(Self { recipe, part, labels, device, variables, detector, optimizer, rng })
+        Ok(Self { recipe, part, labels, device, variables, detector, optimizer, precision, rng })
     }
 
     /// Where its records come from.
@@ -185,6 +207,7 @@ impl<'a> Training<'a> {
             detector: &*self.detector,
             optimizer: &mut *self.optimizer,
             device: self.device,
+            precision: &mut self.precision,
             input,
             labels,
             progress,
@@ -203,10 +226,11 @@ impl<'a> Training<'a> {
         loop {
             let asked = clock.elapsed();
             let batch = feed.next_batch()?;
-            epoch.waited += clock.elapsed().saturating_sub(asked);
+            epoch.pace.waited += clock.elapsed().saturating_sub(asked).as_secs_f64();
             let over = clock.is_over();
-            if epoch.loss.batches > 0 && (over || batch.epoch > log.totals.epochs) {
-                self.report_epoch(&epoch, clock, log)?;
+            let is_due = asked.saturating_sub(epoch.began) >= REPORT_EVERY;
+            if epoch.loss.batches > 0 && (over || is_due || batch.epoch > log.totals.epochs) {
+                self.report(&mut epoch, clock, log)?;
                 epoch = Epoch { began: clock.elapsed(), ..Epoch::default() };
             }
             if over {
@@ -251,13 +275,45 @@ impl<'a> Training<'a> {
     ) -> Result<(), TrainError> {
         totals.epochs = number;
         let progress = Progress { step: totals.steps, budget: clock.progress() };
-        let loss = self.step(input, labels, progress);
+        let loss = self.step_in_memory(&input, &labels, progress)?;
         totals.steps += 1;
         epoch.loss.add(&loss);
+        epoch.pace.steps += 1;
+        epoch.pace.records += input.size()[0] as u64;
         if totals.steps.is_multiple_of(CHECK_EVERY_STEPS) {
             epoch.loss.finite_mean(totals.steps)?;
         }
         Ok(())
+    }
+
+    /// A step, or which batch had fitted where there was no memory for it.
+    fn step_in_memory(
+        &mut self,
+        input: &Tensor,
+        labels: &Tensor,
+        progress: Progress,
+    ) -> Result<Tensor, TrainError> {
+        let reason = match self.attempt(input, labels, progress) {
+            Ok(loss) => return Ok(loss),
+            Err(panic) => memory::exhausted(&*panic).unwrap_or_else(|| resume_unwind(panic)),
+        };
+        let batch = labels.size()[0];
+        let fits = memory::largest_that_fits(batch as usize, |&size| {
+            let of = |tensor: &Tensor| tensor.narrow(0, 0, size as i64);
+            self.optimizer.zero_grad();
+            self.attempt(&of(input), &of(labels), progress).is_ok()
+        });
+        Err(TrainError::Memory { reason, batch, fits })
+    }
+
+    fn attempt(
+        &mut self,
+        input: &Tensor,
+        labels: &Tensor,
+        progress: Progress,
+    ) -> thread::Result<Tensor> {
+        let (input, labels) = (input.shallow_clone(), labels.shallow_clone());
+        catch_unwind(AssertUnwindSafe(|| self.step(input, labels, progress)))
     }
 
     fn announce(&self, out: &mut dyn Write) -> Result<(), TrainError> {
@@ -273,16 +329,17 @@ impl<'a> Training<'a> {
         Ok(())
     }
 
-    fn report_epoch(
+    fn report(
         &self,
-        epoch: &Epoch,
+        epoch: &mut Epoch,
         clock: &RunningClock,
         Log { totals, out, .. }: &mut Log,
     ) -> Result<(), TrainError> {
         let loss = epoch.loss.finite_mean(totals.steps)?;
         let last = Progress { step: totals.steps - 1, budget: clock.progress() };
         let elapsed = clock.elapsed();
-        let took = elapsed.saturating_sub(epoch.began).as_secs_f64();
+        epoch.pace.seconds = elapsed.saturating_sub(epoch.began).as_secs_f64();
+        totals.pace.add(&epoch.pace);
         let line = EpochLine {
             epoch: totals.epochs,
             loss,
@@ -290,7 +347,7 @@ impl<'a> Training<'a> {
             step: totals.steps,
             elapsed,
             budget: clock.budget(),
-            data_wait: if took > 0.0 { epoch.waited.as_secs_f64() / took } else { 0.0 },
+            pace: epoch.pace,
         };
         writeln!(out, "{line}")?;
         out.flush()?;
@@ -305,13 +362,12 @@ struct Log<'a> {
     out: &'a mut dyn Write,
 }
 
-/// What is told of one epoch.
+/// What is told of one epoch, or of a part of it.
 #[derive(Default)]
 struct Epoch {
     loss: LossMeter,
     began: Duration,
-    /// Spent waiting for batches.
-    waited: Duration,
+    pace: Pace,
 }
 
 /// The sum of an epoch's losses, kept on the device so that the host need not wait for each.
@@ -349,8 +405,7 @@ struct EpochLine {
     step: u64,
     elapsed: Duration,
     budget: Duration,
-    /// Share of the epoch spent waiting for data.
-    data_wait: f64,
+    pace: Pace,
 }
 
 impl std::fmt::Display for EpochLine {
@@ -358,11 +413,11 @@ impl std::fmt::Display for EpochLine {
         let Self { epoch, loss, step, .. } = self;
         let rate = report::scientific(self.learning_rate);
         let (elapsed, budget) = (self.elapsed.as_secs_f64(), self.budget.as_secs());
-        let percent = 100.0 * self.data_wait;
+        let (percent, samples) = (self.pace.data_wait_percent(), self.pace.samples_per_second());
         write!(
             f,
             "Epoch {epoch:<4} | loss={loss:.4} | lr={rate} | step={step} | {elapsed:.0}s/{budget}s \
-             | data-wait={percent:.0}%"
+             | data-wait={percent:.0}% | {samples:.1} samples/s"
         )
     }
 }

@@ -16,13 +16,18 @@ fn part(records: usize) -> (tempfile::TempDir, Part) {
 }
 
 /// A budget of so many readings of the clock: one second passes at each.
-fn options(readings: u64) -> TrainOptions<'static> {
-    let time = Cell::new(0);
+fn options(readings: u32) -> TrainOptions<'static> {
+    options_at(readings, Duration::from_secs(1))
+}
+
+/// The same, of so much time each.
+fn options_at(readings: u32, each: Duration) -> TrainOptions<'static> {
+    let time = Cell::new(Duration::ZERO);
     let now: Now = Box::new(move || {
-        time.set(time.get() + 1);
-        Duration::from_secs(time.get())
+        time.set(time.get() + each);
+        time.get()
     });
-    let clock = BudgetClock::new(Duration::from_secs(readings), now);
+    let clock = BudgetClock::new(readings * each, now);
     TrainOptions { clock, start: start(), checkpoints: None }
 }
 
@@ -158,10 +163,30 @@ fn prints_the_start_of_the_clock_and_every_epoch() {
     assert!(lines[4].contains(" | lr=5.0e-02 | step=2 | "), "{log}");
     let (time, wait) = lines[4].rsplit_once(" | data-wait=").unwrap();
     assert!(time.ends_with("s/30s"), "{log}");
-    let percent: u64 = wait.strip_suffix('%').unwrap().parse().unwrap();
-    assert!((1..100).contains(&percent), "{log}");
+    let (percent, samples) = wait.split_once("% | ").unwrap();
+    assert!((1..100).contains(&percent.parse::<u64>().unwrap()), "{log}");
+    let samples: f64 = samples.strip_suffix(" samples/s").unwrap().parse().unwrap();
+    assert!((0.1..=4.0).contains(&samples), "{log}");
     assert_eq!(lines.len() as u64 - 4, trained.claims.num_epochs);
     assert!(trained.claims.training_seconds >= 30.0);
+}
+
+#[test]
+fn a_long_epoch_is_told_of_every_thirty_seconds_and_the_pace_at_the_end() {
+    let (_dir, part) = part(512);
+    let mut log = Vec::new();
+    let trained = train(&Defaults, &part, options(200), &mut log).unwrap();
+    let log = String::from_utf8(log).unwrap();
+    assert_eq!(trained.claims.num_epochs, 1);
+    assert!((4..=7).contains(&log.matches("Epoch 1    | loss=0.").count()), "{log}");
+    let extra = &trained.claims.extra;
+    let keys: Vec<_> = extra.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(keys, ["samples_per_second", "step_ms", "data_wait_percent"]);
+    let numbers: Vec<f64> = extra.iter().map(|(_, value)| value.parse().unwrap()).collect();
+    let steps = trained.claims.num_steps as f64;
+    let seconds = numbers[1] * steps / 1000.0;
+    assert!((190.0..=205.0).contains(&seconds), "{seconds}: every second is of a step");
+    assert!((numbers[0] * seconds / (4.0 * steps) - 1.0).abs() < 0.1, "{numbers:?}");
 }
 
 struct Exploding;
@@ -177,16 +202,17 @@ impl Recipe for Exploding {
 #[test]
 fn a_loss_that_is_not_finite_ends_the_training() {
     let (_dir, part) = part(256);
-    let error = train(&Exploding, &part, options(1000), &mut Vec::new()).err().unwrap();
+    let quick = options_at(1000, Duration::from_millis(1));
+    let error = train(&Exploding, &part, quick, &mut Vec::new()).err().unwrap();
     assert!(matches!(error, TrainError::NotFinite { step: 32, .. }), "{error}");
-    let error = smoke::smoke(&Exploding, &part, &start()).unwrap_err();
+    let error = smoke::smoke(&Exploding, &part, &start()).err().unwrap();
     assert!(matches!(error, smoke::SmokeError::NotFinite(_)), "{error}");
 }
 
 #[test]
 fn the_smoke_step_passes_what_works() {
     let (_dir, part) = part(8);
-    let loss = smoke::smoke(&Defaults, &part, &start()).unwrap();
+    let loss = smoke::smoke(&Defaults, &part, &start()).unwrap().loss;
     assert!((loss - 2f64.ln()).abs() < 1e-6, "{loss}");
 }
 
@@ -225,4 +251,36 @@ fn weights_are_updated_after_every_accumulated_group() {
     let trained = train(&recipe, &part, options(60), &mut Vec::new()).unwrap();
     assert!(trained.claims.num_steps > 8);
     assert_eq!(updates.get(), trained.claims.num_steps / 4);
+}
+
+/// Asks for more memory than any machine has where more than two records come at a time.
+struct Greedy;
+
+struct GreedyModel(crate::probe::Probe);
+impl Detector for GreedyModel {
+    fn forward(&self, input: &Tensor, train: bool) -> Tensor {
+        if input.size()[0] > 2 {
+            let _ = Tensor::empty([1 << 46], (Kind::Float, Device::Cpu));
+        }
+        self.0.forward(input, train)
+    }
+}
+
+impl Recipe for Greedy {
+    fn facts(&self) -> Facts {
+        Facts { batch_size: 9, ..facts() }
+    }
+    fn model(&self, root: &tch::nn::Path, shape: &[i64]) -> Box<dyn Detector> {
+        Box::new(GreedyModel(crate::probe::Probe::new(root, shape)))
+    }
+}
+
+#[test]
+fn a_batch_that_is_too_large_ends_the_training_and_one_that_fits_is_named() {
+    let (_dir, part) = part(32);
+    let error = train(&Greedy, &part, options(50), &mut Vec::new()).err().unwrap();
+    let TrainError::Memory { batch: 9, fits: Some(2), .. } = error else { panic!("{error}") };
+    let said = error.to_string();
+    assert!(said.contains("9 records (DefaultCPUAllocator: can't allocate memory"), "{said}");
+    assert!(said.contains("batches of 2 fit"), "{said}");
 }

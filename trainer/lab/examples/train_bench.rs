@@ -12,7 +12,8 @@ use anyhow::{Context as _, bail};
 use dfr_contract::modality::Modality;
 use dfr_harness::layout;
 use dfr_harness::loss::cross_entropy;
-use dfr_harness::optimizer::{FusedAdamW, Optimizer as _, ParameterGroup, clip_gradients};
+use dfr_harness::optimizer::{FusedAdamW, Optimizer as _, ParameterGroup};
+use dfr_harness::shim::clip_gradients;
 use dfr_lab::models::{MODELS, Regularisation};
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
@@ -42,7 +43,7 @@ fn main() -> anyhow::Result<()> {
         line?;
         let began = Instant::now();
         cross_entropy(&detector.forward(&input, true), &labels, 0.0).backward();
-        clip_gradients(&optimizer.parameters(), 1.0);
+        clip_gradients(&optimizer.parameters(), 1.0).expect("gradients of one device");
         optimizer.update(1e-4);
         optimizer.zero_grad();
         println!("{}", began.elapsed().as_secs_f64() * 1e3);

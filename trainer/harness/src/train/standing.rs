@@ -74,6 +74,7 @@ impl Training<'_> {
         Ok(weights
             .map(|(name, tensor)| (format!("weights.{name}"), tensor))
             .chain(optimizer)
+            .chain([("precision".to_owned(), self.precision.state())])
             .collect())
     }
 }

@@ -115,7 +115,7 @@ fn half_precision_answers_with_everything_in_training() {
             Regularisation { dropout: 0.1, hidden_dropout: 0.1, drop_path: 0.5, masking: 0.3 };
         let (_store, model) = build(SpeechConfig { regularisation, ..config }, 400);
         let sounds = Tensor::rand([3, 400], (Kind::Float, Device::Cpu)) - 0.5;
-        let _autocast = Autocast::begin(Device::Cpu).unwrap();
+        let _autocast = Autocast::begin(Device::Cpu, Kind::BFloat16).unwrap();
         let logits = model.forward(&sounds, true).to_kind(Kind::Float);
         logits.sum(Kind::Float).backward();
         assert!(logits.isfinite().all().int64_value(&[]) == 1);

@@ -76,7 +76,7 @@ fn half_precision_answers_as_full_precision_nearly() {
     let (_store, model) = build(WavLmConfig::tiny(), 400);
     let sounds = Tensor::rand([3, 400], (Kind::Float, Device::Cpu)) - 0.5;
     let full = model.forward(&sounds, true);
-    let autocast = Autocast::begin(Device::Cpu).unwrap();
+    let autocast = Autocast::begin(Device::Cpu, Kind::BFloat16).unwrap();
     let half = model.forward(&sounds, true).to_kind(Kind::Float);
     half.sum(Kind::Float).backward();
     drop(autocast);

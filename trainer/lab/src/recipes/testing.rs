@@ -1,5 +1,6 @@
 //! A batch that can be learnt, and how recipes do on it.
 
+use dfr_harness::precision::MixedPrecision;
 use dfr_harness::recipe::{Progress, Recipe as _, Step};
 use dfr_harness::seed::{Purpose, generator};
 use tch::nn::VarStore;
@@ -31,6 +32,7 @@ pub fn losses(recipe: &Preset, (input, labels): &(Tensor, Tensor), steps: u64) -
                 detector: &*detector,
                 optimizer: &mut *optimizer,
                 device: Device::Cpu,
+                precision: &mut MixedPrecision::of(Device::Cpu),
                 input: input.shallow_clone(),
                 labels: labels.shallow_clone(),
                 progress: Progress { step, budget: 0.0 },

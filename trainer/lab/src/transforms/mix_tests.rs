@@ -1,5 +1,6 @@
 use super::*;
 use dfr_harness::optimizer::Optimizer;
+use dfr_harness::precision::MixedPrecision;
 use dfr_harness::probe::Probe;
 use dfr_harness::recipe::Progress;
 use dfr_harness::seed::{Purpose, generator};
@@ -27,6 +28,7 @@ fn mixed(
         detector: &Probe::new(&store.root(), record),
         optimizer: &mut NoOptimizer,
         device: Device::Cpu,
+        precision: &mut MixedPrecision::of(Device::Cpu),
         input: Tensor::cat(&[&zeros, &(&zeros + 100).to_kind(kind)], 0),
         labels: Tensor::from_slice(&[0i64, 1]),
         progress: Progress { step: 0, budget: 0.0 },
