@@ -76,15 +76,34 @@ pub struct SoundSpec {
     pub stored_samples: u32,
 }
 
+/// Frames of a clip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClipSpec {
+    /// How many.
+    pub frames: u32,
+    /// Frames of a second that are taken; all of them where nothing is said. Only of
+    /// [`Preprocessing::Benchmark`]: the original spreads them over the clip.
+    pub frame_rate: Option<NonZeroU32>,
+    /// What each of them holds.
+    pub frame: FrameSpec,
+}
+
 /// What one record holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RecordSpec {
     /// One picture.
     Image(FrameSpec),
-    /// So many frames of a clip.
-    Video(u32, FrameSpec),
+    /// Frames of a clip.
+    Video(ClipSpec),
     /// A window of a sound.
     Audio(SoundSpec),
+}
+
+impl RecordSpec {
+    /// So many frames of a clip, at its own rate.
+    pub const fn clip(frames: u32, frame: FrameSpec) -> Self {
+        Self::Video(ClipSpec { frames, frame_rate: None, frame })
+    }
 }
 
 /// Type of a record's numbers.
@@ -137,7 +156,7 @@ impl InputSpec {
     pub fn modality(&self) -> Modality {
         match self.record {
             RecordSpec::Image(_) => Modality::Image,
-            RecordSpec::Video(..) => Modality::Video,
+            RecordSpec::Video(_) => Modality::Video,
             RecordSpec::Audio(_) => Modality::Audio,
         }
     }
@@ -146,8 +165,8 @@ impl InputSpec {
     pub fn record_shape(&self, part: Part) -> Vec<u64> {
         let numbers = match self.record {
             RecordSpec::Image(FrameSpec { height, width, .. }) => vec![3, height, width],
-            RecordSpec::Video(frames, FrameSpec { height, width, .. }) => {
-                vec![frames, 3, height, width]
+            RecordSpec::Video(ClipSpec { frames, frame, .. }) => {
+                vec![frames, 3, frame.height, frame.width]
             }
             RecordSpec::Audio(sound) if part == Part::Train => vec![sound.stored_samples],
             RecordSpec::Audio(sound) => vec![sound.samples],
@@ -171,7 +190,7 @@ impl InputSpec {
     /// Type of a record's numbers.
     pub fn dtype(&self) -> Dtype {
         match self.record {
-            RecordSpec::Image(_) | RecordSpec::Video(..) => Dtype::U8,
+            RecordSpec::Image(_) | RecordSpec::Video(_) => Dtype::U8,
             RecordSpec::Audio(_) => Dtype::I16,
         }
     }
@@ -181,7 +200,10 @@ impl InputSpec {
     pub fn decoding(&self) -> String {
         match self.record {
             RecordSpec::Image(frame) => frame.to_string(),
-            RecordSpec::Video(frames, frame) => format!("{frames}x{frame}"),
+            RecordSpec::Video(ClipSpec { frames, frame_rate, frame }) => {
+                let rate = frame_rate.map_or_else(String::new, |rate| format!("-{rate}fps"));
+                format!("{frames}x{frame}{rate}")
+            }
             RecordSpec::Audio(SoundSpec { sample_rate_hz, samples, stored_samples }) => {
                 format!("{samples}of{stored_samples}-{sample_rate_hz}hz")
             }
@@ -216,8 +238,9 @@ impl fmt::Display for RecordSpec {
             Self::Image(FrameSpec { height, width, .. }) => {
                 write!(f, "a picture of {height} x {width}")
             }
-            Self::Video(frames, FrameSpec { height, width, .. }) => {
-                write!(f, "{frames} frames of {height} x {width}")
+            Self::Video(ClipSpec { frames, frame_rate, frame }) => {
+                write!(f, "{frames} frames of {} x {}", frame.height, frame.width)?;
+                frame_rate.map_or(Ok(()), |rate| write!(f, ", {rate} a second"))
             }
             Self::Audio(SoundSpec { sample_rate_hz, samples, .. }) => {
                 write!(f, "{samples} samples of sound at {sample_rate_hz} Hz")
@@ -232,6 +255,8 @@ impl fmt::Display for RecordSpec {
 struct Fields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     frames: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    frame_rate: Option<NonZeroU32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     height: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -257,10 +282,15 @@ struct Fields {
 pub enum InputError {
     /// Neither pixels nor sound, both, or part of one.
     #[error(
-        "an input has height, width and preprocessing (an image), frames too (a video), or \
+        "an input has height, width and preprocessing (an image), frames too and perhaps frame_rate (a video), or \
          sample_rate_hz and samples, and perhaps stored_samples (audio)"
     )]
     Fields,
+    /// A rate where frames are spread over the clip.
+    #[error(
+        "frame_rate goes with preprocessing = \"benchmark\": \"original\" spreads the frames over the clip"
+    )]
+    Rate,
     /// A size of zero.
     #[error("{0} must be at least 1")]
     Zero(&'static str),
@@ -292,15 +322,20 @@ impl Fields {
             ((Some(height), Some(width), Some(preprocessing)), (None, None), None) => {
                 let frame = FrameSpec { height, width, preprocessing };
                 require("height", height).and(require("width", width))?;
-                match self.frames {
-                    None => Ok(RecordSpec::Image(frame)),
-                    Some(frames) => {
-                        require("frames", frames).map(|()| RecordSpec::Video(frames, frame))
+                match (self.frames, self.frame_rate) {
+                    (None, None) => Ok(RecordSpec::Image(frame)),
+                    (None, Some(_)) => Err(InputError::Fields),
+                    (Some(_), Some(_)) if preprocessing == Preprocessing::Original => {
+                        Err(InputError::Rate)
+                    }
+                    (Some(frames), frame_rate) => {
+                        let clip = ClipSpec { frames, frame_rate, frame };
+                        require("frames", frames).map(|()| RecordSpec::Video(clip))
                     }
                 }
             }
             ((None, None, None), (Some(sample_rate_hz), Some(samples)), stored)
-                if self.frames.is_none() =>
+                if self.frames.is_none() && self.frame_rate.is_none() =>
             {
                 let stored_samples = stored.unwrap_or(samples);
                 require("sample_rate_hz", sample_rate_hz).and(require("samples", samples))?;
@@ -321,13 +356,14 @@ fn require(name: &'static str, value: u32) -> Result<(), InputError> {
 impl From<InputSpec> for Fields {
     fn from(input: InputSpec) -> Self {
         let InputSpec { record, source, splits, leave_out, max_per_class } = input;
-        let (frames, frame, sound) = match record {
+        let (clip, frame, sound) = match record {
             RecordSpec::Image(frame) => (None, Some(frame), None),
-            RecordSpec::Video(frames, frame) => (Some(frames), Some(frame), None),
+            RecordSpec::Video(clip) => (Some(clip), Some(clip.frame), None),
             RecordSpec::Audio(sound) => (None, None, Some(sound)),
         };
         Self {
-            frames,
+            frames: clip.map(|clip| clip.frames),
+            frame_rate: clip.and_then(|clip| clip.frame_rate),
             height: frame.map(|frame| frame.height),
             width: frame.map(|frame| frame.width),
             preprocessing: frame.map(|frame| frame.preprocessing),

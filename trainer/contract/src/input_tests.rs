@@ -17,7 +17,7 @@ fn of(record: RecordSpec) -> InputSpec {
 }
 
 fn input() -> InputSpec {
-    of(RecordSpec::Video(8, FRAME))
+    of(RecordSpec::clip(8, FRAME))
 }
 
 #[test]
@@ -63,8 +63,13 @@ fn each_kind_has_its_shape_type_and_name() {
 
 #[test]
 fn every_kind_is_read_as_it_is_written() {
-    for record in [RecordSpec::Image(FRAME), RecordSpec::Video(8, FRAME), RecordSpec::Audio(SOUND)]
-    {
+    let benchmark = FrameSpec { preprocessing: Preprocessing::Benchmark, ..FRAME };
+    let rate = NonZeroU32::new(8);
+    let sampled = RecordSpec::Video(ClipSpec { frames: 8, frame_rate: rate, frame: benchmark });
+    assert_eq!(of(sampled).name(), "8x96x96-benchmark-8fps-80-10-10");
+    assert_eq!(sampled.to_string(), "8 frames of 96 x 96, 8 a second");
+    let clip = RecordSpec::clip(8, FRAME);
+    for record in [RecordSpec::Image(FRAME), clip, sampled, RecordSpec::Audio(SOUND)] {
         let text = serde_json::to_string(&of(record)).unwrap();
         assert_eq!(serde_json::from_str::<InputSpec>(&text).unwrap(), of(record), "{text}");
     }
@@ -89,6 +94,14 @@ fn what_makes_no_record_is_refused_with_the_reason() {
         (
             r#""sample_rate_hz": 9, "samples": 9, "stored_samples": 8"#,
             "stored_samples (8) must not be less than samples (9)",
+        ),
+        (
+            r#""frames": 9, "frame_rate": 8, "height": 9, "width": 9, "preprocessing": "original""#,
+            "frame_rate goes with preprocessing = \"benchmark\"",
+        ),
+        (
+            r#""frame_rate": 8, "height": 9, "width": 9, "preprocessing": "benchmark""#,
+            "frames too and perhaps frame_rate",
         ),
         (r#""hight": 9"#, "unknown field `hight`"),
     ];

@@ -1,6 +1,8 @@
 //! `model_config.yaml`: what the competition is told of a model.
 
-use dfr_contract::input::{FrameSpec, InputSpec, Preprocessing, RecordSpec, SoundSpec};
+use std::collections::BTreeMap;
+
+use dfr_contract::input::{ClipSpec, FrameSpec, InputSpec, Preprocessing, RecordSpec, SoundSpec};
 use dfr_contract::modality::Modality;
 use serde::{Deserialize, Serialize};
 
@@ -17,8 +19,10 @@ const MOST_FRAMES: u32 = 64;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
     /// For logs.
+    #[serde(default)]
     pub name: String,
     /// For logs.
+    #[serde(default)]
     pub version: String,
     /// Kind of media.
     pub modality: Modality,
@@ -38,7 +42,7 @@ pub struct Fed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resize: Option<[u32; 2]>,
     /// Frames of a clip.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "max_frames", skip_serializing_if = "Option::is_none")]
     pub num_frames: Option<u32>,
     /// Frames per second that are taken; all where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,6 +67,9 @@ pub struct Load {
     /// File of weights.
     #[serde(default = "weights")]
     pub weights_file: String,
+    /// What else it is called with.
+    #[serde(flatten)]
+    pub more: BTreeMap<String, serde_json::Value>,
 }
 
 fn two() -> u32 {
@@ -132,7 +139,7 @@ impl Config {
             modality: input.modality(),
             dtype: None,
             preprocessing: Fed::of(&input.record)?,
-            model: Load { num_classes: two(), weights_file: weights() },
+            model: Load { num_classes: two(), weights_file: weights(), more: BTreeMap::new() },
         })
     }
 
@@ -186,6 +193,14 @@ impl Config {
         {
             return word("dtype", kind, format!("is none of {}", kinds.join(", ")));
         }
+        let file = &self.model.weights_file;
+        if *file != weights() {
+            return word(
+                "weights_file",
+                file,
+                format!("must be {}, as the archive's member is", weights()),
+            );
+        }
         let said = self.shape();
         match shape.filter(|trained| *trained != said) {
             Some(trained) => Err(ConfigError::Shape { said, trained: trained.to_vec() }),
@@ -206,12 +221,14 @@ impl Fed {
         };
         match record {
             RecordSpec::Image(frame) => Ok(of_frame(frame)),
-            RecordSpec::Video(frames, _) if *frames > MOST_FRAMES => {
+            RecordSpec::Video(clip) if clip.frames > MOST_FRAMES => {
                 refuse(format!("at most {MOST_FRAMES} frames"), "train for a task of fewer frames")
             }
-            RecordSpec::Video(frames, frame) => {
-                Ok(Self { num_frames: Some(*frames), ..of_frame(frame) })
-            }
+            RecordSpec::Video(ClipSpec { frames, frame_rate, frame }) => Ok(Self {
+                num_frames: Some(*frames),
+                frame_rate: frame_rate.map(|rate| f64::from(rate.get())),
+                ..of_frame(frame)
+            }),
             RecordSpec::Audio(SoundSpec { sample_rate_hz, samples, .. }) => {
                 if (*sample_rate_hz, *samples) != (SAMPLE_RATE_HZ, SAMPLES) {
                     let fed = format!("{SAMPLES} samples of sound at {SAMPLE_RATE_HZ} Hz");
@@ -248,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_clip_is_told_as_it_was_trained_and_read_back() {
-        let config = Config::new("r3d-tiny", &input(RecordSpec::Video(8, FRAME))).unwrap();
+        let config = Config::new("r3d-tiny", &input(RecordSpec::clip(8, FRAME))).unwrap();
         let text = config.print();
         let lines = "preprocessing:\n  resize:\n  - 96\n  - 128\n  num_frames: 8\n  trained_with: original\n";
         assert!(text.contains(lines), "{text}");
@@ -262,11 +279,23 @@ mod tests {
         let error = read.require(Modality::Video, Some(&[8, 3, 128, 96])).unwrap_err().to_string();
         assert!(error.contains("[8, 3, 96, 128] (frames, colours, height, width)"), "{error}");
         assert!(read.require(Modality::Image, None).is_err());
+        let other = Config { dtype: Some("int8".to_owned()), ..read.clone() };
+        assert!(other.require(Modality::Video, None).is_err());
+        let file = Config::parse(&text.replace("model.safetensors", "other.safetensors")).unwrap();
+        let error = file.require(Modality::Video, None).unwrap_err().to_string();
         assert!(
-            Config { dtype: Some("int8".to_owned()), ..read }
-                .require(Modality::Video, None)
-                .is_err()
+            error.contains("\"other.safetensors\", which must be model.safetensors"),
+            "{error}"
         );
+    }
+
+    #[test]
+    fn what_others_write_is_understood() {
+        let text = "modality: video\npreprocessing: {max_frames: 4}\nmodel: {hidden: 7}\n";
+        let config = Config::parse(text).unwrap();
+        assert_eq!(config.shape(), [4, 3, 224, 224]);
+        assert_eq!(config.model.more["hidden"], 7);
+        assert_eq!(config.model.num_classes, 2);
     }
 
     #[test]

@@ -170,7 +170,8 @@ pub fn media_names(folder: &Path, modality: Modality) -> Result<Option<Vec<OsStr
     Ok(Some(names))
 }
 
-fn is_media(name: &str, modality: Modality) -> bool {
+/// Whether a file of that name is of that kind, and not hidden.
+pub fn is_media(name: &str, modality: Modality) -> bool {
     let extension = Path::new(name).extension().and_then(|e| e.to_str()).unwrap_or_default();
     !name.starts_with('.') && extensions(modality).contains(&extension.to_lowercase().as_str())
 }

@@ -1,19 +1,33 @@
 //! Which frames of a clip are stored. Pure.
 
+use std::num::NonZeroU32;
+
 use dfr_contract::input::Preprocessing;
 
 /// Indices of the stored frames in a clip of `total` frames, ascending; fewer than `wanted` when the
-/// clip is shorter (the last frame is then repeated after decoding).
+/// clip is shorter (the last frame is then repeated after decoding). The benchmark takes each `step`th.
 ///
 /// # Source
 /// dfresearch `VideoDeepfakeDataset`: `linspace(0, total - 1, n)` truncated to int. gasbench: the
-/// first `n` frames.
-pub fn indices(total: u64, wanted: u32, style: Preprocessing) -> Vec<u64> {
-    let wanted = u64::from(wanted);
+/// first `n` frames, or of each [`step`]th.
+pub fn indices(total: u64, (wanted, step): (u32, u64), style: Preprocessing) -> Vec<u64> {
+    let frames = u64::from(wanted);
     match style {
-        Preprocessing::Original if total > wanted && wanted > 1 => spread(total, wanted),
-        Preprocessing::Original | Preprocessing::Benchmark => (0..total.min(wanted)).collect(),
+        Preprocessing::Original if total > frames && frames > 1 => spread(total, frames),
+        Preprocessing::Original => (0..total.min(frames)).collect(),
+        Preprocessing::Benchmark => {
+            (0..frames).map(|number| number * step).take_while(|index| *index < total).collect()
+        }
     }
+}
+
+/// Frames from one that is taken to the next, for so many a second of a clip of `rate` a second.
+///
+/// # Source
+/// gasbench: `max(1, round(fps / frame_rate))`, in Python's rounding; 30 where the clip does not tell.
+pub fn step(rate: Option<f64>, wanted: NonZeroU32) -> u64 {
+    let step = rate.unwrap_or(30.0) / f64::from(wanted.get());
+    (step.round_ties_even() as u64).max(1)
 }
 
 fn spread(total: u64, wanted: u64) -> Vec<u64> {
@@ -31,7 +45,7 @@ mod tests {
     #[test]
     fn equals_numpy_linspace_truncated() {
         // np.linspace(0, total - 1, n).astype(int)
-        let original = |total, n| indices(total, n, Preprocessing::Original);
+        let original = |total, n| indices(total, (n, 1), Preprocessing::Original);
         assert_eq!(original(25, 8), [0, 3, 6, 10, 13, 17, 20, 24]);
         assert_eq!(original(300, 4), [0, 99, 199, 299]);
         assert_eq!(original(8, 8), [0, 1, 2, 3, 4, 5, 6, 7]);
@@ -42,14 +56,25 @@ mod tests {
 
     #[test]
     fn the_benchmark_takes_the_first_frames() {
-        assert_eq!(indices(25, 4, Preprocessing::Benchmark), [0, 1, 2, 3]);
-        assert_eq!(indices(2, 4, Preprocessing::Benchmark), [0, 1]);
+        let benchmark = |total, wanted| indices(total, wanted, Preprocessing::Benchmark);
+        assert_eq!(benchmark(25, (4, 1)), [0, 1, 2, 3]);
+        assert_eq!(benchmark(2, (4, 1)), [0, 1]);
+        assert_eq!(benchmark(25, (4, 4)), [0, 4, 8, 12]);
+        assert_eq!(benchmark(10, (4, 4)), [0, 4, 8]);
+    }
+
+    #[test]
+    fn a_rate_takes_the_nearest_whole_step() {
+        let of = |rate, wanted| step(rate, NonZeroU32::new(wanted).unwrap());
+        assert_eq!([of(Some(25.0), 8), of(Some(29.97), 8), of(None, 8)], [3, 4, 4]);
+        // Python rounds a half to the even one.
+        assert_eq!([of(Some(20.0), 8), of(Some(28.0), 8), of(Some(5.0), 30)], [2, 4, 1]);
     }
 
     proptest! {
         #[test]
         fn ascending_within_the_clip_from_first_to_last(total in 2_u64..5000, wanted in 2_u32..64) {
-            let indices = indices(total, wanted, Preprocessing::Original);
+            let indices = indices(total, (wanted, 1), Preprocessing::Original);
             prop_assert_eq!(indices.len() as u64, total.min(u64::from(wanted)));
             prop_assert!(indices.windows(2).all(|pair| pair[0] < pair[1]));
             prop_assert_eq!((indices[0], *indices.last().unwrap()), (0, total - 1));

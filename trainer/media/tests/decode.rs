@@ -5,10 +5,13 @@
 mod support;
 
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dfr_contract::input::{FrameSpec, InputSpec, Preprocessing, RecordSpec, Source, SplitShares};
+use dfr_contract::input::{
+    ClipSpec, FrameSpec, InputSpec, Preprocessing, RecordSpec, Source, SplitShares,
+};
 use dfr_contract::pack::Part;
 use dfr_media::decode::{DecodeError, Decoder, LIMIT};
 use dfr_media::ffmpeg::{Ffmpeg, FfmpegError, SearchPlaces};
@@ -18,7 +21,7 @@ use support::{ffmpeg, here};
 fn input(frames: u32, height: u32, width: u32, preprocessing: Preprocessing) -> InputSpec {
     let splits = SplitShares { train: 50, validation: 25, holdout: 25 };
     InputSpec {
-        record: RecordSpec::Video(frames, FrameSpec { height, width, preprocessing }),
+        record: RecordSpec::clip(frames, FrameSpec { height, width, preprocessing }),
         source: Source::Sample,
         splits,
         leave_out: std::collections::BTreeSet::new(),
@@ -72,6 +75,20 @@ fn frames_are_chosen_as_the_style_says_and_brought_to_size() {
         let record = decode(&file, &input).unwrap();
         assert_eq!(record.len() as u64, input.record_bytes(Part::Train));
         assert_eq!(levels(&record, &input), expected, "{}", input.name());
+    }
+}
+
+#[test]
+fn a_rate_takes_frames_of_a_longer_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = grey_ramp(dir.path());
+    let input = input(4, 16, 16, Preprocessing::Benchmark);
+    let RecordSpec::Video(clip) = input.record else { unreachable!() };
+    // Of 25 a second: each third, and at last each twelfth, of which there are two.
+    for (rate, expected) in [(8, [0, 30, 60, 90]), (2, [0, 120, 120, 120])] {
+        let record = RecordSpec::Video(ClipSpec { frame_rate: NonZeroU32::new(rate), ..clip });
+        let input = InputSpec { record, ..input.clone() };
+        assert_eq!(levels(&decode(&file, &input).unwrap(), &input), expected, "{}", input.name());
     }
 }
 

@@ -39,7 +39,7 @@ fn square(side: u32, preprocessing: Preprocessing) -> FrameSpec {
 fn input() -> InputSpec {
     let splits = SplitShares { train: 50, validation: 25, holdout: 25 };
     InputSpec {
-        record: RecordSpec::Video(2, square(24, Preprocessing::Original)),
+        record: RecordSpec::clip(2, square(24, Preprocessing::Original)),
         source: Source::Sample,
         splits,
         leave_out: BTreeSet::new(),
@@ -257,11 +257,7 @@ fn ordered_by_class(root: &Path) -> InputSpec {
     let entries = classes.map(|(name, media_type, _)| entry(name, media_type));
     catalogue::write_entries(root, Modality::Video, &entries).unwrap();
     let splits = SplitShares { train: 4, validation: 96, holdout: 0 };
-    InputSpec {
-        record: RecordSpec::Video(1, square(1, Preprocessing::Original)),
-        splits,
-        ..input()
-    }
+    InputSpec { record: RecordSpec::clip(1, square(1, Preprocessing::Original)), splits, ..input() }
 }
 
 #[test]
@@ -347,7 +343,7 @@ fn a_clip_that_is_cut_or_garbled_is_left_out_and_a_whole_one_is_not() {
     let whole = fs::read(&file).unwrap();
     for preprocessing in [Preprocessing::Original, Preprocessing::Benchmark] {
         let input =
-            InputSpec { record: RecordSpec::Video(16, square(24, preprocessing)), ..input() };
+            InputSpec { record: RecordSpec::clip(16, square(24, preprocessing)), ..input() };
         let decoder = Decoder { ffmpeg: &ffmpeg(), ask: &here, input: &input, limit: LIMIT };
         assert!(decoder.decode(&file, Part::Train).is_ok(), "{preprocessing:?}");
         for bytes in damaged(&whole) {

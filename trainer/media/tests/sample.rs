@@ -27,7 +27,7 @@ fn whole_clip() -> InputSpec {
     let side = SIDE as u32;
     let frame = FrameSpec { height: side, width: side, preprocessing: Preprocessing::Original };
     InputSpec {
-        record: RecordSpec::Video(FRAMES as u32, frame),
+        record: RecordSpec::clip(FRAMES as u32, frame),
         source: Source::Sample,
         splits: SplitShares { train: 50, validation: 25, holdout: 25 },
         leave_out: std::collections::BTreeSet::new(),

@@ -163,7 +163,7 @@ fn sealing_changes_nothing_of_the_original_names_what_is_corrupt_and_says_how_to
     assert!(stdout.contains("1 files were left out: they could not be used"), "{stdout}");
     assert!(stdout.contains("dfr-daemon --task video --tag TAG"), "{stdout}");
     assert!(stdout.contains("no verdict: fewer than 200 of a class"), "{stdout}");
-    let packs = home.path("cache/packs/video/16x224x224-original-80-10-10");
+    let packs = home.path("cache/packs/video/16x224x224-benchmark-80-10-10");
     assert!(stdout.contains(&format!("in {}/", packs.display())), "{stdout}");
     let audit = home.dfr("audit --modality video");
     assert_eq!(audit.status.code(), Some(0), "{}", text(&audit.stderr));

@@ -100,8 +100,8 @@ impl Decoder<'_> {
     /// Empty, cut, corrupt, of another kind, or not decoded in time; the message is the reason.
     pub fn decode(&self, file: &Path, part: Part) -> Result<Decoded, DecodeError> {
         match self.input.record {
-            RecordSpec::Video(frames, frame) => {
-                let clip = ClipDecoder { ffmpeg: self.ffmpeg, frames, frame, limit: self.limit };
+            RecordSpec::Video(clip) => {
+                let clip = ClipDecoder { ffmpeg: self.ffmpeg, clip, limit: self.limit };
                 let bytes = clip.decode(file)?;
                 let clip = Clip::of_record(&bytes, &self.input.record_shape(part));
                 Ok(Decoded { bytes, length: 0, fingerprint: Fingerprint::Clip(clip) })

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use dfr_contract::input::FrameSpec;
+use dfr_contract::input::{ClipSpec, FrameSpec};
 
 use crate::decode::DecodeError;
 use crate::ffmpeg::Ffmpeg;
@@ -14,10 +14,8 @@ use crate::resize::{Picture, to_size};
 pub struct ClipDecoder<'a> {
     /// The program.
     pub ffmpeg: &'a Ffmpeg,
-    /// Frames of a record.
-    pub frames: u32,
-    /// What each of them holds.
-    pub frame: FrameSpec,
+    /// What a record holds.
+    pub clip: ClipSpec,
     /// Per pass.
     pub limit: Duration,
 }
@@ -28,8 +26,11 @@ impl ClipDecoder<'_> {
     /// # Errors
     /// Empty, cut, corrupt, without video, or not decoded in time; the message is the reason.
     pub fn decode(&self, file: &Path) -> Result<Vec<u8>, DecodeError> {
-        let FrameSpec { height, width, preprocessing } = self.frame;
-        let indices = frames::indices(self.count_frames(file)?, self.frames, preprocessing);
+        let ClipSpec { frames, frame_rate, frame } = self.clip;
+        let FrameSpec { height, width, preprocessing } = frame;
+        let Listing { shown, rate } = self.list_frames(file)?;
+        let step = frame_rate.map_or(1, |wanted| frames::step(rate, wanted));
+        let indices = frames::indices(shown, (frames, step), preprocessing);
         let pictures = read_pictures(&self.extract(file, &indices)?).ok_or(DecodeError::Picture)?;
         // Repeating the last frame is for short clips, never for what is missing.
         if pictures.len() < indices.len() {
@@ -37,16 +38,16 @@ impl ClipDecoder<'_> {
         }
         let planes =
             pictures.into_iter().map(|p| to_size(p, width, height, preprocessing).planar());
-        repeat_last(planes.collect(), self.frames).ok_or(DecodeError::NoFrame)
+        repeat_last(planes.collect(), frames).ok_or(DecodeError::NoFrame)
     }
 
-    /// Counts frames without decoding them: one line per packet.
-    fn count_frames(&self, file: &Path) -> Result<u64, DecodeError> {
+    /// Lists frames without decoding them: one line per packet.
+    fn list_frames(&self, file: &Path) -> Result<Listing, DecodeError> {
         let mut arguments = input_arguments(file);
         arguments.extend(["-c", "copy", "-f", "framecrc", "-"].map(Into::into));
         let listing = self.ffmpeg.run(arguments, &[], self.limit)?;
-        let frames = String::from_utf8_lossy(&listing).lines().filter(|l| is_shown(l)).count();
-        if frames == 0 { Err(DecodeError::NoFrame) } else { Ok(frames as u64) }
+        let listing = Listing::read(&String::from_utf8_lossy(&listing));
+        if listing.shown == 0 { Err(DecodeError::NoFrame) } else { Ok(listing) }
     }
 
     /// The chosen frames, as a row of PPM pictures: each tells its own size.
@@ -61,6 +62,28 @@ impl ClipDecoder<'_> {
         arguments
             .extend(["-c:v", "ppm", "-pix_fmt", "rgb24", "-f", "image2pipe", "-"].map(Into::into));
         Ok(self.ffmpeg.run(arguments, &[], self.limit)?)
+    }
+}
+
+/// What ffmpeg's framecrc says of a stream: a line `#tb 0: 1/12800`, then a packet a line, its stream, two times,
+/// its duration, bytes and sum.
+#[derive(Debug, PartialEq)]
+struct Listing {
+    /// Frames that are shown.
+    shown: u64,
+    /// Frames a second, on the average; nothing where no packet says how long it is shown.
+    rate: Option<f64>,
+}
+
+impl Listing {
+    fn read(text: &str) -> Self {
+        let tick = text.lines().find_map(|line| line.strip_prefix("#tb 0: ")?.split_once('/'));
+        let tick = tick.and_then(|(a, b)| Some(a.parse::<f64>().ok()? / b.parse::<f64>().ok()?));
+        let shown: Vec<&str> = text.lines().filter(|line| is_shown(line)).collect();
+        let ticks = |line: &&str| line.split(',').nth(3)?.trim().parse::<f64>().ok();
+        let seconds = shown.iter().filter_map(ticks).sum::<f64>() * tick.unwrap_or(0.0);
+        let rate = (seconds > 0.0).then(|| shown.len() as f64 / seconds);
+        Self { shown: shown.len() as u64, rate }
     }
 }
 
@@ -144,6 +167,15 @@ mod tests {
             assert_eq!(is_shown(&format!("{packet}{flags}")), shown, "{flags}");
         }
         assert!(!is_shown("#tb 0: 1/12800") && !is_shown(""));
+    }
+
+    #[test]
+    fn the_rate_is_that_of_the_frames_that_are_shown() {
+        let packets = "0, 0, 0, 512, 4462, 0x0b\n0, 512, 512, 512, 44, 0x0b, F=0x0\n";
+        let listing =
+            Listing::read(&format!("#tb 0: 1/12800\n{packets}0, 9, 9, 99, 1, 0x0, F=0x4\n"));
+        assert_eq!(listing, Listing { shown: 2, rate: Some(25.0) });
+        assert_eq!(Listing::read(packets), Listing { shown: 2, rate: None });
     }
 
     #[test]

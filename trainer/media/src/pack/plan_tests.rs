@@ -7,7 +7,7 @@ const FRAME: FrameSpec = FrameSpec { height: 4, width: 4, preprocessing: Preproc
 
 fn input() -> InputSpec {
     InputSpec {
-        record: RecordSpec::Video(2, FRAME),
+        record: RecordSpec::clip(2, FRAME),
         source: Source::Sample,
         splits: SplitShares { train: 50, validation: 25, holdout: 25 },
         leave_out: BTreeSet::new(),
@@ -92,7 +92,7 @@ fn the_content_hash_depends_on_bytes_labels_recordings_and_input_but_not_on_orde
     assert_ne!(changed(|(_, _, sha256)| sha256.push('x')), base);
     assert_ne!(changed(|(_, file, _)| file.recording.push('x')), base);
     assert_ne!(changed(|(entry, _, _)| entry.media_type = Some("real".into())), base);
-    let other = InputSpec { record: RecordSpec::Video(3, FRAME), ..input() };
+    let other = InputSpec { record: RecordSpec::clip(3, FRAME), ..input() };
     assert_ne!(content(&planned(&other, files(10))), base);
     let left_out =
         LeftOut { file: "a-real/000003.mp4".into(), reason: "x".into(), duplicate_of: None };

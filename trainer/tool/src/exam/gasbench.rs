@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use dfr_contract::modality::Modality;
-use dfr_media::files::at;
+use dfr_media::files::{self, at};
 use serde::Deserialize;
 
 use super::ExamError;
@@ -17,7 +17,6 @@ use crate::settings::Settings;
 use crate::train::TrainError;
 
 const PROGRAM: &str = "gasbench";
-const RUN_NAME: &str = "exam";
 
 /// What its `results.json` says.
 #[derive(Debug, Deserialize)]
@@ -76,6 +75,8 @@ pub struct Asked<'a> {
     pub limit: Duration,
     /// Where results go.
     pub results: &'a Path,
+    /// Folder in there: a new one, so that what stands in it is of this run.
+    pub name: &'a str,
 }
 
 /// Runs it and reads its results; they stay in `results`.
@@ -83,16 +84,18 @@ pub struct Asked<'a> {
 /// # Errors
 /// It fails, takes too long or leaves no results.
 pub fn run(asked: &Asked) -> Result<Report, ExamError> {
+    let out = asked.results.join(asked.name);
+    files::remove_tree(&out)?;
     let mut command = Command::new(asked.program);
     command.args(["run", &format!("--{}-model", asked.modality)]).arg(asked.model);
     command.arg(if asked.is_full { "--full" } else { "--small" });
     if let Some(cache) = asked.cache {
         command.arg("--cache-dir").arg(cache).arg("--skip-missing");
     }
-    command.arg("--results-dir").arg(asked.results).args(["--run-name", RUN_NAME]);
+    command.arg("--results-dir").arg(asked.results).args(["--run-name", asked.name]);
     let phase = Phase { name: PROGRAM, command, input: Stdio::null(), limit: asked.limit };
     phase.run(&mut OnStderr).map_err(TrainError::from)?;
-    let path = asked.results.join(RUN_NAME).join("results.json");
+    let path = out.join("results.json");
     let bytes = fs::read(&path).map_err(at("read", &path))?;
     serde_json::from_slice(&bytes).map_err(|source| ExamError::Results { path, source })
 }

@@ -5,6 +5,7 @@ mod gasbench;
 mod samples;
 
 use std::io::{self, Write as _};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,7 @@ use std::time::Duration;
 use dfr_contract::evaluation::{Evaluation, SCREENING_ACCURACY};
 use dfr_contract::exit;
 use dfr_contract::input::{
-    FrameSpec, InputSpec, Preprocessing, RecordSpec, SoundSpec, Source, SplitShares,
+    ClipSpec, FrameSpec, InputSpec, Preprocessing, RecordSpec, SoundSpec, Source, SplitShares,
 };
 use dfr_contract::modality::Modality;
 use dfr_contract::pack::Part;
@@ -34,7 +35,7 @@ use crate::python::{Answers, Python, write_loader};
 use crate::settings::Settings;
 use crate::task::Task;
 use crate::train::{TrainError, find_pack};
-use crate::worker;
+use crate::{clock, worker};
 
 pub use blank::try_out;
 use samples::Sample;
@@ -67,9 +68,17 @@ pub enum ExamError {
     Unlabelled(PathBuf),
     /// A configuration that only the real benchmark can follow.
     #[error(
-        "model_config.yaml asks for {0} frames per second, which only gasbench does: install it, or leave frame_rate out"
+        "model_config.yaml asks for {0} frames per second, which only gasbench does: install it, or ask for a whole number"
     )]
     FrameRate(f64),
+    /// It went without an error and before the end.
+    #[error("model.py answered {answers} of {asked} recordings and ended")]
+    Silent {
+        /// What it answered.
+        answers: usize,
+        /// What it was asked.
+        asked: usize,
+    },
     /// gasbench's results.
     #[error("{} is not what gasbench writes: {source}", .path.display())]
     Results {
@@ -90,7 +99,7 @@ impl ExamError {
             {
                 exit::CONFIGURATION
             }
-            Self::Package(_) => exit::REFUSED,
+            Self::Package(_) | Self::Silent { .. } => exit::REFUSED,
             // The submission is too slow, or ends with an error.
             Self::Run(TrainError::Phase(
                 PhaseError::TimedOut { .. } | PhaseError::Failed { .. },
@@ -112,8 +121,9 @@ pub fn run(request: &Exam, settings: &Settings) -> Result<u8, Failure> {
     if let Some(program) = gasbench::find(settings) {
         let (cache, results) = (request.data.as_deref(), Path::new(RESULTS));
         let (modality, is_full) = (request.modality, request.full);
-        let program = &program;
-        let asked = gasbench::Asked { program, modality, model, cache, is_full, limit, results };
+        let (program, name) = (&program, &format!("{}-{}", stem(&request.zip), clock::stamp()));
+        let asked =
+            gasbench::Asked { program, modality, model, cache, is_full, limit, results, name };
         let report = gasbench::run(&asked)?;
         report.print();
         return Ok(verdict(report.results.total_samples, report.results.accuracy));
@@ -150,9 +160,13 @@ pub fn open(
 fn record(request: &Exam, evaluation: &Evaluation) -> Result<(), FileError> {
     let dir = Path::new(RESULTS);
     files::create_dir(dir)?;
-    let name = request.zip.file_stem().unwrap_or_default().to_string_lossy();
+    let name = stem(&request.zip);
     let text = serde_json::to_vec_pretty(evaluation).expect("plain data");
     files::write_whole(&dir.join(format!("{name}.json")), &text)
+}
+
+fn stem(zip: &Path) -> String {
+    zip.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Says it, as the exit code too. No record at all is no pass, whatever the program that asked says.
@@ -165,7 +179,7 @@ fn verdict(records: u64, accuracy: f64) -> u8 {
 
 fn gather(request: &Exam, settings: &Settings) -> Result<Vec<Sample>, Failure> {
     if let Some(data) = &request.data {
-        return Ok(samples::of_cache(data)?);
+        return Ok(samples::of_cache(data, request.modality)?);
     }
     let task = Task::find(request.task.as_deref(), request.modality, Source::Downloaded)?;
     let pack = find_pack(&task, settings)?;
@@ -204,6 +218,9 @@ impl Asking<'_> {
             (feeding.join().expect("it does not panic"), ran)
         });
         ran.map_err(|error| ExamError::Run(error.into()))?;
+        if answers.0.len() != fed.len() {
+            return Err(ExamError::Silent { answers: answers.0.len(), asked: fed.len() }.into());
+        }
         let fed: Vec<&Sample> = fed.iter().map(|&at| &samples[at]).collect();
         let labels: Vec<u8> = fed.iter().map(|sample| sample.label).collect();
         let sources: Vec<String> = fed.iter().map(|sample| sample.dataset.clone()).collect();
@@ -241,16 +258,21 @@ fn feed(
     fed
 }
 
+fn whole_rate(rate: f64) -> Result<NonZeroU32, ExamError> {
+    let whole = (rate.fract() == 0.0).then(|| NonZeroU32::new(rate as u32)).flatten();
+    whole.ok_or(ExamError::FrameRate(rate))
+}
+
 /// The record that the competition makes of a recording for such a submission.
 fn benchmark_input(config: &Config) -> Result<InputSpec, ExamError> {
-    if let Some(rate) = config.preprocessing.frame_rate {
-        return Err(ExamError::FrameRate(rate));
-    }
+    let frame_rate = config.preprocessing.frame_rate.map(whole_rate).transpose()?;
     let shape: Vec<u32> = config.shape().iter().map(|&size| size as u32).collect();
     let frame =
         |height, width| FrameSpec { height, width, preprocessing: Preprocessing::Benchmark };
     let record = match *shape.as_slice() {
-        [frames, _, height, width] => RecordSpec::Video(frames, frame(height, width)),
+        [frames, _, height, width] => {
+            RecordSpec::Video(ClipSpec { frames, frame_rate, frame: frame(height, width) })
+        }
         [_, height, width] => RecordSpec::Image(frame(height, width)),
         _ => RecordSpec::Audio(SoundSpec {
             sample_rate_hz: 16_000,

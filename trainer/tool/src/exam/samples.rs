@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use dfr_contract::modality::Modality;
 use dfr_contract::pack::{Part, REAL, SYNTHETIC};
+use dfr_media::catalogue;
 use dfr_media::files::{FileError, at};
 use dfr_media::pack::read::{labels_path, origins, read_json};
 use serde::Deserialize;
@@ -33,9 +34,6 @@ pub fn total(modality: Modality, is_full: bool) -> usize {
     }
 }
 
-/// Most recordings of one data set.
-const PER_DATASET: usize = 2_000;
-
 /// The recordings that validation and holdout of a pack were made of; `data` holds their data sets.
 ///
 /// # Errors
@@ -56,32 +54,58 @@ pub fn of_pack(pack: &Path, data: &Path) -> Result<Vec<Sample>, FileError> {
 #[derive(Deserialize)]
 struct Info {
     media_type: Option<String>,
+    modality: Option<String>,
 }
 
-/// The recordings of a cache: `<root>/datasets/<name>/{dataset_info.json, sample_metadata.json, samples/}`.
-/// A recording's own `media_type` precedes that of its data set.
+/// The recordings of one kind of media in a cache:
+/// `<root>/datasets/<name>/{dataset_info.json, sample_metadata.json, samples/}`, and for what the subnet itself
+/// generates a folder of these for each week. A recording's own `media_type` precedes that of its data set. Data
+/// sets of another kind are passed over; what dfr does not read (folders of frames, sounds kept as tensors) is
+/// named and does not count.
 ///
 /// # Errors
 /// Unreadable, or nothing says what a recording is.
-pub fn of_cache(root: &Path) -> Result<Vec<Sample>, ExamError> {
+pub fn of_cache(root: &Path, modality: Modality) -> Result<Vec<Sample>, ExamError> {
     let mut samples = Vec::new();
     for dataset in sorted(&root.join("datasets"))? {
-        let folder = dataset.join("samples");
-        if !folder.is_dir() {
+        let info: Option<Info> = read_json(&dataset.join("dataset_info.json"));
+        let of = info.as_ref().and_then(|info| info.modality.as_deref());
+        if !dataset.is_dir() || of.is_some_and(|of| of != modality.as_str()) {
             continue;
         }
-        let info: Option<Info> = read_json(&dataset.join("dataset_info.json"));
-        let of_all = info.and_then(|info| info.media_type);
-        let of_each: BTreeMap<String, Info> =
-            read_json(&dataset.join("sample_metadata.json")).unwrap_or_default();
-        for path in sorted(&folder)? {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let own = of_each.get(&name).and_then(|info| info.media_type.clone());
-            let label = own.or_else(|| of_all.clone()).and_then(|word| label(&word));
-            let label = label.ok_or_else(|| ExamError::Unlabelled(path.clone()))?;
-            let dataset = dataset.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            samples.push(Sample { dataset, path, label });
+        let weeks = sorted(&dataset)?.into_iter().filter(|path| path.join("samples").is_dir());
+        let media_type = info.and_then(|info| info.media_type);
+        for folder in std::iter::once(dataset.clone()).chain(weeks) {
+            let name = dataset.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            samples.extend(of_folder(&folder, (&name, media_type.as_deref()), modality)?);
         }
+    }
+    Ok(samples)
+}
+
+/// Those in `samples/` of a folder.
+fn of_folder(
+    folder: &Path,
+    (dataset, of_all): (&str, Option<&str>),
+    modality: Modality,
+) -> Result<Vec<Sample>, ExamError> {
+    let inner = folder.join("samples");
+    if !inner.is_dir() {
+        return Ok(Vec::new());
+    }
+    let of_each: BTreeMap<String, Info> =
+        read_json(&folder.join("sample_metadata.json")).unwrap_or_default();
+    let mut samples = Vec::new();
+    for path in sorted(&inner)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if !catalogue::is_media(&name, modality) {
+            eprintln!("left out {}: not a file of {modality} that dfr reads", path.display());
+            continue;
+        }
+        let own = of_each.get(&name).and_then(|info| info.media_type.as_deref());
+        let label = own.or(of_all).and_then(label);
+        let label = label.ok_or_else(|| ExamError::Unlabelled(path.clone()))?;
+        samples.push(Sample { dataset: dataset.to_owned(), path, label });
     }
     Ok(samples)
 }
@@ -103,18 +127,47 @@ fn sorted(dir: &Path) -> Result<Vec<PathBuf>, FileError> {
     Ok(paths)
 }
 
-/// At most `total` recordings, an equal share of each data set, spread over its files.
+/// At most `total` recordings, as many of each data set as the benchmark takes, spread over its files.
 pub fn choose(samples: Vec<Sample>, total: usize) -> Vec<Sample> {
     let mut datasets: BTreeMap<String, Vec<Sample>> = BTreeMap::new();
     for sample in samples {
         datasets.entry(sample.dataset.clone()).or_default().push(sample);
     }
-    let share = (total / datasets.len().max(1)).clamp(1, PER_DATASET);
-    let spread = |of: Vec<Sample>| {
-        let step = of.len().div_ceil(share).max(1);
-        of.into_iter().step_by(step)
+    let generated = datasets.keys().filter(|name| is_generated(name)).count();
+    let shares = Shares { total, regular: datasets.len() - generated, generated };
+    let spread = |(name, of): (String, Vec<Sample>)| {
+        let (all, share) = (of.len(), shares.of(&name).min(of.len()));
+        (0..share).map(|number| of[number * all / share].clone()).collect::<Vec<_>>()
     };
-    datasets.into_values().flat_map(spread).collect()
+    datasets.into_iter().flat_map(spread).collect()
+}
+
+/// What the subnet itself generates weighs more in the benchmark.
+fn is_generated(dataset: &str) -> bool {
+    dataset.contains("gasstation")
+}
+
+/// How many recordings each data set gives, by the benchmark's rule.
+struct Shares {
+    total: usize,
+    regular: usize,
+    generated: usize,
+}
+
+impl Shares {
+    fn of(&self, dataset: &str) -> usize {
+        let Self { total, regular, generated } = *self;
+        let even = total / (regular + generated).max(1);
+        if generated == 0 {
+            return even.clamp(1, 2_000);
+        }
+        let unit = total as f64 / (regular + 5 * generated) as f64;
+        if is_generated(dataset) {
+            ((5.0 * unit) as usize).clamp((5 * even).clamp(1, 500), 10_000)
+        } else {
+            (unit as usize).clamp(even.clamp(1, 100), 2_000)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -133,6 +186,19 @@ mod tests {
         let of = |name| chosen.iter().filter(|sample| sample.dataset == name).count();
         assert_eq!((of("a"), of("b")), (10, 3));
         assert!(choose(Vec::new(), 20).is_empty());
+        // One file more than the share leaves one out, not half of them.
+        let one_more = (0..501).map(|file| sample("a", file)).collect();
+        assert_eq!(choose(one_more, 500).len(), 500);
+    }
+
+    #[test]
+    fn shares_are_those_of_the_benchmark() {
+        // Its own figures for the data sets that it ships.
+        let image = |total| Shares { total, regular: 170, generated: 1 };
+        assert_eq!([image(5_000).of("a"), image(5_000).of("gasstation-x")], [29, 145]);
+        assert_eq!([image(55_000).of("a"), image(55_000).of("gasstation-x")], [314, 1571]);
+        let audio = Shares { total: 37_000, regular: 106, generated: 0 };
+        assert_eq!(audio.of("a"), 349);
     }
 
     #[test]
@@ -143,11 +209,21 @@ mod tests {
         for file in ["a.png", "b.png", ".hidden"] {
             fs::write(dataset.join("samples").join(file), "").unwrap();
         }
-        assert!(matches!(of_cache(root.path()), Err(ExamError::Unlabelled(_))));
+        let found = || of_cache(root.path(), Modality::Image);
+        assert!(matches!(found(), Err(ExamError::Unlabelled(_))));
         fs::write(dataset.join("dataset_info.json"), r#"{"media_type": "real"}"#).unwrap();
         let own = r#"{"b.png": {"media_type": "semisynthetic"}, "a.png": {}}"#;
         fs::write(dataset.join("sample_metadata.json"), own).unwrap();
-        let labels: Vec<u8> = of_cache(root.path()).unwrap().iter().map(|s| s.label).collect();
-        assert_eq!(labels, [REAL, SYNTHETIC]);
+        let labels = || found().unwrap().iter().map(|s| s.label).collect::<Vec<u8>>();
+        assert_eq!(labels(), [REAL, SYNTHETIC]);
+        // Of another kind, of a week, and what is no file of the kind.
+        let (clips, week) = (root.path().join("datasets/clips"), dataset.join("2026W10"));
+        for folder in [&clips, &week] {
+            fs::create_dir_all(folder.join("samples/v_frames")).unwrap();
+            fs::write(folder.join("samples/c.png"), "").unwrap();
+        }
+        fs::write(clips.join("dataset_info.json"), r#"{"modality": "video"}"#).unwrap();
+        assert_eq!(labels(), [REAL, SYNTHETIC, REAL]);
+        assert!(of_cache(root.path(), Modality::Audio).unwrap().is_empty());
     }
 }
