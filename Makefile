@@ -5,7 +5,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup build demo test lint fmt bench patches runaway chaos crash-points disk-full rivals nights endpoint power-cut container memory mutated redteam controls research-bench setup-python bench-data parity bench-train export-check
+.PHONY: help setup build demo test lint fmt bench patches runaway chaos crash-points disk-full rivals nights endpoint power-cut container memory mutated redteam controls research-bench setup-python bench-data parity bench-train export-check gpu-check
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	  'make research-bench   what verdicts, certificates and the optimiser bring where the truth is known' \
 	  'make parity  every model beside the same one of the Python libraries' \
 	  'make export-check   every model written down in Python, beside itself; exams' \
+	  'make gpu-check   every model on a GPU beside the CPU, its steps, and how busy a training keeps it' \
 	  'make chaos KILLS=300, make crash-points, make disk-full   attempts to lose a night, in full' \
 	  'make nights, make endpoint, make power-cut CUTS=10, make runaway   more of them' \
 	  'make rivals RACES=1000   daemons at once, a human on the branch, a ledger that is locked' \
@@ -69,15 +70,17 @@ parity: setup setup-python
 	$(CARGO) build --release --locked -p dfr-lab --example parity
 	@third_party/python/bin/python scripts/parity/parity.py $(MODELS)
 
-EXPORT_CHECK = EXPORT_CHECK=1 $(CARGO) test --locked
-
+# Of the whole workspace, as make test is: other sets of packages have other features, and are compiled again.
 export-check: setup setup-python
-	$(EXPORT_CHECK) -p dfr-trainer --test export -- --nocapture --test-threads=1
-	$(EXPORT_CHECK) -p dfr-tool --test submission --test gascli
+	EXPORT_CHECK=1 $(CARGO) test --workspace --locked --test export --test submission --test gascli \
+	  --test real_trainer -- --nocapture --test-threads=1
 
 bench-train: setup setup-python
 	$(CARGO) build --release --locked -p dfr-lab --example train_bench
 	@third_party/python/bin/python scripts/bench_train/bench_train.py $(MODELS)
+
+gpu-check: setup
+	@scripts/gpu_check.sh
 
 runaway:
 	RUNAWAY_TIMES=$${RUNAWAY_TIMES:-20} $(CARGO) test --locked -p dfr-daemon --test containment -- --nocapture --test-threads=1

@@ -151,4 +151,30 @@ fn the_real_trainer_is_built_trained_and_scored() {
     let holdout = fs::read_to_string(state.join("real/holdout.tsv")).unwrap();
     assert!(holdout.lines().nth(1).unwrap().starts_with("0\t"), "{holdout}");
     assert_eq!(git(&repo, &["status", "--porcelain"]), "");
+    is_exported(&repo, &state, &cache);
+}
+
+/// Traced in the sandbox by the program of the best keep, then proven and packed by the `dfr` beside the daemon.
+/// With EXPORT_CHECK=1 only (make export-check), for the proof needs torch for Python.
+fn is_exported(repo: &Path, state: &Path, cache: &Path) {
+    if std::env::var_os("EXPORT_CHECK").is_none() {
+        return;
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_dfr-daemon"))
+        .args(["export", "--tag", "real"])
+        .args(["--repo".as_ref(), repo.as_os_str(), "--state-dir".as_ref(), state.as_os_str()])
+        .args(["--", "--output-dir", "exports", "--python"])
+        .arg(repo.join("third_party/python/bin/python"))
+        .env("DFRESEARCH_CACHE", cache)
+        .current_dir(repo)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("parity: proven under torch"), "{said}");
+    let exports = fs::read_dir(repo.join("exports")).unwrap();
+    let names: Vec<_> =
+        exports.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(names.len() == 1 && names[0].starts_with("video_detector_real-"), "{names:?}");
+    println!("{said}");
 }

@@ -2,11 +2,12 @@
 //! zip archive. Nothing of a trace is believed or executed here: it is read, and written down in Python.
 //!
 //! The order: `archive` (what libtorch wrote), `syntax` and `pickle` (how it is read), `merge` (any number of
-//! records), `python` (the module), `config`, `package`.
+//! records), `operators` (what it may call), `python` (the module), `config`, `package`.
 
 pub mod archive;
 pub mod config;
 pub mod merge;
+pub mod operators;
 pub mod package;
 pub mod pickle;
 pub mod python;

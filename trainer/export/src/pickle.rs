@@ -23,6 +23,9 @@ pub struct Stored {
 #[error("constants.pkl is not understood: {0}")]
 pub struct PickleError(String);
 
+/// How deep values may stand in each other; libtorch needs 5.
+const DEPTH: usize = 16;
+
 #[derive(Clone, Debug, PartialEq)]
 enum Value {
     Mark,
@@ -32,6 +35,17 @@ enum Value {
     Persistent(Box<Value>),
     Call(Box<(Value, Value)>),
     Other,
+}
+
+impl Value {
+    fn depth(&self) -> usize {
+        match self {
+            Self::Tuple(values) => 1 + values.iter().map(Self::depth).max().unwrap_or(0),
+            Self::Persistent(id) => 1 + id.depth(),
+            Self::Call(call) => 1 + call.0.depth().max(call.1.depth()),
+            _ => 0,
+        }
+    }
 }
 
 /// Reads the tuple of tensors.
@@ -124,29 +138,39 @@ impl Machine<'_> {
                 b'K' | b'M' | b'J' | 0x8a => self.integer(code)?,
                 b'Q' => {
                     let id = self.pop()?;
-                    self.stack.push(Value::Persistent(Box::new(id)));
+                    self.hold(Value::Persistent(Box::new(id)))?;
                 }
                 b'R' => {
                     let (arguments, function) = (self.pop()?, self.pop()?);
-                    self.stack.push(Value::Call(Box::new((function, arguments))));
+                    self.hold(Value::Call(Box::new((function, arguments))))?;
                 }
                 b')' => self.stack.push(Value::Tuple(Vec::new())),
                 b't' => {
                     let mark = self.stack.iter().rposition(|value| *value == Value::Mark);
                     let mark = mark.ok_or_else(|| PickleError("no mark".to_owned()))?;
                     let values = self.stack.split_off(mark + 1);
-                    self.stack[mark] = Value::Tuple(values);
+                    self.stack.truncate(mark);
+                    self.hold(Value::Tuple(values))?;
                 }
                 0x85..=0x87 => {
                     let from = self.stack.len().checked_sub(usize::from(code - 0x84));
                     let from = from.ok_or_else(|| PickleError("an empty stack".to_owned()))?;
                     let values = self.stack.split_off(from);
-                    self.stack.push(Value::Tuple(values));
+                    self.hold(Value::Tuple(values))?;
                 }
                 0x88 | 0x89 | b'N' | b'}' | b']' => self.stack.push(Value::Other),
                 other => return Err(PickleError(format!("operation {other:#04x}"))),
             }
         }
+    }
+
+    /// Puts a value that holds others on the stack.
+    fn hold(&mut self, value: Value) -> Result<(), PickleError> {
+        if value.depth() > DEPTH {
+            return Err(PickleError("nested too deeply".to_owned()));
+        }
+        self.stack.push(value);
+        Ok(())
     }
 
     fn integer(&mut self, code: u8) -> Result<(), PickleError> {
@@ -240,6 +264,10 @@ mod tests {
             assert!(tensors(&ONE[..end]).is_err(), "{end}");
         }
         assert!(tensors(b"\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R\x85.").is_err());
+        for wraps in [b'Q', 0x85] {
+            let deep = [&b"\x80\x02)"[..], &vec![wraps; 100_000], b"."].concat();
+            assert!(tensors(&deep).unwrap_err().to_string().contains("nested too deeply"));
+        }
         let text = tensors(b"\x80\x02S'x'\n.").unwrap_err().to_string();
         assert!(text.contains("operation 0x53"), "{text}");
     }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use dfr_contract::trace::Header;
 
 use crate::archive::Graph;
+use crate::operators::{is_computing, takes_text};
 use crate::syntax::{Assignment, Expression};
 use crate::tensor::{Form, Kind, Tensor};
 
@@ -54,6 +55,14 @@ pub enum PythonError {
     /// An operator that is not torch's own.
     #[error("{0} is no operator of torch's own: the competition's machines do not have it")]
     Operator(String),
+    /// An operator that may do more than compute.
+    #[error(
+        "a model may not call torch.{0}: only what computes with tensors and numbers, and draws nothing at random"
+    )]
+    Reaching(String),
+    /// Text where nothing asks for a word.
+    #[error("the graph uses the text {0:?} where no operator asks for a word")]
+    Text(String),
     /// A name that nothing defines.
     #[error("the graph uses {0}, which nothing defines")]
     Undefined(String),
@@ -207,6 +216,7 @@ impl<'a> Writer<'a> {
             Expression::Index(of, at) => {
                 Ok(format!("{}[{}]", self.expression(of)?, self.expression(at)?))
             }
+            Expression::Text(text) => Err(PythonError::Text(text.clone())),
             plain => Ok(plain.to_string()),
         }
     }
@@ -260,6 +270,9 @@ impl<'a> Writer<'a> {
     }
 
     fn operator(&mut self, operator: &str, arguments: &Arguments) -> Result<String, PythonError> {
+        if !is_computing(operator) {
+            return Err(PythonError::Reaching(operator.to_owned()));
+        }
         let mut texts = Vec::new();
         for (at, (name, value)) in arguments.iter().enumerate() {
             let text = match (name.as_deref(), value) {
@@ -271,6 +284,7 @@ impl<'a> Writer<'a> {
                 (_, Expression::Constant(constant)) if at > 0 && ARITHMETIC.contains(&operator) => {
                     self.number_or_tensor(*constant)?
                 }
+                (_, word @ Expression::Text(_)) if takes_text(operator) => word.to_string(),
                 (_, value) => self.expression(value)?,
             };
             texts.push(name.as_ref().map_or(text.clone(), |name| format!("{name}={text}")));

@@ -57,10 +57,28 @@ fn what_has_no_name_in_torch_is_refused() {
         ("y = torch.relu(z)", "z, which nothing defines"),
         ("y = torch.to(x, 99)", "kind 99"),
         ("y = torch.add(x, CONSTANTS.c7)", "constant 7"),
+        // Texts that are joined make any path.
+        ("y = torch.from_file(x, True, 4)", "may not call torch.from_file"),
+        ("y = torch.add(\"a\", \"b\")", "the text \"a\""),
+        ("y = annotate(str, \"a\")", "the text \"a\""),
+        ("y = torch.gelu([\"tanh\"])", "the text \"tanh\""),
+        ("y = torch.chr(47)", "may not call torch.chr"),
+        ("y = torch.cat([torch.save(x)])", "may not call torch.save"),
     ] {
         let error = refused(line);
         assert!(error.contains(reason), "{error}");
     }
+}
+
+#[test]
+fn a_word_says_how_an_operator_computes() {
+    let lines = [
+        "y = torch.div(torch.gelu(x, approximate=\"tanh\"), 2, rounding_mode=\"floor\")",
+        "return y",
+    ];
+    let source = written(&lines, Vec::new()).unwrap().source;
+    let wanted = "torch.ops.aten.div(torch.ops.aten.gelu(x, approximate=\"tanh\"), 2, rounding_mode=\"floor\")";
+    assert!(source.contains(wanted), "{source}");
 }
 
 #[test]

@@ -420,12 +420,14 @@ pub enum WeightsAction {
     /// Print which models have a public checkpoint, under which licence, and which are here
     List,
     /// Fetch checkpoints
+    #[command(after_help = "Example:\n  dfr weights fetch r3d-18 efficientnet-b4")]
     Fetch {
         /// Models
         #[arg(required = true, value_name = "MODEL")]
         models: Vec<String>,
     },
     /// Take a file of this machine
+    #[command(after_help = "Example:\n  dfr weights import clip-vit-l14 model.safetensors")]
     Import {
         /// The model
         model: String,

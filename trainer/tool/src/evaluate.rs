@@ -108,6 +108,10 @@ struct Text {
     text: String,
 }
 
+/// A pack that was made for hours of training may hold so many times the records of one that sessions explore
+/// with, whose limit the task states.
+const MORE_DATA: u32 = 10;
+
 /// Asks the trainer about the validation part; nothing of it is kept.
 fn predict(
     found: &Found,
@@ -126,7 +130,7 @@ fn predict(
         name: "predict",
         command,
         input: Stdio::null(),
-        limit: found.task.budget.predict(),
+        limit: MORE_DATA * found.task.budget.predict(),
     };
     let took = phase.run(&mut OnStderr).map_err(TrainError::from)?;
     let text = files::read_lossy(&scratch.path().join(predictions::FILE))?;

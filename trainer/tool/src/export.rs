@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use dfr_contract::exit;
 use dfr_contract::modality::Modality;
+use dfr_contract::pack::{PartHeader, file};
 use dfr_contract::trace::{ANSWERS, ANSWERS_FILE, GRAPHS, HEADER, Header, graph_file};
 use dfr_export::archive::{self, ArchiveError};
 use dfr_export::config::{Config, ConfigError};
@@ -100,6 +101,9 @@ pub fn run(request: &Export, settings: &Settings) -> Result<u8, Failure> {
     let found = trained::find(&request.checkpoint, None)?;
     let name = request.name.as_deref().unwrap_or(&found.preset);
     let mut config = Config::new(name, &found.task.input).map_err(ExportError::from)?;
+    if let Some(trained) = records_of(&found.dir) {
+        config.require(found.task.modality, Some(&trained)).map_err(ExportError::from)?;
+    }
     let python = Python::find(request.python.as_deref(), settings).map_err(ExportError::from)?;
     let scratch = scratch_dir()?;
     let packed = scratch.path().join("package");
@@ -136,6 +140,12 @@ fn zip_path(request: &Export, (modality, name): (Modality, &str)) -> Result<Path
     let dir = request.output_dir.clone().unwrap_or_else(|| DEFAULT_OUT.into());
     files::create_dir(&dir)?;
     Ok(dir.join(zip_name(modality, name)))
+}
+
+/// Shape of the records that a model was trained on, where dfr-train told it.
+fn records_of(dir: &Path) -> Option<Vec<u64>> {
+    let part: PartHeader = read_json(&dir.join(file::PART))?;
+    Some(part.window.map_or(part.shape, |samples| vec![samples]))
 }
 
 /// Has the model's own program trace it.
@@ -240,6 +250,8 @@ fn report(zip: &Path, found: &Found, sizes: &[(&str, u64)]) {
         println!("  {name:<30} {size:>10} bytes");
     }
     let (modality, zip) = (found.task.modality, zip.display());
-    println!("\nNext:\n  dfr exam --modality {modality} --zip {zip}");
+    let task = Some(&found.task.named).filter(|name| *name != modality.as_str());
+    let task = task.map_or_else(String::new, |name| format!(" --task {name}"));
+    println!("\nNext:\n  dfr exam --modality {modality}{task} --zip {zip}");
     println!("  dfr push --{modality}-model {zip} --wallet-name <NAME> --wallet-hotkey <KEY>");
 }

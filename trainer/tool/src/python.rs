@@ -1,9 +1,11 @@
 //! Python: what judges a module by the competition's rules, and proves that it answers as the model did.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Once;
 use std::time::Duration;
 
 use dfr_contract::modality::Modality;
@@ -18,6 +20,8 @@ use crate::settings::Settings;
 /// What `make setup-python` makes.
 const PREPARED: &str = "third_party/python/bin/python";
 const NAME: &str = "python3";
+/// What of the environment it needs. Keys are none of its business.
+const KEPT: [&str; 4] = ["PATH", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"];
 /// Of the rules, which only read.
 const RULES_LIMIT: Duration = Duration::from_secs(60);
 /// Of a proof: three batches on a CPU.
@@ -149,6 +153,9 @@ impl Python {
     /// A script with nothing of the user's own environment, and no network where that can be had.
     pub fn command(&self, script: &str) -> Command {
         let mut command = without_network(&self.0);
+        command
+            .env_clear()
+            .envs(KEPT.into_iter().filter_map(|name| Some((name, env::var_os(name)?))));
         command.args(["-I", "-B", "-c", script]);
         command
     }
@@ -165,16 +172,27 @@ fn without_network(program: &Path) -> Command {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()
     };
     let works = quiet(unshare(Path::new("true"))).is_ok_and(|status| status.success());
-    if works { unshare(program) } else { Command::new(program) }
+    if works {
+        return unshare(program);
+    }
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| {
+        eprintln!(
+            "note: this system gives users no network of their own: Python runs with the machine's"
+        )
+    });
+    Command::new(program)
 }
 
 /// What the script needs of the configuration: Python alone reads no YAML.
 pub fn write_loader(dir: &Path, config: &Config) -> Result<(), FileError> {
     let path = dir.join("loader.json");
+    let mut arguments = config.model.more.clone();
+    arguments.insert("num_classes".to_owned(), config.model.num_classes.into());
     let loader = serde_json::json!({
         "weights_file": package::WEIGHTS,
         "dtype": config.dtype.as_deref().unwrap_or("float32"),
-        "arguments": { "num_classes": config.model.num_classes },
+        "arguments": arguments,
     });
     fs::write(&path, loader.to_string()).map_err(at("write", &path))
 }

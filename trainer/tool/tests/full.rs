@@ -85,6 +85,35 @@ fn killed_at_any_time_it_goes_on_and_repeats_no_step_that_is_done() {
     assert_eq!(starts.last().unwrap(), "start 0 learning_rate=0.5 ");
 }
 
+/// A container that differs in its last bytes is another file of the same clip.
+fn add_clips(home: &Home) {
+    let sets = fs::read_dir(home.path("cache/datasets/video")).unwrap();
+    for set in sets.map(|set| set.unwrap().path()) {
+        let mut clip = fs::read(set.join("000000.mp4")).unwrap();
+        clip.extend(8u32.to_be_bytes().into_iter().chain(*b"free"));
+        fs::write(set.join("900000.mp4"), clip).unwrap();
+    }
+}
+
+#[test]
+fn new_data_waits_until_a_training_that_was_cut_short_is_done() {
+    let home = Home::with_clips();
+    let mut dfr = full(&home, "").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while !home.path(OUT).join("resume/step").exists() {
+        sleep(Duration::from_millis(20));
+        assert!(dfr.try_wait().unwrap().is_none());
+    }
+    dfr.kill().unwrap();
+    dfr.wait().unwrap();
+    add_clips(&home);
+    let said = done(&full(&home, "").output().unwrap());
+    assert!(said.contains("train: goes on with ") && !said.contains("near-duplicates"), "{said}");
+    check_steps(&noted(&home));
+    assert!(!home.path(OUT).join("resume").exists());
+    let next = done(&full(&home, "").output().unwrap());
+    assert!(next.contains("near-duplicates") && next.contains("\ntrain:\n"), "{next}");
+}
+
 #[test]
 fn the_log_is_named_added_to_and_shows_the_training() {
     let home = Home::with_clips();
@@ -105,13 +134,7 @@ fn more_data_is_packed_and_trained_on() {
     let records =
         |said: &str| said.lines().find(|line| line.starts_with("pack for")).map(str::to_owned);
     let first = records(&done(&full(&home, "").output().unwrap())).unwrap();
-    let sets = fs::read_dir(home.path("cache/datasets/video")).unwrap();
-    for set in sets.map(|set| set.unwrap().path()) {
-        // A container that differs in its last bytes is another file of the same clip.
-        let mut clip = fs::read(set.join("000000.mp4")).unwrap();
-        clip.extend(8u32.to_be_bytes().into_iter().chain(*b"free"));
-        fs::write(set.join("900000.mp4"), clip).unwrap();
-    }
+    add_clips(&home);
     let said = done(&full(&home, "").output().unwrap());
     assert_ne!(records(&said).unwrap(), first);
     assert!(said.contains("near-duplicates") && said.contains("\ntrain:\n"), "{said}");

@@ -19,7 +19,7 @@ use dfr_contract::exit;
 use home::{Home, text};
 use made::{MODEL, YAML, python, weights, zip};
 
-const RECORD: &str = "work/results/submissions.jsonl";
+const RECORD: &str = "cache/submissions/record.jsonl";
 
 /// dfr with the stand-in on its PATH.
 fn command(home: &Home, arguments: &str) -> Command {
@@ -75,7 +75,7 @@ fn a_model_is_checked_submitted_as_documented_and_recorded_before_and_after() {
     assert!(recorded(&home).is_empty() && asked(&home).is_empty());
 
     let output = command(&home, &push(&zip, wallet)).output().unwrap();
-    check(&output, exit::OK, &["registered 1", "results/submissions.jsonl"]);
+    check(&output, exit::OK, &["registered 1", "submissions/record.jsonl"]);
     assert_eq!(asked(&home), line);
     let lines = recorded(&home);
     let exits: Vec<_> = lines.iter().map(|line| line["exit"].as_i64()).collect();
@@ -101,7 +101,8 @@ fn the_fourth_of_a_modality_under_one_hotkey_is_refused() {
     for zip in &zips[..3] {
         check(&pushed(zip, ""), exit::OK, &[]);
     }
-    let words = ["3.zip: hotkey default/default has 3 video models already", "submissions.jsonl"];
+    let words =
+        ["3.zip: hotkey default/default has 3 video models already", "submissions/record.jsonl"];
     check(&pushed(&zips[3], ""), exit::REFUSED, &words);
     check(&pushed(&zips[3], "--dry-run"), exit::REFUSED, &words);
     check(&pushed(&zips[0], ""), exit::OK, &[]);

@@ -22,7 +22,7 @@ pub struct Wallet {
 #[command(
     after_help = "Each archive is unpacked and held against the rules before anything is sent, and where python has \
     torch (make setup-python) it is loaded and asked about blank records. At most three models of a modality may \
-    stand under one hotkey: results/submissions.jsonl holds what was pushed from here.\n\
+    stand under one hotkey: submissions/record.jsonl of the cache holds what was pushed from here.\n\
     Examples:\n  \
     dfr push --video-model results/exports/video_detector_r3d-18.zip --wallet-name miner1 --dry-run\n  \
     dfr push --image-model i.zip --audio-model a.zip --wallet-name miner1 --wallet-hotkey hot1\n\
@@ -95,7 +95,7 @@ impl Models {
 #[derive(Args, Debug)]
 #[command(
     after_help = "What gascli prints is passed on; each status in it is explained, counted and recorded in \
-    results/submissions.jsonl.\n\
+    submissions/record.jsonl of the cache.\n\
     Examples:\n  \
     dfr perf --wallet-name miner1 --wallet-hotkey hot1\n  \
     dfr perf --modality image --vertical human\n\

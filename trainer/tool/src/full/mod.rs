@@ -9,8 +9,9 @@ use std::time::Duration;
 use dfr_contract::exit;
 use dfr_contract::input::Source;
 use dfr_media::files::{self, FileError};
+use dfr_media::pack::read::read_complete;
 use dfr_media::weights;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::{Checkpoint, Evaluate, Export, Full};
 use crate::failure::Failure;
@@ -25,6 +26,8 @@ use crate::{clock, evaluate, export, prepare};
 use steps::{Step, Steps};
 pub use tag::NoDaemon;
 
+/// The step that takes hours.
+const TRAIN: &str = "train";
 /// Where a training that is cut short is kept, in its folder.
 const RESUME: &str = "resume";
 const SECONDS_PER_HOUR: f64 = 3600.0;
@@ -46,16 +49,20 @@ pub fn run(request: &Full, settings: &Settings) -> Result<u8, Failure> {
     let trainer = || find_trainer(request.trainer.as_deref(), settings);
     let trainer = if keep.is_none() { trainer()? } else { PathBuf::new() };
     let mut steps = Steps::open(&out);
-    let fetched = data(&mut steps, request, (&task, settings))?;
-    if fetched != exit::OK && fetched != exit::PARTIAL {
-        return Ok(fetched);
-    }
     if let Some((tag, daemon)) = keep {
+        let fetched = data(&mut steps, request, (&task, settings))?;
+        if ![exit::OK, exit::PARTIAL].contains(&fetched) {
+            return Ok(fetched);
+        }
         let trained = tag::run(&daemon, tag, request)?;
         return Ok(if trained == exit::OK { fetched } else { trained });
     }
-    let (pack, program) = (find_pack(&task, settings)?, files::sha256(&trainer)?);
-    let long = Long { request, settings, pack, task, trainer, program, out };
+    let (pack, program) = (PathBuf::new(), files::sha256(&trainer)?);
+    let mut long = Long { request, settings, pack, task, trainer, program, out };
+    let fetched = long.find_data(&mut steps)?;
+    if ![exit::OK, exit::PARTIAL].contains(&fetched) {
+        return Ok(fetched);
+    }
     long.train(&mut steps)?;
     long.evaluate(&mut steps)?;
     if !request.skip_export {
@@ -100,16 +107,41 @@ struct Long<'a> {
 }
 
 impl Long<'_> {
+    /// Settles what is trained on. A training that was cut short goes on with its own pack: other data would be
+    /// another training, and there may be some every time that a download is tried again.
+    fn find_data(&mut self, steps: &mut Steps) -> Result<u8, Failure> {
+        let begun = steps.unfinished(TRAIN).and_then(|inputs| inputs["pack"].as_str());
+        if let Some(pack) = begun.map(PathBuf::from).filter(|pack| read_complete(pack).is_some()) {
+            self.pack = pack;
+            if steps.unfinished(TRAIN) == Some(&self.inputs()) && self.out.join(RESUME).is_dir() {
+                println!("{TRAIN}: goes on with {}", self.pack.display());
+                return Ok(exit::OK);
+            }
+        }
+        let fetched = data(steps, self.request, (&self.task, self.settings))?;
+        if [exit::OK, exit::PARTIAL].contains(&fetched) {
+            self.pack = find_pack(&self.task, self.settings)?;
+        }
+        Ok(fetched)
+    }
+
+    fn budget(&self) -> Duration {
+        Duration::from_secs_f64((self.request.hours * SECONDS_PER_HOUR).max(1.0).floor())
+    }
+
+    /// What tells this training from others.
+    fn inputs(&self) -> Value {
+        let run = self.run();
+        json!({
+            "pack": self.pack, "preset": run.preset, "seconds": self.budget().as_secs(), "knobs": run.knobs,
+            "seed": self.request.seed, "weights": run.weights, "program": self.program,
+        })
+    }
+
     fn train(&self, steps: &mut Steps) -> Result<(), Failure> {
-        let (request, run) = (self.request, self.run());
-        let budget = Duration::from_secs_f64((request.hours * SECONDS_PER_HOUR).max(1.0).floor());
-        let inputs = json!({
-            "pack": self.pack, "preset": run.preset, "seconds": budget.as_secs(), "knobs": run.knobs,
-            "seed": request.seed, "weights": run.weights, "program": self.program,
-        });
-        let mut is_new = false;
-        steps.run(Step { name: "train", inputs, result: &|| self.weights() }, || {
-            is_new = true;
+        let (request, run, budget) = (self.request, self.run(), self.budget());
+        let step = Step { name: TRAIN, inputs: self.inputs(), result: &|| self.weights() };
+        steps.run(step, || {
             files::remove_file(&self.out.join(trained::FILE))?;
             let trained = Trained {
                 task: self.task.named.clone(),
@@ -124,7 +156,7 @@ impl Long<'_> {
             Ok(exit::OK)
         })?;
         // It is noted as done: only now may its checkpoints go.
-        if is_new { Ok(files::remove_tree(&self.out.join(RESUME))?) } else { Ok(()) }
+        Ok(files::remove_tree(&self.out.join(RESUME))?)
     }
 
     fn run(&self) -> Run {

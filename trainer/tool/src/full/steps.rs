@@ -1,10 +1,10 @@
-//! Which steps are done, in a file: a second start goes on after them.
+//! Which steps were begun and which are done, in a file: a second start goes on after them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use dfr_contract::exit;
-use dfr_media::files;
+use dfr_media::files::{self, FileError};
 use dfr_media::pack::read::read_json;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,13 +14,13 @@ use crate::failure::Failure;
 /// File name beside the weights.
 const FILE: &str = "full.json";
 
-/// A step that was done.
+/// A step that was begun.
 #[derive(Debug, Serialize, Deserialize)]
-struct Done {
+struct Begun {
     /// What it was made of.
     inputs: Value,
-    /// What tells that its result is still the same.
-    result: String,
+    /// What tells that its result is still the same; nothing while it is not done.
+    result: Option<String>,
 }
 
 /// What a step is made of, and how its result is told.
@@ -36,18 +36,24 @@ pub struct Step<'a> {
 /// The steps of one folder.
 pub struct Steps {
     path: PathBuf,
-    done: BTreeMap<String, Done>,
+    begun: BTreeMap<String, Begun>,
 }
 
 impl Steps {
-    /// Those that are done in `dir`.
+    /// Those that were begun in `dir`.
     pub fn open(dir: &Path) -> Self {
         let path = dir.join(FILE);
-        let done = read_json(&path).unwrap_or_default();
-        Self { path, done }
+        let begun = read_json(&path).unwrap_or_default();
+        Self { path, begun }
     }
 
-    /// Does a step, unless it is done, and notes it. Its code: done, or with inputs left out.
+    /// What a step is being made of that was begun and is not done.
+    pub fn unfinished(&self, name: &str) -> Option<&Value> {
+        let begun = self.begun.get(name).filter(|begun| begun.result.is_none())?;
+        Some(&begun.inputs)
+    }
+
+    /// Does a step, unless it is done, and notes its begin and end. Its code: done, or with inputs left out.
     ///
     /// # Errors
     /// Those of the step, or the disk.
@@ -57,21 +63,25 @@ impl Steps {
         work: impl FnOnce() -> Result<u8, Failure>,
     ) -> Result<u8, Failure> {
         let Step { name, inputs, result } = step;
-        if let Some(done) = self.done.get(name).filter(|done| done.inputs == inputs)
-            && result().as_ref() == Some(&done.result)
+        if let Some(begun) = self.begun.get(name).filter(|begun| begun.inputs == inputs)
+            && begun.result.is_some()
+            && result() == begun.result
         {
             println!("{name}: is done");
             return Ok(exit::OK);
         }
         println!("{name}:");
+        self.note(name, Begun { inputs: inputs.clone(), result: None })?;
         let code = work()?;
-        let made = result().filter(|_| code == exit::OK);
-        if let Some(result) = made {
-            self.done.insert(name.to_owned(), Done { inputs, result });
-            let text = serde_json::to_vec_pretty(&self.done).expect("plain data");
-            files::write_whole(&self.path, &text)?;
-        }
+        let result = result().filter(|_| code == exit::OK);
+        self.note(name, Begun { inputs, result })?;
         Ok(code)
+    }
+
+    fn note(&mut self, name: &str, begun: Begun) -> Result<(), FileError> {
+        self.begun.insert(name.to_owned(), begun);
+        let text = serde_json::to_vec_pretty(&self.begun).expect("plain data");
+        files::write_whole(&self.path, &text)
     }
 }
 
@@ -104,6 +114,14 @@ mod tests {
         assert_eq!(step(1, "b", exit::OK), (exit::OK, true));
         assert_eq!(step(2, "b", exit::OK), (exit::OK, true));
         assert_eq!(step(2, "b", exit::OK), (exit::OK, false));
+        assert_eq!(Steps::open(dir.path()).unfinished("train"), None);
+        let killed = Step { name: "train", inputs: json!(3), result: &|| None };
+        let work = || {
+            assert_eq!(Steps::open(dir.path()).unfinished("train"), Some(&json!(3)));
+            Ok(exit::OUTSIDE)
+        };
+        Steps::open(dir.path()).run(killed, work).unwrap();
+        assert_eq!(Steps::open(dir.path()).unfinished("train"), Some(&json!(3)));
         std::fs::write(dir.path().join(FILE), "torn").unwrap();
         assert_eq!(step(2, "b", exit::OK), (exit::OK, true));
     }

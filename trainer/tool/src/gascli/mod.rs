@@ -35,7 +35,7 @@ pub enum GascliError {
     #[error(
         "{}: hotkey {wallet}/{hotkey} has {LIMIT} {modality} models already, and more are not taken: push from another \
          hotkey, or, if the competition no longer holds one, delete its lines in {}",
-        .zip.display(), record::FILE
+        .zip.display(), .record.display()
     )]
     Enough {
         /// The archive.
@@ -46,6 +46,8 @@ pub enum GascliError {
         wallet: String,
         /// Hotkey.
         hotkey: String,
+        /// Where they are counted.
+        record: PathBuf,
     },
     /// It ended badly.
     #[error("{0}; what it printed is above")]

@@ -1,6 +1,5 @@
 //! `dfr perf`: how submitted models fare, in gascli's words and in ours.
 
-use std::path::Path;
 use std::time::Duration;
 
 use dfr_contract::exit;
@@ -33,7 +32,7 @@ pub fn run(request: &Perf, settings: &Settings) -> Result<u8, Failure> {
         statuses: counts,
         rows: lines.into_iter().filter(|line| statuses::of_row(line).is_some()).collect(),
     };
-    record::append(Path::new(record::FILE), &[entry])?;
+    record::append(&settings.cache.join(record::FILE), &[entry])?;
     Ok(code)
 }
 

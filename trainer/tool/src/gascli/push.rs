@@ -19,8 +19,8 @@ use crate::phase::PhaseError;
 use crate::python::Python;
 use crate::settings::Settings;
 
-/// How an end that has no code of its own is recorded: by a signal, or stopped by us.
-const STOPPED: i32 = -1;
+/// How a gascli that could not be started is recorded, as shells tell it.
+const NOT_STARTED: i32 = 127;
 
 /// Checks, submits, records.
 pub fn run(request: &Push, settings: &Settings) -> Result<u8, Failure> {
@@ -30,12 +30,14 @@ pub fn run(request: &Push, settings: &Settings) -> Result<u8, Failure> {
     }
     let python = Python::find(request.python.as_deref(), settings);
     let python = python.map_err(ExportError::from).map_err(ExamError::from)?;
-    let file = Path::new(record::FILE);
-    let known = record::read(file)?;
+    let file = settings.cache.join(record::FILE);
+    // Between counting and noting nobody else counts.
+    let lock = files::lock(file.parent().unwrap_or(&file))?;
+    let known = record::read(&file)?;
     let models = request.models.named();
     let pushes = models.iter().map(|&(modality, zip)| {
         let push = Checking { request, python: &python }.check(modality, zip)?;
-        require_room(&known, &push)?;
+        require_room(&known, &push, &file)?;
         Ok(push)
     });
     let pushes = pushes.collect::<Result<Vec<_>, Failure>>()?;
@@ -44,11 +46,12 @@ pub fn run(request: &Push, settings: &Settings) -> Result<u8, Failure> {
         println!("{}", asked.typed());
         return Ok(exit::OK);
     }
-    record::append(file, &entries(&pushes, None))?;
+    record::append(&file, &entries(&pushes, None))?;
+    drop(lock);
     let ran = asked.run(settings, Duration::from_secs(request.timeout_s));
-    record::append(file, &entries(&pushes, Some(end(&ran))))?;
+    record::append(&file, &entries(&pushes, Some(end(&ran))))?;
     ran?;
-    println!("recorded in {}; how it fares: dfr perf", record::FILE);
+    println!("recorded in {}; how it fares: dfr perf", file.display());
     Ok(exit::OK)
 }
 
@@ -90,13 +93,14 @@ impl Checking<'_> {
     }
 }
 
-fn require_room(known: &[Entry], push: &record::Push) -> Result<(), GascliError> {
+fn require_room(known: &[Entry], push: &record::Push, file: &Path) -> Result<(), GascliError> {
     let record::Push { model, zip, .. } = push;
     if record::others(known, model) < LIMIT {
         return Ok(());
     }
     let (wallet, hotkey) = (model.wallet.clone(), model.hotkey.clone());
-    Err(GascliError::Enough { zip: zip.into(), modality: model.modality, wallet, hotkey })
+    let (modality, record) = (model.modality, file.to_owned());
+    Err(GascliError::Enough { zip: zip.into(), modality, wallet, hotkey, record })
 }
 
 fn entries(pushes: &[record::Push], exit: Option<i32>) -> Vec<Entry> {
@@ -110,8 +114,11 @@ fn end(ran: &Result<Vec<String>, GascliError>) -> i32 {
     match ran {
         Ok(_) => 0,
         Err(GascliError::Run(PhaseError::Failed { status, .. })) => {
-            status.code().unwrap_or(STOPPED)
+            status.code().unwrap_or(record::STOPPED)
         }
-        Err(_) => STOPPED,
+        Err(GascliError::Run(PhaseError::TimedOut { .. } | PhaseError::Interrupted(_))) => {
+            record::STOPPED
+        }
+        Err(_) => NOT_STARTED,
     }
 }

@@ -9,8 +9,8 @@ use dfr_contract::modality::Modality;
 use dfr_media::files::{self, FileError, at};
 use serde::{Deserialize, Serialize};
 
-/// The file.
-pub const FILE: &str = "results/submissions.jsonl";
+/// The file, in the cache: what stands under a hotkey is not a matter of the folder that one is in.
+pub const FILE: &str = "submissions/record.jsonl";
 /// Models of one modality that the competition takes from one hotkey.
 pub const LIMIT: usize = 3;
 
@@ -45,7 +45,8 @@ pub struct Push {
     pub model: Model,
     /// File name of the archive.
     pub zip: String,
-    /// How gascli ended: 0 submitted, another number or -1 (stopped) not; nothing before its end.
+    /// How gascli ended: 0 submitted, another number not; -1 stopped, so that it may have arrived; nothing before
+    /// its end.
     pub exit: Option<i32>,
 }
 
@@ -64,8 +65,11 @@ pub struct Model {
     pub sha256: String,
 }
 
+/// How an end that has no code of its own is recorded: by a signal, or stopped by us.
+pub const STOPPED: i32 = -1;
+
 /// How many other models of its modality stand under a model's hotkey: those that were submitted, and those
-/// whose submission was begun and never ended, for they may have arrived.
+/// whose submission was begun and never ended by itself, for they may have arrived.
 pub fn others(entries: &[Entry], model: &Model) -> usize {
     let mut ends: BTreeMap<&str, Vec<Option<i32>>> = BTreeMap::new();
     for entry in entries {
@@ -76,8 +80,9 @@ pub fn others(entries: &[Entry], model: &Model) -> usize {
             _ => (),
         }
     }
-    let may_stand =
-        |ends: &&Vec<Option<i32>>| ends.contains(&Some(0)) || ends.last() == Some(&None);
+    let may_stand = |ends: &&Vec<Option<i32>>| {
+        ends.contains(&Some(0)) || matches!(ends.last(), Some(None | Some(STOPPED)))
+    };
     ends.values().filter(may_stand).count()
 }
 
@@ -155,9 +160,11 @@ mod tests {
             push("b", None),
             push("c", None),
             push("c", Some(1)),
+            push("d", None),
+            push("d", Some(STOPPED)),
         ];
-        assert_eq!(others_than("z", &entries), 2);
-        assert_eq!(others_than("a", &entries), 1);
+        assert_eq!(others_than("z", &entries), 3);
+        assert_eq!(others_than("a", &entries), 2);
         let mut elsewhere = push("d", Some(0));
         if let Entry::Push(push) = &mut elsewhere {
             push.model.hotkey = "other".into();

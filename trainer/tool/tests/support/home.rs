@@ -29,9 +29,13 @@ impl Home {
 
     /// The same with the data below another folder than the cache.
     pub fn with_clips_in(root: &str) -> Self {
+        Self::with_sample(root, (Modality::Video, 2))
+    }
+
+    /// The same of any kind, with so many recordings of each subject.
+    pub fn with_sample(root: &str, (modality, recordings): (Modality, u32)) -> Self {
         let home = Self::new();
-        let set = SampleSet { modality: Modality::Video, recordings: 2 };
-        make(&home.path(root), set, &ffmpeg(), &|| ()).unwrap();
+        make(&home.path(root), SampleSet { modality, recordings }, &ffmpeg(), &|| ()).unwrap();
         home
     }
 
