@@ -77,11 +77,15 @@ pub struct Knobs {
     /// Turn a knob of the recipe: learning_rate, batch_size or schedule (constant, cosine); once for each
     #[arg(long, value_name = "KNOB=VALUE", value_parser = knob)]
     pub set: Vec<(String, String)>,
+    /// The same where the recipe has such a knob; where it has none, that is told and nothing is turned
+    #[arg(long, value_name = "KNOB=VALUE", value_parser = knob)]
+    pub prefer: Vec<(String, String)>,
 }
 
 impl fmt::Display for Knobs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let said: Vec<_> = self.set.iter().map(|(knob, value)| format!("{knob}={value}")).collect();
+        let all = self.set.iter().chain(&self.prefer);
+        let said: Vec<_> = all.map(|(knob, value)| format!("{knob}={value}")).collect();
         f.write_str(&said.join(","))
     }
 }

@@ -10,7 +10,7 @@ use dfr_contract::footer::Claims;
 use dfr_contract::pack::file;
 use dfr_harness::clock::BudgetClock;
 use dfr_harness::pack::Part;
-use dfr_harness::recipe::Recipe;
+use dfr_harness::recipe::{KnobError, Recipe};
 use dfr_harness::resume::{self, Checkpoints};
 use dfr_harness::train::{Start, TrainError, TrainOptions, train};
 use dfr_harness::{allocator, canary, checkpoint, device, predict, smoke, trace};
@@ -46,6 +46,14 @@ pub fn run(cli: &Cli) -> Result<(), Failure> {
 fn recipe(preset: &str, knobs: &Knobs) -> Result<Box<dyn Recipe>, Failure> {
     let mut recipe = dfr_lab::recipe(preset)?;
     knobs.set.iter().try_for_each(|(knob, value)| recipe.set(knob, value))?;
+    for (knob, value) in &knobs.prefer {
+        match recipe.set(knob, value) {
+            Err(KnobError::Unknown { .. }) => {
+                eprintln!("note: this recipe takes no {knob} from outside: it stays as it is");
+            }
+            turned => turned?,
+        }
+    }
     Ok(recipe)
 }
 

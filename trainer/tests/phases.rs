@@ -30,7 +30,8 @@ fn dfr_train(args: &[&str]) -> Output {
 
 fn train(part: &str, run: &str) -> Output {
     let fixed = ["--preset", "r3d-tiny", "--budget-s", "2", "--seed", "1"];
-    dfr_train(&[&["train", "--data", part, "--out", run], &fixed[..]].concat())
+    let knobs = ["--prefer", "schedule=cosine", "--prefer", "width=9"];
+    dfr_train(&[&["train", "--data", part, "--out", run], &fixed[..], &knobs].concat())
 }
 
 fn stdout(output: &Output) -> String {
@@ -48,7 +49,13 @@ fn check_refused(output: &Output, code: u8, message: &str) {
 fn trains_and_predicts_what_can_be_told_apart() {
     let dir = tempfile::tempdir().unwrap();
     let (part, run) = (part(dir.path()), dir.path().join("run"));
-    let log = stdout(&train(&part, run.to_str().unwrap()));
+    let trained = train(&part, run.to_str().unwrap());
+    let notes = String::from_utf8_lossy(&trained.stderr);
+    assert!(
+        notes.contains("takes no width from outside") && !notes.contains("schedule"),
+        "{notes}"
+    );
+    let log = stdout(&trained);
     assert_eq!(log.lines().filter(|line| *line == CLOCK_STARTED).count(), 1, "{log}");
     let claims = Claims::parse(&log).unwrap();
     let saved = fs::read_to_string(run.join("claims.json")).unwrap();

@@ -110,9 +110,17 @@ fn a_keep_is_trained_in_full_and_goes_on_where_it_was() {
         environment.run(&mut environment.daemon(&[&command[..], more].concat()))
     };
     full(&[]).code(4).says(&["training experiment 2: ", "shapes [2] and [3] do not fit"]);
+    // What it was begun on is what it goes on with.
+    environment.use_pack("newer");
     let said =
         "id\tp_synthetic\nquality 0.7, weights 4 s, went on, secret hidden\nt-2-full 1,3,1,1 -x\n";
     assert_eq!(full(&["--", "-x"]).code(0).out, said);
+    let done = environment.path("repo/state/t/full-2");
+    let done: Vec<_> = fs::read_dir(done).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(done.len() == 1 && !done[0].join("run/resume").exists(), "{done:?}");
+    // The next one is trained on what is there now.
+    full(&[]).code(4).says(&["packs/video/1x1x1-original-80-10-10/newer"]);
+    full(&["--skip-export"]).code(0);
     let again = full(&["--skip-export"]);
     again.code(0).says(&["trained already: "]);
     assert_eq!(again.out, "id\tp_synthetic\n");

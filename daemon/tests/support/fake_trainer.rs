@@ -88,9 +88,9 @@ fn build(recipe: &Recipe, product: Option<&String>) -> ExitCode {
 
 /// Goes on with what an earlier start left.
 fn train_in_full(recipe: &Recipe, run: &Path, budget_s: &str) -> ExitCode {
-    let checkpoint = run.join("checkpoint");
+    let checkpoint = run.join("resume");
     let was_there = checkpoint.exists();
-    fs::write(&checkpoint, "").expect("a run directory");
+    fs::create_dir_all(&checkpoint).expect("a run directory");
     if recipe.get("mode") == "full-dies" && !was_there {
         return crash();
     }

@@ -114,8 +114,9 @@ pub fn run(request: &Export, settings: &Settings) -> Result<u8, Failure> {
     };
     write_members(&traced, &found.weights, &config, &packed)?;
     require_rules(&python, &packed.join(package::MODULE))?;
-    require_answers(&traced.join(ANSWERS_FILE))?;
-    let proof = python.prove(&packed, &config, &traced.join(ANSWERS_FILE));
+    let answers = own_answers(&traced, scratch.path())?;
+    require_answers(&answers)?;
+    let proof = python.prove(&packed, &config, &answers);
     println!("{}", require_parity(proof.map_err(ExportError::from)?)?);
     if let Some(dtype) = &request.dtype {
         let pack = request.pack.clone().map_or_else(|| find_pack(&found.task, settings), Ok)?;
@@ -211,6 +212,14 @@ fn written_down(
 pub fn require_rules(python: &Python, module: &Path) -> Result<(), ExportError> {
     let broken = python.broken_rules(module)?;
     if broken.is_empty() { Ok(()) } else { Err(ExportError::Rules(broken)) }
+}
+
+/// A copy of the answers. Those of a sandbox are another user's, and Python without a network is not allowed to
+/// read what is.
+fn own_answers(traced: &Path, scratch: &Path) -> Result<PathBuf, FileError> {
+    let (from, to) = (traced.join(ANSWERS_FILE), scratch.join(ANSWERS_FILE));
+    fs::copy(&from, &to).map_err(at("read", &from))?;
+    Ok(to)
 }
 
 /// A trace is a candidate's: where it holds no answers, a module would be compared with nothing.

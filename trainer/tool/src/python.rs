@@ -177,9 +177,7 @@ fn without_network(program: &Path) -> Command {
     }
     static TOLD: Once = Once::new();
     TOLD.call_once(|| {
-        eprintln!(
-            "note: this system gives users no network of their own: Python runs with the machine's"
-        )
+        eprintln!("note: users have no network of their own here: Python runs with the machine's");
     });
     Command::new(program)
 }

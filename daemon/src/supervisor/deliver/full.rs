@@ -26,6 +26,8 @@ const ALLOWANCE: Duration = Duration::from_secs(1800);
 const MORE_DATA: u32 = 10;
 /// Says that a training came to its end, beside its directory.
 const TRAINED: &str = "trained";
+/// What a training that is cut short goes on from, in its directory.
+const RESUME: &str = "resume";
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,14 +77,20 @@ pub async fn train_in_full(
 /// The keep's own, but for the newest data and a place that outlives an interruption.
 fn places(keep: &Keep<'_>, desk: &Desk, full: Full) -> Result<Places, Failure> {
     let n = keep.row.experiment;
-    let pack = find_pack(keep.settings, &keep.task)?;
-    // What is trained on other data, or for another time, is another model, and has its own place.
-    let data = pack.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let data = data.get(..12).unwrap_or(&data);
-    let of = format!("{data}-{}s", full.budget.as_secs());
+    let newest = find_pack(keep.settings, &keep.task)?;
     let state = keep.notebook.root().canonicalize().or_outside()?;
-    let root = state.join(format!("full-{n}")).join(of);
+    let all = state.join(format!("full-{n}"));
+    let begun = |pack: &PathBuf| {
+        let root = all.join(place(pack, full.budget));
+        root.join("run").join(RESUME).is_dir() && !root.join(TRAINED).exists()
+    };
+    // One that was cut short goes on with its own data: on newer ones it would begin anew.
+    let packs = std::fs::read_dir(newest.parent().unwrap_or(&newest)).or_outside()?;
+    let packs = packs.filter_map(|entry| entry.ok()?.path().canonicalize().ok());
+    let pack = packs.filter(|pack| *pack != newest).find(begun).unwrap_or(newest);
+    let root = all.join(place(&pack, full.budget));
     std::fs::create_dir_all(&root).or_outside()?;
+    eprintln!("data: {}", pack.display());
     let mut places = keep.places(desk);
     let seed = keep.session.begun.settings["seed"].as_u64().unwrap_or_default();
     places.extend([
@@ -96,6 +104,12 @@ fn places(keep: &Keep<'_>, desk: &Desk, full: Full) -> Result<Places, Failure> {
     let inputs = expand(&keep.task.score.inputs, &places);
     places.insert("inputs", inputs);
     Ok(places)
+}
+
+/// What is trained on other data, or for another time, is another model, and has its own place.
+fn place(pack: &Path, budget: Duration) -> String {
+    let data = pack.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    format!("{}-{}s", data.get(..12).unwrap_or(&data), budget.as_secs())
 }
 
 struct Work<'a> {
@@ -128,6 +142,8 @@ impl Work<'_> {
         let is_done = self.keep.run(self.desk, (&train, &self.places), self.stop.clone()).await?;
         if is_done {
             write_atomic(&trained, b"").or_outside()?;
+            // Hours of moments and averages, which nothing needs any more.
+            drop(std::fs::remove_dir_all(self.of("run").join(RESUME)));
         }
         Ok(is_done)
     }

@@ -54,8 +54,7 @@ pub fn run(request: &Full, settings: &Settings) -> Result<u8, Failure> {
         if ![exit::OK, exit::PARTIAL].contains(&fetched) {
             return Ok(fetched);
         }
-        let trained = tag::run(&daemon, tag, request)?;
-        return Ok(if trained == exit::OK { fetched } else { trained });
+        return Err(tag::run(&daemon, tag, request));
     }
     let (pack, program) = (PathBuf::new(), files::sha256(&trainer)?);
     let mut long = Long { request, settings, pack, task, trainer, program, out };

@@ -1,22 +1,19 @@
 //! A session's best keep in full. Its program is a candidate's, so it is dfr-daemon that runs it, in the
 //! sandbox.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
 use dfr_contract::exit;
 
 use crate::cli::Full;
-use crate::evaluate::OnStderr;
 use crate::failure::Failure;
-use crate::phase::Phase;
+use crate::phase::PhaseError;
 use crate::settings::Settings;
 use crate::train::TrainError;
 
 const DAEMON: &str = "dfr-daemon";
-/// Predicting, checking and packing, beyond the training itself.
-const ALLOWANCE: Duration = Duration::from_secs(12 * 3600);
 
 /// No dfr-daemon.
 #[derive(Debug, thiserror::Error)]
@@ -38,15 +35,17 @@ pub fn find(settings: &Settings) -> Result<PathBuf, NoDaemon> {
     settings.own(DAEMON).ok_or(NoDaemon)
 }
 
-/// Trains, evaluates and exports the best keep of a tag.
-pub fn run(daemon: &Path, tag: &str, request: &Full) -> Result<u8, Failure> {
+/// Trains, evaluates and exports the best keep of a tag. This process becomes dfr-daemon: its terminal, its
+/// signals and its exit code are that one's.
+///
+/// # Errors
+/// Always one, where it returns: dfr-daemon could not be started.
+pub fn run(daemon: &Path, tag: &str, request: &Full) -> Failure {
     let mut command = Command::new(daemon);
     command.args(["full", "--tag", tag, "--hours", &request.hours.to_string()]);
     if request.skip_export {
         command.arg("--skip-export");
     }
-    let limit = Duration::from_secs_f64(request.hours * super::SECONDS_PER_HOUR) + ALLOWANCE;
-    let phase = Phase { name: "dfr-daemon full", command, input: Stdio::null(), limit };
-    phase.run(&mut OnStderr).map_err(TrainError::from)?;
-    Ok(exit::OK)
+    let (program, source) = (DAEMON.to_owned(), command.exec());
+    TrainError::from(PhaseError::Start { program, source }).into()
 }
