@@ -11,6 +11,7 @@ use std::time::Duration;
 use dfr_contract::exit;
 use dfr_contract::modality::Modality;
 use dfr_contract::pack::{PartHeader, file};
+use dfr_contract::tasks;
 use dfr_contract::trace::{ANSWERS, ANSWERS_FILE, GRAPHS, HEADER, Header, graph_file};
 use dfr_export::archive::{self, ArchiveError};
 use dfr_export::config::{Config, ConfigError};
@@ -27,6 +28,7 @@ use crate::failure::Failure;
 use crate::phase::Phase;
 use crate::python::{Proof, Python, PythonError, TOLERANCE};
 use crate::settings::Settings;
+use crate::task::Task;
 use crate::train::{TrainError, find_pack, find_trainer};
 use crate::trained::{self, Found};
 
@@ -259,7 +261,10 @@ fn report(zip: &Path, found: &Found, sizes: &[(&str, u64)]) {
         println!("  {name:<30} {size:>10} bytes");
     }
     let (modality, zip) = (found.task.modality, zip.display());
-    let task = Some(&found.task.named).filter(|name| *name != modality.as_str());
+    // A session's task comes in a file that goes again.
+    let Task { name, named, .. } = &found.task;
+    let task = Some(if tasks::built_in(name).is_some() { name } else { named });
+    let task = task.filter(|name| *name != modality.as_str());
     let task = task.map_or_else(String::new, |name| format!(" --task {name}"));
     println!("\nNext:\n  dfr exam --modality {modality}{task} --zip {zip}");
     println!("  dfr push --{modality}-model {zip} --wallet-name <NAME> --wallet-hotkey <KEY>");
