@@ -68,7 +68,10 @@ fn is_loaded_and_answers_as_when_it_was_trained(modality: Modality, model: &str)
     let apart = found.iter().zip(&trained).map(|(found, p)| (found - p).abs()).fold(0.0, f64::max);
     println!("{modality}, {model}: {} records, at most {apart:e} apart", found.len());
     assert!(apart <= TOLERANCE, "{apart:e}: {found:?} {trained:?}");
-    assert!(found.iter().any(|p| (p - found[0]).abs() > TOLERANCE), "all alike: {found:?}");
+    // Of one answer for all records the agreement would say nothing.
+    let (least, most) =
+        (found.iter().copied().fold(1.0, f64::min), found.iter().copied().fold(0.0, f64::max));
+    assert!(most - least > 20.0 * apart, "all alike: {found:?}");
 }
 
 #[test]
