@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use dfr_contract::trace::{GRAPHS, graph_file};
 use dfr_export::archive::{self, ArchiveError};
 use dfr_export::merge::{self, MergeError};
 use dfr_export::python::{self, PythonError};
@@ -37,8 +36,8 @@ pub fn require(smoked: &Smoked, part: &Part) -> Result<(), ExportableError> {
     let shape: Vec<u64> = part.shape().iter().map(|size| size.unsigned_abs()).collect();
     let asked = Asked { model: String::new(), shape: &shape };
     let header = write_graphs(&*smoked.detector, &smoked.variables, asked, dir.path())?;
-    let [two, three] = GRAPHS.map(|records| archive::read(&dir.path().join(graph_file(records))));
-    let graph = merge::merge(two?, &three?)?;
+    let [two, three] = archive::read_both(dir.path())?;
+    let graph = merge::merge(two, &three)?;
     python::module(&header, &graph, &forms(smoked)?)?;
     Ok(())
 }

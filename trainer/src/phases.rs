@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use dfr_contract::footer::Claims;
 use dfr_contract::pack::file;
+use dfr_contract::resumed;
 use dfr_harness::clock::BudgetClock;
 use dfr_harness::pack::Part;
 use dfr_harness::recipe::{KnobError, Recipe};
-use dfr_harness::resume::{self, Checkpoints};
+use dfr_harness::resume::Checkpoints;
 use dfr_harness::train::{Start, TrainError, TrainOptions, train};
 use dfr_harness::{allocator, canary, checkpoint, device, predict, smoke, trace};
 use tch::Device;
@@ -106,7 +107,7 @@ fn checkpoints(
         ("a program of fingerprint", format!("{:016x}", own_fingerprint())),
     ];
     let identity = identity.map(|(name, value)| (name.to_owned(), value)).into();
-    let dir = args.out.join(resume::DIR);
+    let dir = args.out.join(resumed::DIR);
     Ok(Some(Checkpoints::open(&dir, Duration::from_secs(every_s), identity)?))
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-use dfr_contract::trace::{ANSWERS, ANSWERS_FILE, GRAPHS, HEADER, Header, graph_file};
+use dfr_contract::trace::{ANSWERS, ANSWERS_FILE, HEADER, Header};
 use dfr_export::{archive, merge, package, python, tensor};
 use dfr_harness::recipe::Detector;
 use dfr_harness::{checkpoint, trace};
@@ -68,7 +68,7 @@ fn export_as(
 fn write_down(dir: &Path, weights: &Path, kind: tensor::Kind) -> Result<(), String> {
     let header = fs::read(dir.join(HEADER)).unwrap();
     let header: Header = serde_json::from_slice(&header).unwrap();
-    let [two, three] = GRAPHS.map(|n| archive::read(&dir.join(graph_file(n))).unwrap());
+    let [two, three] = archive::read_both(dir).unwrap();
     let graph = merge::merge(two, &three).map_err(|error| error.to_string())?;
     let tensors = tensor::TensorFile::open(weights).unwrap().read().unwrap().into_iter();
     let mut tensors: BTreeMap<_, _> =

@@ -101,6 +101,11 @@ pub struct PartHeader {
 }
 
 impl PartHeader {
+    /// Shape of what a detector is fed of a record: `T 3 H W`, `3 H W` or `N`.
+    pub fn fed_shape(&self) -> Vec<u64> {
+        self.window.map_or_else(|| self.shape.clone(), |samples| vec![samples])
+    }
+
     /// Bytes of one record.
     pub fn record_bytes(&self) -> u64 {
         self.shape.iter().product::<u64>().saturating_mul(self.dtype.bytes())

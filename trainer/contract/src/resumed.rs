@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// Directory inside a run directory that holds what it goes on from.
+pub const DIR: &str = "resume";
+
 /// Where it goes on. Its text is what [`fmt::Display`] prints: `resumed at step 120, after 37.5 s`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Resumed {

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use dfr_contract::trace::{GRAPHS, graph_file};
 use zip::ZipArchive;
 
 use crate::pickle::{self, Stored};
@@ -31,6 +32,15 @@ pub struct Graph {
     pub function: Function,
     /// Its constants, by number.
     pub constants: Vec<Tensor>,
+}
+
+/// Reads the two graphs of a trace.
+///
+/// # Errors
+/// Unreadable, or not as libtorch writes them.
+pub fn read_both(traced: &Path) -> Result<[Graph; 2], ArchiveError> {
+    let [two, three] = GRAPHS.map(|records| read(&traced.join(graph_file(records))));
+    Ok([two?, three?])
 }
 
 /// Reads an archive.

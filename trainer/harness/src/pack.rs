@@ -127,10 +127,8 @@ impl Part {
 
     /// Shape of what a detector is fed of a record: `T 3 H W`, `3 H W` or `N`.
     pub fn shape(&self) -> Vec<i64> {
-        let fed = self.header.window.map_or_else(|| self.header.shape.clone(), |n| vec![n]);
-        fed.into_iter()
-            .map(|n| i64::try_from(n).expect("a mapped record has a small shape"))
-            .collect()
+        let fed = self.header.fed_shape().into_iter();
+        fed.map(|n| i64::try_from(n).expect("a mapped record has a small shape")).collect()
     }
 
     /// Type of the numbers in a record.

@@ -13,8 +13,6 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tch::{Kind, TchError, Tensor};
 
-/// Directory of the checkpoints inside a run directory.
-pub const DIR: &str = "resume";
 /// How many are kept.
 const GENERATIONS: usize = 2;
 /// The tensor that holds a [`Standing`] as JSON.

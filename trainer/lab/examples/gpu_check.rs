@@ -10,10 +10,11 @@ use std::time::Instant;
 
 use anyhow::bail;
 use dfr_contract::modality::Modality;
-use dfr_harness::loss::cross_entropy;
-use dfr_harness::optimizer::{FusedAdamW, Optimizer as _, ParameterGroup};
+use dfr_harness::optimizer::{FusedAdamW, ParameterGroup};
 use dfr_harness::precision::MixedPrecision;
-use dfr_harness::shim::{clip_gradients, peak_allocated_bytes, reset_peak};
+use dfr_harness::recipe::{Facts, Progress, Recipe, Step};
+use dfr_harness::seed::{Purpose, generator};
+use dfr_harness::shim::{peak_allocated_bytes, reset_peak};
 use dfr_harness::{device, layout};
 use dfr_lab::models::{MODELS, Model, Regularisation};
 use tch::nn::VarStore;
@@ -34,6 +35,25 @@ fn main() -> anyhow::Result<()> {
         Some("logits") => compare(gpu),
         Some("steps") => measure(gpu),
         _ => bail!("usage: gpu_check logits|steps"),
+    }
+}
+
+/// A step as the harness makes it where a recipe says nothing else.
+struct Plain;
+
+impl Recipe for Plain {
+    fn facts(&self) -> Facts {
+        Facts {
+            model: String::new(),
+            batch_size: RECORDS as usize,
+            learning_rate: 1e-4,
+            augment_level: None,
+            num_frames: None,
+        }
+    }
+
+    fn clip_norm(&self) -> Option<f64> {
+        Some(1.0)
     }
 }
 
@@ -104,25 +124,24 @@ fn step_ms(model: &Model, gpu: Device) -> anyhow::Result<f64> {
     let detector = (model.build)(&store.root(), shape(model), Regularisation::NONE);
     layout::prepare(&store)?;
     let mut optimizer = FusedAdamW::new(vec![ParameterGroup::new(store.trainable_variables())]);
-    let mut precision = MixedPrecision::of(gpu);
+    let (mut precision, mut rng) = (MixedPrecision::of(gpu), generator(0, Purpose::Step));
     let input = records(model, RECORDS).to_device(gpu);
     let labels = Tensor::arange(RECORDS, (Kind::Int64, gpu)).remainder(2);
     let mut times = Vec::new();
     for _ in 0..WARM_UP + STEPS {
         let began = Instant::now();
-        let autocast = precision.begin()?;
-        let logits = detector.forward(&input, true).to_kind(Kind::Float);
-        drop(autocast);
-        let loss = cross_entropy(&logits, &labels, 0.0);
-        precision.scaled(&loss).backward();
-        let parameters = optimizer.parameters();
-        if precision.unscale(&parameters)? {
-            clip_gradients(&parameters, 1.0)?;
-            optimizer.update(1e-4);
-        }
-        optimizer.zero_grad();
+        let mut step = Step {
+            detector: &*detector,
+            optimizer: &mut optimizer,
+            device: gpu,
+            precision: &mut precision,
+            input: input.shallow_clone(),
+            labels: labels.shallow_clone(),
+            progress: Progress { step: 0, budget: 0.0 },
+            rng: &mut rng,
+        };
         // Waits for the GPU.
-        let loss = loss.double_value(&[]);
+        let loss = Plain.step(&mut step).double_value(&[]);
         anyhow::ensure!(loss.is_finite(), "{}: the loss is {loss}", model.name);
         times.push(began.elapsed().as_secs_f64() * 1e3);
     }

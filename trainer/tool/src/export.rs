@@ -12,7 +12,7 @@ use dfr_contract::exit;
 use dfr_contract::modality::Modality;
 use dfr_contract::pack::{PartHeader, file};
 use dfr_contract::tasks;
-use dfr_contract::trace::{ANSWERS, ANSWERS_FILE, GRAPHS, HEADER, Header, graph_file};
+use dfr_contract::trace::{ANSWERS, ANSWERS_FILE, HEADER, Header};
 use dfr_export::archive::{self, ArchiveError};
 use dfr_export::config::{Config, ConfigError};
 use dfr_export::merge::{self, MergeError};
@@ -148,7 +148,7 @@ fn zip_path(request: &Export, (modality, name): (Modality, &str)) -> Result<Path
 /// Shape of the records that a model was trained on, where dfr-train told it.
 fn records_of(dir: &Path) -> Option<Vec<u64>> {
     let part: PartHeader = read_json(&dir.join(file::PART))?;
-    Some(part.window.map_or(part.shape, |samples| vec![samples]))
+    Some(part.fed_shape())
 }
 
 /// Has the model's own program trace it.
@@ -196,8 +196,8 @@ fn written_down(
     header: &Header,
     (weights, kind): (&Path, Kind),
 ) -> Result<Written, ExportError> {
-    let [two, three] = GRAPHS.map(|records| archive::read(&traced.join(graph_file(records))));
-    let graph = merge::merge(two?, &three?)?;
+    let [two, three] = archive::read_both(traced)?;
+    let graph = merge::merge(two, &three)?;
     let weights = TensorFile::open(weights)?;
     if !weights.forms().keys().eq(&header.variables) {
         return Err(ExportError::NoTrace);

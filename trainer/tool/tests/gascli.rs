@@ -17,7 +17,7 @@ use std::process::{Command, Output, Stdio};
 
 use dfr_contract::exit;
 use home::{Home, text};
-use made::{MODEL, YAML, python, weights, zip};
+use made::{MODEL, YAML, python, torch_python, weights, zip};
 
 const RECORD: &str = "cache/submissions/record.jsonl";
 
@@ -132,11 +132,7 @@ fn what_could_not_be_submitted_never_reaches_gascli() {
 
 #[test]
 fn a_model_is_asked_about_blank_records_where_python_has_torch() {
-    // Needs torch for Python: make export-check.
-    if env::var_os("EXPORT_CHECK").is_none() {
-        return;
-    }
-    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../third_party/python/bin/python");
+    let Some(python) = torch_python() else { return };
     let home = Home::new();
     let pushed = |module: &str, weights: &[u8]| {
         let zip = zip(&home, module, YAML, weights);

@@ -10,7 +10,6 @@ mod loader;
 mod made;
 mod support;
 
-use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -18,7 +17,7 @@ use std::process::Output;
 
 use dfr_contract::exit;
 use home::{Home, fake_trainer, text};
-use made::{MODEL, YAML, python, weights, zip};
+use made::{MODEL, YAML, python, torch_python, weights, zip};
 
 fn code(output: &Output) -> u8 {
     let text = format!("{}{}", text(&output.stdout), text(&output.stderr));
@@ -162,11 +161,7 @@ fn the_real_benchmark_decides_where_it_is_installed() {
 
 #[test]
 fn an_exam_is_taken_offline_and_failed_by_a_constant() {
-    // Needs torch for Python: make export-check.
-    if env::var_os("EXPORT_CHECK").is_none() {
-        return;
-    }
-    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../third_party/python/bin/python");
+    let Some(python) = torch_python() else { return };
     let home = Home::with_clips();
     assert_eq!(home.dfr("prepare --modality video").status.code(), Some(0));
     let output = home.dfr(&exam(&zip(&home, MODEL, YAML, &weights("bias")), &python));

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dfr_contract::{exit, predictions};
+use dfr_contract::{exit, predictions, resumed};
 use tokio::sync::watch;
 
 use super::desk::Desk;
@@ -26,8 +26,6 @@ const ALLOWANCE: Duration = Duration::from_secs(1800);
 const MORE_DATA: u32 = 10;
 /// Says that a training came to its end, beside its directory.
 const TRAINED: &str = "trained";
-/// What a training that is cut short goes on from, in its directory.
-const RESUME: &str = "resume";
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +80,7 @@ fn places(keep: &Keep<'_>, desk: &Desk, full: Full) -> Result<Places, Failure> {
     let all = state.join(format!("full-{n}"));
     let begun = |pack: &PathBuf| {
         let root = all.join(place(pack, full.budget));
-        root.join("run").join(RESUME).is_dir() && !root.join(TRAINED).exists()
+        root.join("run").join(resumed::DIR).is_dir() && !root.join(TRAINED).exists()
     };
     // One that was cut short goes on with its own data: on newer ones it would begin anew.
     let packs = std::fs::read_dir(newest.parent().unwrap_or(&newest)).or_outside()?;
@@ -143,7 +141,7 @@ impl Work<'_> {
         if is_done {
             write_atomic(&trained, b"").or_outside()?;
             // Hours of moments and averages, which nothing needs any more.
-            drop(std::fs::remove_dir_all(self.of("run").join(RESUME)));
+            drop(std::fs::remove_dir_all(self.of("run").join(resumed::DIR)));
         }
         Ok(is_done)
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use dfr_contract::exit;
 use dfr_contract::input::Source;
+use dfr_contract::resumed;
 use dfr_media::files::{self, FileError};
 use dfr_media::pack::read::read_complete;
 use dfr_media::weights;
@@ -28,8 +29,6 @@ pub use tag::NoDaemon;
 
 /// The step that takes hours.
 const TRAIN: &str = "train";
-/// Where a training that is cut short is kept, in its folder.
-const RESUME: &str = "resume";
 const SECONDS_PER_HOUR: f64 = 3600.0;
 const SECONDS_PER_MINUTE: f64 = 60.0;
 
@@ -51,15 +50,12 @@ pub fn run(request: &Full, settings: &Settings) -> Result<u8, Failure> {
     let mut steps = Steps::open(&out);
     if let Some((tag, daemon)) = keep {
         let fetched = data(&mut steps, request, (&task, settings))?;
-        if ![exit::OK, exit::PARTIAL].contains(&fetched) {
-            return Ok(fetched);
-        }
-        return Err(tag::run(&daemon, tag, request));
+        return if is_usable(fetched) { Err(tag::run(&daemon, tag, request)) } else { Ok(fetched) };
     }
     let (pack, program) = (PathBuf::new(), files::sha256(&trainer)?);
     let mut long = Long { request, settings, pack, task, trainer, program, out };
     let fetched = long.find_data(&mut steps)?;
-    if ![exit::OK, exit::PARTIAL].contains(&fetched) {
+    if !is_usable(fetched) {
         return Ok(fetched);
     }
     long.train(&mut steps)?;
@@ -68,6 +64,11 @@ pub fn run(request: &Full, settings: &Settings) -> Result<u8, Failure> {
         long.export(&mut steps)?;
     }
     Ok(fetched)
+}
+
+/// Whether there is data to train on, if not all of it.
+fn is_usable(fetched: u8) -> bool {
+    [exit::OK, exit::PARTIAL].contains(&fetched)
 }
 
 /// Fetches what is missing and makes the pack of everything that is there: one of the same files is reused.
@@ -112,13 +113,15 @@ impl Long<'_> {
         let begun = steps.unfinished(TRAIN).and_then(|inputs| inputs["pack"].as_str());
         if let Some(pack) = begun.map(PathBuf::from).filter(|pack| read_complete(pack).is_some()) {
             self.pack = pack;
-            if steps.unfinished(TRAIN) == Some(&self.inputs()) && self.out.join(RESUME).is_dir() {
+            if steps.unfinished(TRAIN) == Some(&self.inputs())
+                && self.out.join(resumed::DIR).is_dir()
+            {
                 println!("{TRAIN}: goes on with {}", self.pack.display());
                 return Ok(exit::OK);
             }
         }
         let fetched = data(steps, self.request, (&self.task, self.settings))?;
-        if [exit::OK, exit::PARTIAL].contains(&fetched) {
+        if is_usable(fetched) {
             self.pack = find_pack(&self.task, self.settings)?;
         }
         Ok(fetched)
@@ -155,7 +158,7 @@ impl Long<'_> {
             Ok(exit::OK)
         })?;
         // It is noted as done: only now may its checkpoints go.
-        Ok(files::remove_tree(&self.out.join(RESUME))?)
+        Ok(files::remove_tree(&self.out.join(resumed::DIR))?)
     }
 
     fn run(&self) -> Run {

@@ -2,7 +2,6 @@
 //! it as the competition's public loader does. With EXPORT_CHECK=1 only (make export-check): it needs torch for
 //! Python and a `dfr-train` beside `dfr`.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +11,7 @@ use dfr_contract::pack::{Part, PartHeader, file};
 use dfr_contract::predictions;
 
 use crate::home::{Home, text};
+use crate::made::torch_python;
 
 /// Probabilities, of logits that are allowed 1e-4.
 const TOLERANCE: f64 = 1e-4;
@@ -27,11 +27,11 @@ fn numbers(text: &str) -> Vec<f64> {
 }
 
 /// What the archive answers about the records of validation.
-fn answers(archive: &Path, validation: &Path, header: &PartHeader) -> Vec<f64> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+fn answers(python: &Path, (archive, validation): (&Path, &Path), header: &PartHeader) -> Vec<f64> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/loader.py");
     let shape: Vec<String> = header.shape.iter().map(u64::to_string).collect();
-    let mut python = Command::new(here.join("../../third_party/python/bin/python"));
-    python.args(["-I", "-B"]).arg(here.join("tests/programs/loader.py")).arg(archive);
+    let mut python = Command::new(python);
+    python.args(["-I", "-B"]).arg(script).arg(archive);
     python.arg(validation.join(header.records_file()));
     let kind = if header.modality == Modality::Audio { "int16" } else { "uint8" };
     let output = python.args([&shape.join(","), kind]).env_clear().output().unwrap();
@@ -46,21 +46,18 @@ fn pack(home: &Home, modality: Modality) -> PathBuf {
 }
 
 fn is_loaded_and_answers_as_when_it_was_trained(modality: Modality, model: &str) {
-    if env::var_os("EXPORT_CHECK").is_none() {
-        return;
-    }
+    let Some(python) = torch_python() else { return };
     let home = Home::with_sample("cache", (modality, 4));
     done(&home, &format!("prepare --modality {modality}"));
     let train = format!("train --modality {modality} --model {model} --from-scratch");
     done(&home, &format!("{train} --time-budget 5"));
-    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../third_party/python/bin/python");
     done(&home, &format!("export --modality {modality} --python {}", python.display()));
 
     let validation = pack(&home, modality).join(Part::Validation.as_str());
     let header = fs::read(validation.join(file::PART)).unwrap();
     let header: PartHeader = serde_json::from_slice(&header).unwrap();
     let archive = home.path(&format!("work/results/exports/{modality}_detector_{model}.zip"));
-    let found = answers(&archive, &validation, &header);
+    let found = answers(&python, (&archive, &validation), &header);
     let trained = format!("work/results/checkpoints/{modality}/{}", predictions::FILE);
     let trained = fs::read_to_string(home.path(&trained)).unwrap();
     let trained = predictions::parse(&trained, found.len()).unwrap();

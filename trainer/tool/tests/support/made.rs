@@ -1,7 +1,8 @@
 //! Archives that are made by hand.
 
+use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use dfr_export::package::{CONFIG, MODULE, WEIGHTS, pack};
@@ -13,6 +14,12 @@ pub fn python() -> PathBuf {
     // What is on PATH may be a script that needs the environment of whoever runs the tests.
     let output = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();
     text(&output.unwrap().stdout).trim().into()
+}
+
+/// The Python of `make setup-python`, which has torch; only with EXPORT_CHECK=1 (make export-check).
+pub fn torch_python() -> Option<PathBuf> {
+    env::var_os("EXPORT_CHECK")?;
+    Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../third_party/python/bin/python"))
 }
 
 pub const YAML: &str = "name: hand-made\nversion: 1.0.0\nmodality: video\npreprocessing:\n  resize: [32, 32]\n  \
