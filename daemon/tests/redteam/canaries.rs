@@ -119,17 +119,21 @@ fn described(path: &Path, kind: &Metadata) -> String {
     format!("{owned} {}.{:09} {:x}", kind.mtime(), kind.mtime_nsec(), hasher.finish())
 }
 
-/// Visits everything below a directory without following links, and leaves some places out.
+/// Visits everything below a directory without following links, and leaves some places out. An attacker decides
+/// how deep that is.
 fn walk(directory: &Path, without: &[PathBuf], visit: &mut dyn FnMut(&Path, &Metadata)) {
-    let Ok(entries) = fs::read_dir(directory) else { return };
-    for path in entries.flatten().map(|entry| entry.path()) {
-        if without.contains(&path) {
-            continue;
-        }
-        let Ok(kind) = path.symlink_metadata() else { continue };
-        visit(&path, &kind);
-        if kind.is_dir() {
-            walk(&path, without, visit);
+    let mut open = vec![directory.to_owned()];
+    while let Some(directory) = open.pop() {
+        let Ok(entries) = fs::read_dir(directory) else { continue };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let Some(kind) = path.symlink_metadata().ok().filter(|_| !without.contains(&path))
+            else {
+                continue;
+            };
+            visit(&path, &kind);
+            if kind.is_dir() {
+                open.push(path);
+            }
         }
     }
 }
