@@ -78,11 +78,12 @@ fn run_train(args: &TrainArgs, device: Device) -> Result<(), Failure> {
     say(&format!("\n{}\n{}", "=".repeat(60), trained.claims))
 }
 
-/// Leaves beside the weights what records they were trained on.
+/// Leaves beside the weights what records they were trained on. Written, not copied: to copy sets a mode too, which
+/// not every sandbox allows.
 fn tell_records(data: &Path, out: &Path) -> Result<(), Failure> {
     let path = out.join(file::PART);
-    fs::copy(data.join(file::PART), &path)
-        .map(drop)
+    fs::read(data.join(file::PART))
+        .and_then(|part| fs::write(&path, part))
         .map_err(|source| Failure::Write { path, source })
 }
 
