@@ -176,9 +176,9 @@ pub enum Command {
     /// Train a keep for hours by its own program, on all the data that there is by now, in a sandbox; then
     /// evaluate and export it. Interrupted, it goes on where it was
     Full {
-        /// Hours of training
-        #[arg(long, value_name = "H", default_value_t = 2.0, value_parser = hours)]
-        hours: f64,
+        /// How long, and how often it is secured
+        #[command(flatten)]
+        times: FullTimes,
         /// Stop after the evaluation
         #[arg(long)]
         skip_export: bool,
@@ -186,11 +186,48 @@ pub enum Command {
         #[command(flatten)]
         keep: Keep,
     },
+    /// Submit a keep's archive: checked and handed to gascli by dfr push, and recorded in the session's ledger. Its
+    /// daemon may be at work
+    #[command(
+        after_help = "Example: dfr-daemon push --tag video-mar14 -- --wallet-name miner1 --dry-run\n\
+        Exit codes: those of dfr push; 3 no such keep."
+    )]
+    Push {
+        /// Name of the session
+        #[arg(long)]
+        tag: String,
+        /// Number of the experiment [default: the best keep]
+        #[arg(long, value_name = "N")]
+        experiment: Option<u32>,
+        /// The archive of its full training (dfr-daemon full)
+        #[arg(long)]
+        in_full: bool,
+        /// More for dfr push, as its help tells: whose wallet, which endpoint
+        #[arg(last = true, value_name = "ARGUMENTS")]
+        more: Vec<String>,
+    },
     /// What each rule for verdicts brings and lets through, on landscapes whose truth is known
     Simulate(SimulateFlags),
     /// About sessions.
     #[command(flatten)]
     Inspect(Inspect),
+}
+
+/// Times of a full training.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct FullTimes {
+    /// Hours of training
+    #[arg(long, value_name = "H", default_value_t = 2.0, value_parser = hours)]
+    pub hours: f64,
+    /// Minutes of training between two checkpoints: what an interruption costs at most
+    #[arg(long, value_name = "M", default_value_t = 10.0, value_parser = minutes)]
+    pub checkpoint_minutes: f64,
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    let minutes: f64 = text.parse().map_err(|_| "expected a number of minutes".to_owned())?;
+    let is_sound = minutes > 0.0 && minutes <= 60.0 * HOURS_MOST;
+    if is_sound { Ok(minutes) } else { Err("expected more than 0".to_owned()) }
 }
 
 fn hours(text: &str) -> Result<f64, String> {

@@ -13,6 +13,7 @@ use dfr_contract::footer::Footer;
 use dfr_contract::input::InputSpec;
 use dfr_contract::modality::Modality;
 use dfr_contract::pack::{PackHeader, Part, PartHeader, VERSION, file};
+use dfr_contract::{exit, predictions};
 use dfr_daemon::task::Task;
 
 const TRAIN: usize = 24;
@@ -125,15 +126,21 @@ fn the_real_trainer_is_built_trained_and_scored() {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("real-trainer");
     repository(&repo);
     pack(&cache, &task);
-    let output = Command::new(env!("CARGO_BIN_EXE_dfr-daemon"))
-        .args(["--task", "video-sample", "--tag", "real", "--proposer", "playbook"])
-        .args(["--max-experiments", "2", "--budget-s", "15"])
-        .args(["--repo".as_ref(), repo.as_os_str(), "--state-dir".as_ref(), state.as_os_str()])
-        .env("DFRESEARCH_CACHE", &cache)
-        .output()
-        .unwrap();
-    let log = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{log}");
+    let mut log = String::new();
+    for (tier, arguments) in
+        [("container", "--max-experiments 1"), ("auto", "--max-experiments 2 --resume")]
+    {
+        let output = Command::new(env!("CARGO_BIN_EXE_dfr-daemon"))
+            .args(["--task", "video-sample", "--tag", "real", "--proposer", "playbook"])
+            .args(["--budget-s", "15", "--containment", tier])
+            .args(arguments.split(' '))
+            .args(["--repo".as_ref(), repo.as_os_str(), "--state-dir".as_ref(), state.as_os_str()])
+            .env("DFRESEARCH_CACHE", &cache)
+            .output()
+            .unwrap();
+        log.push_str(&String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{log}");
+    }
 
     let results = fs::read_to_string(state.join("real/results.tsv")).unwrap();
     let rows: Vec<Vec<&str>> = results.lines().skip(1).map(|l| l.split('\t').collect()).collect();
@@ -160,21 +167,38 @@ fn is_exported(repo: &Path, state: &Path, cache: &Path) {
     if std::env::var_os("EXPORT_CHECK").is_none() {
         return;
     }
-    let output = Command::new(env!("CARGO_BIN_EXE_dfr-daemon"))
-        .args(["export", "--tag", "real"])
-        .args(["--repo".as_ref(), repo.as_os_str(), "--state-dir".as_ref(), state.as_os_str()])
-        .args(["--", "--output-dir", "exports", "--python"])
-        .arg(repo.join("third_party/python/bin/python"))
-        .env("DFRESEARCH_CACHE", cache)
-        .current_dir(repo)
-        .output()
-        .unwrap();
+    let export = |tier: &str| {
+        Command::new(env!("CARGO_BIN_EXE_dfr-daemon"))
+            .args(["export", "--tag", "real", "--containment", tier])
+            .args(["--repo".as_ref(), repo.as_os_str(), "--state-dir".as_ref(), state.as_os_str()])
+            .args(["--", "--output-dir", "exports", "--python"])
+            .arg(repo.join("third_party/python/bin/python"))
+            .env("DFRESEARCH_CACHE", cache)
+            .current_dir(repo)
+            .output()
+            .unwrap()
+    };
+    let output = export("container");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("parity: proven under torch"), "{said}");
+    let agreement = format!("agreement: {VALIDATION} records of validation are ");
+    assert!(said.contains(&agreement), "{said}");
     let exports = fs::read_dir(repo.join("exports")).unwrap();
     let names: Vec<_> =
         exports.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
     assert!(names.len() == 1 && names[0].starts_with("video_detector_real-"), "{names:?}");
     println!("{said}");
+    // As if another model had been traced than predicted.
+    for experiment in fs::read_dir(state.join("real/exp")).unwrap() {
+        let scored = experiment.unwrap().path().join("predictions.tsv");
+        let Ok(text) = fs::read_to_string(&scored) else { continue };
+        let p = predictions::parse(&text, text.lines().count() - 1).unwrap();
+        let other: Vec<_> = p.iter().map(|p| 1.0 - p).collect();
+        fs::write(&scored, predictions::print(&other)).unwrap();
+    }
+    let output = export("auto");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(i32::from(exit::REFUSED)), "{said}");
+    assert!(said.contains("another model than the one that was scored"), "{said}");
 }

@@ -1,11 +1,11 @@
-//! `evaluate`, `export` and `full`: a keep, handed to whoever uses it.
+//! `evaluate`, `export`, `full` and `push`: a keep, handed to whoever uses it.
 
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
 use super::classify;
-use crate::arguments::{Keep, Places, RunFlags};
+use crate::arguments::{FullTimes, Keep, Places, RunFlags};
 use crate::failure::Failure;
 use crate::settings::{Environment, Settings};
 use crate::supervisor::{self, Delivery, Full};
@@ -22,27 +22,54 @@ pub(super) fn run(
 
 /// Trains it for so many hours and says the exit code.
 pub(super) fn in_full(
-    (places, (hours, exports, keep)): (&Places, (f64, bool, &Keep)),
+    (places, (times, exports, keep)): (&Places, (FullTimes, bool, &Keep)),
     environment: &Environment,
     runtime: &Runtime,
 ) -> Result<u8, Failure> {
     let settings = settings(places, keep, environment)?;
     // Whole seconds, and not none.
-    let budget = Duration::from_secs((hours * 3600.0).ceil() as u64);
-    let full = Full { experiment: keep.experiment, budget, exports };
+    let whole = |seconds: f64| Duration::from_secs(seconds.ceil() as u64);
+    let (budget, checkpoint) =
+        (whole(times.hours * 3600.0), whole(times.checkpoint_minutes * 60.0));
+    let full = Full { experiment: keep.experiment, budget, checkpoint, exports };
     runtime.block_on(supervisor::train_in_full(&settings, full, &keep.more))
+}
+
+/// Submits it and says the exit code.
+pub(super) fn push(
+    (places, tag): (&Places, &str),
+    keep: ((Option<u32>, bool), &[String]),
+    environment: &Environment,
+    runtime: &Runtime,
+) -> Result<u8, Failure> {
+    let settings = resolve(places, of(tag), environment)?;
+    runtime.block_on(supervisor::submit(&settings, keep))
 }
 
 fn settings(places: &Places, keep: &Keep, environment: &Environment) -> Result<Settings, Failure> {
     let flags = RunFlags {
-        tag: Some(keep.tag.clone()),
-        resume: true,
-        // Nobody is asked anything.
-        proposer: Some("playbook".to_owned()),
         containment: keep.containment.clone(),
         unsealed: keep.unsealed,
         run_as: keep.run_as,
-        ..RunFlags::default()
+        ..of(&keep.tag)
     };
+    resolve(places, flags, environment)
+}
+
+/// Of a session that is there; nobody is asked anything.
+fn of(tag: &str) -> RunFlags {
+    RunFlags {
+        tag: Some(tag.to_owned()),
+        resume: true,
+        proposer: Some("playbook".to_owned()),
+        ..RunFlags::default()
+    }
+}
+
+fn resolve(
+    places: &Places,
+    flags: RunFlags,
+    environment: &Environment,
+) -> Result<Settings, Failure> {
     Settings::resolve(places, &flags, environment).map_err(classify)
 }

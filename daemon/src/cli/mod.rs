@@ -78,9 +78,13 @@ fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
             let asked = (supervisor::Delivery::Export, keep);
             (String::new(), deliver::run((places, asked), &environment, &runtime)?)
         }
-        Command::Full { hours, skip_export, keep } => {
-            let asked = (*hours, !skip_export, keep);
+        Command::Full { times, skip_export, keep } => {
+            let asked = (*times, !skip_export, keep);
             (String::new(), deliver::in_full((places, asked), &environment, &runtime)?)
+        }
+        Command::Push { tag, experiment, in_full, more } => {
+            let keep = ((*experiment, *in_full), more.as_slice());
+            (String::new(), deliver::push((places, tag), keep, &environment, &runtime)?)
         }
         Command::Simulate(flags) => (simulate::run(flags, style)?, exit::OK),
         Command::Inspect(command) => {

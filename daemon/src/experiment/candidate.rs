@@ -356,6 +356,7 @@ impl Candidate {
             | Entry::Tried { .. }
             | Entry::Device { .. }
             | Entry::Directed { .. }
+            | Entry::Submitted { .. }
             | Entry::RolledBack { .. } => {}
         }
     }

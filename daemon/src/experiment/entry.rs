@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use dfr_contract::submission::Submission;
 use serde::{Deserialize, Serialize};
 
 use super::{Caps, Evidence, Idea, Phase, Place, RunOutcome, Verdict};
@@ -256,6 +257,11 @@ pub enum Entry {
         /// One line.
         text: String,
     },
+    /// Not of one experiment: a keep is being submitted to the competition, or was.
+    Submitted {
+        /// Which, to whom, and how that ended.
+        submission: Submission,
+    },
     /// Not of one experiment: a human returned to an earlier keep.
     RolledBack {
         /// The experiment that is the incumbent again.
@@ -398,6 +404,7 @@ impl Entry {
                 | Self::Tried { .. }
                 | Self::Device { .. }
                 | Self::Directed { .. }
+                | Self::Submitted { .. }
                 | Self::RolledBack { .. }
         )
     }

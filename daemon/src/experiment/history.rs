@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use dfr_contract::submission::Submission;
+
 use super::candidate::{Candidate, Next, Step};
 use super::certificate;
 use super::verdict::TAMPERED;
@@ -123,6 +125,8 @@ pub struct History {
     pub pauses: Vec<(Pause, f64)>,
     /// What a human wrote while the loop ran, oldest first.
     pub directives: Vec<Directive>,
+    /// Keeps that were submitted to the competition, as it was noted before and after, oldest first.
+    pub submissions: Vec<Submission>,
     /// Where the branch stood before a human returned to an earlier keep (full object id), until the
     /// next experiment.
     pub left_behind: Option<String>,
@@ -355,6 +359,7 @@ impl History {
             Entry::Directed { from, text } => {
                 self.directives.push(Directive { from: *from, text: text.clone(), told: None });
             }
+            Entry::Submitted { submission } => self.submissions.push(submission.clone()),
             Entry::Began { phase: Phase::Propose, .. } => {
                 self.tell(experiment);
                 self.advance(entry, at_ms);

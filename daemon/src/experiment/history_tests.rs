@@ -1,3 +1,5 @@
+use dfr_contract::modality::Modality;
+use dfr_contract::submission::Model;
 use proptest::prelude::*;
 
 use super::*;
@@ -89,7 +91,20 @@ fn of_the_session() -> Vec<Entry> {
         Entry::Paused { cause: Pause::Disk, why: "full".into(), seconds: 1.0 },
         Entry::Device { known: DeviceState::default() },
         Entry::Tried { usage: Usage::default(), cost_usd: 0.0 },
+        Entry::Submitted { submission: submission() },
     ]
+}
+
+fn submission() -> Submission {
+    let model = Model {
+        netuid: 34,
+        wallet: "w".into(),
+        hotkey: "h".into(),
+        modality: Modality::Video,
+        sha256: "s".into(),
+    };
+    let (time, zip, name) = ("t".into(), "x.zip".into(), Some("t-2".into()));
+    Submission { time, model, zip, name, exit: Some(0) }
 }
 
 fn abandoned() -> Entry {

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::atomic::copy_atomic;
 use super::untrusted::{open_end, read_end, read_plain, remove};
-use super::{Table, holdout_tsv, human, make_way, state_md, write_atomic};
+use super::{Table, holdout_tsv, human, make_way, state_md, submissions, write_atomic};
 use crate::clock;
 use crate::experiment::{Entry, History, Phase, Place, Row};
 use crate::task::Task;
@@ -285,7 +285,13 @@ impl Notebook {
         replace(&self.state_md(), state.as_bytes())
     }
 
-    /// What a human wrote into INBOX.md, or added to STATE.md, that the history does not know, as entries.
+    /// What `dfr push` notes of the session's keeps.
+    pub fn submissions(&self) -> PathBuf {
+        self.root.join("submissions.jsonl")
+    }
+
+    /// What people did that the history does not know, as entries: what a human wrote into INBOX.md, or added
+    /// to STATE.md, and what was submitted.
     pub fn news(&self, history: &History) -> Vec<Entry> {
         let inbox = human::lines(&self.root.join(Place::Inbox.as_str()));
         let state = human::added(&self.state_md(), &self.state_memory());
@@ -294,7 +300,9 @@ impl Notebook {
             let new = lines.into_iter().filter(move |text| known.insert(text.clone()));
             new.map(move |text| Entry::Directed { from, text })
         };
-        said(Place::Inbox, inbox).chain(said(Place::State, state)).collect()
+        let submitted = submissions::new(&self.submissions(), history.submissions.len());
+        let submitted = submitted.into_iter().map(|submission| Entry::Submitted { submission });
+        said(Place::Inbox, inbox).chain(said(Place::State, state)).chain(submitted).collect()
     }
 
     /// The lines that STATE.md had from us.

@@ -1,7 +1,8 @@
 //! The notebook: files for people and for the next prompt, under `state/<tag>/`.
 //!
 //! All of it is derived from the ledger and written anew as a whole after every experiment; nothing
-//! of it is ever read back as truth. What a human adds is heard as words for the next proposal.
+//! of it is ever read back as truth. What a human adds is heard as words for the next proposal, and what
+//! `dfr push` notes of keeps is taken into the ledger.
 
 mod artifacts;
 mod atomic;
@@ -9,6 +10,7 @@ mod human;
 mod probe;
 mod results;
 mod state_md;
+mod submissions;
 mod untrusted;
 
 pub use artifacts::{Notebook, NotebookError, sync};

@@ -116,6 +116,7 @@ fn told(entry: &Entry) -> String {
             format!("the endpoint was tried with {} tokens", usage.prompt_tokens)
         }
         Entry::Directed { from, text } => format!("{} says: {text}", from.as_str()),
+        Entry::Submitted { submission } => format!("{}: {}", submission.zip, submission.told()),
         Entry::Device { known: DeviceState { fault: Some(why), .. } } => {
             format!("a GPU is in doubt: {why}")
         }

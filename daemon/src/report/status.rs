@@ -1,11 +1,13 @@
 //! `status`: one session at a glance.
 
+use std::time::Duration;
+
+use dfr_contract::submission::{Submission, standing};
+
 use super::certificate::told;
 use super::style::Ink;
 use super::table::{Edge, table};
 use super::{MIB_PER_GIB, Style, duty_cycle, one_line, short, span};
-use std::time::Duration;
-
 use crate::experiment::{
     History, Pause, Row, Verdict, certificate, gaps, overfit, run_to_run, unmeasured,
 };
@@ -47,6 +49,7 @@ pub fn status_text(status: &Status, style: Style) -> String {
         ("belief", belief(status)),
         ("total", total(status)),
         ("holdout", holdout(status, style)),
+        ("pushed", pushed(status.history)),
         ("spent", spent(status.history)),
         ("pauses", pauses(status, life)),
     ];
@@ -164,6 +167,18 @@ fn holdout(status: &Status, style: Style) -> String {
         -last.size(),
         missing.unwrap_or_default()
     )
+}
+
+/// The last keep that was submitted, and how many archives stand before the competition.
+fn pushed(history: &History) -> String {
+    let standing = standing(&history.submissions).len();
+    let Some(last) = history.submissions.last() else {
+        return "nothing yet: dfr-daemon push hands a keep's archive to gascli".to_owned();
+    };
+    let Submission { model, zip, name, time, .. } = last;
+    let name = one_line(name.as_ref().unwrap_or(zip), DESCRIPTION_WIDTH);
+    let (wallet, hotkey, told) = (&model.wallet, &model.hotkey, last.told());
+    format!("{name} under {wallet}/{hotkey}: {told} ({time}); {standing} submitted in all")
 }
 
 fn spent(history: &History) -> String {

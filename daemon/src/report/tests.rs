@@ -67,6 +67,7 @@ fn status_of_a_daemon_at_work() {
     belief   by how much runs of one recipe differ was not measured
     total    not yet: dfr-daemon certify measures what the session came to
     holdout  not measured yet
+    pushed   nothing yet: dfr-daemon push hands a keep's archive to gascli
     spent    3000 tokens sent, 150 received, 0.00 USD, 0.07 h on the device
     pauses   none
 
@@ -133,6 +134,7 @@ fn status_of_an_empty_session() {
     belief   by how much runs of one recipe differ was not measured
     total    not yet: dfr-daemon certify measures what the session came to
     holdout  not measured yet
+    pushed   nothing yet: dfr-daemon push hands a keep's archive to gascli
     spent    0 tokens sent, 0 received, 0.00 USD, 0.00 h on the device
     pauses   none
     ");

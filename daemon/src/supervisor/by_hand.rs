@@ -69,6 +69,18 @@ pub async fn roll_back(locations: &Locations, tag: &str, to: u32) -> Result<Told
     hand.finish().await
 }
 
+/// Takes in what was noted for a session beside its ledger, and says what else had to be done for that.
+///
+/// # Errors
+/// As [`recover`].
+pub async fn take_in(locations: &Locations, tag: &str) -> Result<Vec<String>, Failure> {
+    let mut hand = ByHand::take(locations, tag).await?;
+    let told = std::mem::take(&mut hand.told);
+    hand.hear().await?;
+    hand.ledger.close().await;
+    Ok(told)
+}
+
 /// A session in the hands of a command.
 struct ByHand {
     session: Session,
@@ -252,11 +264,14 @@ impl ByHand {
         self.history.apply(n, &entry, at_ms).or_bug()
     }
 
-    /// Takes in what a human wrote before anything is written over it.
+    /// Takes in what a human wrote before anything is written over it, and what was submitted.
     async fn hear(&mut self) -> Result<(), Failure> {
         for entry in self.notebook.news(&self.history) {
             if let Entry::Directed { from, text } = &entry {
                 self.told.push(format!("{} says, for the next proposal: {text}", from.as_str()));
+            }
+            if let Entry::Submitted { submission } = &entry {
+                self.told.push(format!("{}: {}", submission.zip, submission.told()));
             }
             self.record(entry).await?;
         }

@@ -65,7 +65,7 @@ mod wait;
 mod work;
 
 pub use by_hand::{Told, rebuild, recover, roll_back};
-pub use deliver::{Delivery, Full, deliver, train_in_full};
+pub use deliver::{Delivery, Full, deliver, submit, train_in_full};
 pub use known::{ledger, session};
 pub use question::preview;
 
@@ -241,8 +241,11 @@ impl Session {
                 Err(failure) => return Err(failure),
             }
         }
-        if !self.is_backed_up && self.stop_level() < StopLevel::Now {
-            self.back_up().await;
+        if self.stop_level() < StopLevel::Now {
+            self.hear_the_last().await;
+            if !self.is_backed_up {
+                self.back_up().await;
+            }
         }
         self.pulse.end().await;
         let best = self.history.best().map_or_else(String::new, |row| {

@@ -27,6 +27,12 @@ impl TryFrom<Vec<String>> for Command {
 pub type Places = BTreeMap<&'static str, String>;
 
 impl Command {
+    /// Whether an argument holds this placeholder.
+    pub fn names(&self, place: &str) -> bool {
+        let place = format!("{{{place}}}");
+        self.0.iter().any(|argument| argument.contains(&place))
+    }
+
     /// The argument vector with every known placeholder filled in; other braces stay as they are.
     pub fn expand(&self, places: &Places) -> Vec<String> {
         self.0.iter().map(|argument| expand(argument, places)).collect()

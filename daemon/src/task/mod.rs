@@ -113,6 +113,8 @@ pub struct Deliver {
     pub evaluate: Option<Command>,
     /// Writes a keep in the form in which others run it, from its trace.
     pub export: Option<Command>,
+    /// Submits a keep's archive, and notes that in `{submissions}`.
+    pub push: Option<Command>,
 }
 
 /// Additions to what runs may read.

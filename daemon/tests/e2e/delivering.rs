@@ -4,6 +4,14 @@ use std::fs;
 
 use crate::environment::{BETTER, EQUAL, Ended, TestEnvironment, reply};
 
+/// Notes a push as dfr does, before it and after it.
+const PUSH: &str = r#"name=$1; file=$2; shift 2
+note() {
+    printf '{"event":"push","time":"noon","netuid":34,"wallet":"w","hotkey":"h","modality":"video",' >> "$file"
+    printf '"sha256":"of %s","zip":"%s.zip","name":"%s","exit":%s}\n' $name $name $name $1 >> "$file"
+}
+note null; note 0; echo "pushed $name $*"; exit 5
+"#;
 const SHOW: &str = "cat \"$1\"; shift; echo \"got $*\"; exit 7\n";
 
 /// Two keeps with a discard between them; the second one is of this mode.
@@ -106,14 +114,13 @@ fn a_keep_is_trained_in_full_and_goes_on_where_it_was() {
     let show = "case \"$1\" in *predictions.tsv) head -n 1 \"$1\";; *) cat \"$1\"; shift; echo \"$*\";; esac\n";
     let environment = night("full-dies", show);
     let full = |more: &[&str]| {
-        let command = ["full", "--tag", "t", "--hours", "0.001"];
+        let command = ["full", "--tag", "t", "--hours", "0.001", "--checkpoint-minutes", "2"];
         environment.run(&mut environment.daemon(&[&command[..], more].concat()))
     };
     full(&[]).code(4).says(&["training experiment 2: ", "shapes [2] and [3] do not fit"]);
     // What it was begun on is what it goes on with.
     environment.use_pack("newer");
-    let said =
-        "id\tp_synthetic\nquality 0.7, weights 4 s, went on, secret hidden\nt-2-full 1,3,1,1 -x\n";
+    let said = "id\tp_synthetic\nquality 0.7, weights 4 by 120 s, went on, secret hidden\nt-2-full 1,3,1,1 -x\n";
     assert_eq!(full(&["--", "-x"]).code(0).out, said);
     let done = environment.path("repo/state/t/full-2");
     let done: Vec<_> = fs::read_dir(done).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -144,4 +151,56 @@ fn a_full_training_waits_for_no_session_and_disturbs_none() {
     refused.code(3).says(&["another session builds and trains on this machine"]);
     daemon.signal(nix::sys::signal::Signal::SIGTERM);
     daemon.wait().code(0);
+}
+
+#[test]
+fn what_is_pushed_stands_in_the_ledger() {
+    let environment = night("ok", PUSH);
+    let push = |arguments: &[&str]| {
+        let command = ["push", "--tag", "t"];
+        environment.run(&mut environment.daemon(&[&command[..], arguments].concat()))
+    };
+    assert!(environment.status().contains("pushed   nothing yet: dfr-daemon push"));
+    let best = push(&["--", "--wallet-name", "w"]);
+    assert_eq!(
+        (best.code(5).out.as_str(), best.err.as_str()),
+        ("pushed t-2 --wallet-name w\n", "")
+    );
+    let stands = "pushed   t-2 under w/h: submitted (noon); 1 submitted in all\n";
+    assert!(environment.status().contains(stands), "{}", environment.status());
+    assert_eq!(push(&["--experiment", "0", "--in-full"]).code(5).out, "pushed t-0-full \n");
+    assert!(
+        environment.status().contains("t-0-full under w/h: submitted (noon); 2 submitted in all")
+    );
+    push(&["--experiment", "1"]).code(3).says(&["experiment 1 of t was not kept"]);
+
+    // One that is killed before it has told the ledger, with half a line.
+    let noted = environment.read("repo/state/t/submissions.jsonl");
+    let begun = noted.lines().next().unwrap().replace("t-2", "t-9");
+    environment.write("repo/state/t/submissions.jsonl", &format!("{noted}{begun}\n{{\"time\""));
+    let recover = ["recover", "--tag", "t"];
+    let recovered = environment.run(&mut environment.daemon(&recover));
+    assert!(recovered.code(0).out.contains("t-9.zip: begun\n"), "{}", recovered.out);
+    assert!(environment.status().contains("t-9 under w/h: begun (noon); 3 submitted in all"));
+    let again = environment.run(&mut environment.daemon(&recover));
+    assert!(!again.code(0).out.contains("t-9"), "{}", again.out);
+}
+
+#[test]
+fn a_session_at_work_takes_in_what_is_pushed() {
+    let environment = night("ok", PUSH);
+    let slow = reply("slow", &[("mode = ok", "mode = hang")]);
+    let script = environment.script(&[slow]);
+    let on = ["--tag", "t", "--resume", "--proposer", &script, "--max-experiments", "4"];
+    let mut daemon = environment.start(&mut environment.daemon(&on));
+    daemon.wait_for_training(3);
+    let push = ["push", "--tag", "t"];
+    let pushed = environment.run(&mut environment.daemon(&push));
+    let later =
+        ["submissions.jsonl comes into the ledger later", "a daemon runs this session already"];
+    pushed.code(5).says(&later);
+    assert!(environment.status().contains("pushed   nothing yet"));
+    daemon.signal(nix::sys::signal::Signal::SIGTERM);
+    daemon.wait().code(0);
+    assert!(environment.status().contains("t-2 under w/h: submitted (noon); 1 submitted in all"));
 }

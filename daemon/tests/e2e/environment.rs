@@ -150,7 +150,7 @@ impl TestEnvironment {
         let trace =
             format!("trace = [\"{fake}\", \"trace\", \"{{program}}\", \"{{run}}\", \"{{out}}\"]");
         let full = format!(
-            "full = [\"{fake}\", \"full\", \"{{program}}\", \"{{run}}\", \"{{budget_s}}\"]"
+            "full = [\"{fake}\", \"full\", \"{{program}}\", \"{{run}}\", \"{{budget_s}}\", \"{{checkpoint_s}}\"]"
         );
         self.edit("task.toml", (&plain, &format!("{kept}\n{trace}\n{full}")));
         self.write("deliver", &format!("#!/bin/sh\n{deliver}"));
@@ -159,7 +159,8 @@ impl TestEnvironment {
         let program = program.display();
         let table = format!(
             "\n[deliver]\nevaluate = [\"{program}\", \"{{predictions}}\"]\n\
-             export = [\"{program}\", \"{{out}}/trace.txt\", \"{{name}}\", \"{{shape}}\"]\n"
+             export = [\"{program}\", \"{{out}}/trace.txt\", \"{{name}}\", \"{{shape}}\"]\n\
+             push = [\"{program}\", \"{{name}}\", \"{{submissions}}\"]\n"
         );
         self.write("task.toml", &(self.read("task.toml") + &table));
     }

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
             let luck = arguments.get(5).map_or(0.0, |model| luck(&recipe, Path::new(model)));
             predict(&recipe, Path::new(&arguments[3]), &arguments[4], luck)
         }
-        "full" => train_in_full(&recipe, Path::new(&arguments[3]), &arguments[4]),
+        "full" => train_in_full(&recipe, Path::new(&arguments[3]), &arguments[4..]),
         "trace" => trace(&recipe, Path::new(&arguments[3]), Path::new(&arguments[4])),
         other => panic!("no step {other}"),
     }
@@ -87,7 +87,7 @@ fn build(recipe: &Recipe, product: Option<&String>) -> ExitCode {
 }
 
 /// Goes on with what an earlier start left.
-fn train_in_full(recipe: &Recipe, run: &Path, budget_s: &str) -> ExitCode {
+fn train_in_full(recipe: &Recipe, run: &Path, times: &[String]) -> ExitCode {
     let checkpoint = run.join("resume");
     let was_there = checkpoint.exists();
     fs::create_dir_all(&checkpoint).expect("a run directory");
@@ -95,7 +95,7 @@ fn train_in_full(recipe: &Recipe, run: &Path, budget_s: &str) -> ExitCode {
         return crash();
     }
     let how = if was_there { "went on" } else { "from the start" };
-    fs::write(run.join("model.safetensors"), format!("weights {budget_s} s, {how}"))
+    fs::write(run.join("model.safetensors"), format!("weights {} s, {how}", times.join(" by ")))
         .expect("a run directory");
     ExitCode::SUCCESS
 }

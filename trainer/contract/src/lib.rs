@@ -12,6 +12,7 @@ pub mod modality;
 pub mod pack;
 pub mod predictions;
 pub mod resumed;
+pub mod submission;
 pub mod tasks;
 pub mod trace;
 

@@ -338,8 +338,12 @@ pub struct Export {
     #[arg(long, value_name = "KIND", value_parser = ["bfloat16", "float16"])]
     pub dtype: Option<String>,
 
-    /// Pack whose validation part tells them [default: the newest of the task]
-    #[arg(long, value_name = "DIR", requires = "dtype")]
+    /// Predictions of the validation part that were scored: an archive that answers otherwise is refused
+    #[arg(long, value_name = "FILE")]
+    pub predictions: Option<PathBuf>,
+
+    /// Pack whose validation part is meant [default: the newest of the task]
+    #[arg(long, value_name = "DIR")]
     pub pack: Option<PathBuf>,
 
     /// What `dfr-train trace` left of this model: nothing is traced, and no dfr-train is needed

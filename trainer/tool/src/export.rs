@@ -1,5 +1,7 @@
 //! `dfr export`: a trained model as the archive that the competition takes.
 
+mod agreement;
+mod asking;
 mod precision;
 
 use std::collections::BTreeMap;
@@ -82,6 +84,19 @@ pub enum ExportError {
         /// The difference.
         found: f64,
     },
+    /// Another model than was scored.
+    #[error(
+        "the archive is another model than the one that was scored: over {records} records of validation their \
+         probabilities are {mean:.3} apart, and {most} is allowed"
+    )]
+    Other {
+        /// Mean difference.
+        mean: f64,
+        /// The most of it.
+        most: f64,
+        /// Records asked about.
+        records: usize,
+    },
 }
 
 impl ExportError {
@@ -118,10 +133,19 @@ pub fn run(request: &Export, settings: &Settings) -> Result<u8, Failure> {
     require_rules(&python, &packed.join(package::MODULE))?;
     let answers = own_answers(&traced, scratch.path())?;
     require_answers(&answers)?;
-    let proof = python.prove(&packed, &config, &answers);
-    println!("{}", require_parity(proof.map_err(ExportError::from)?)?);
+    let proof = python.prove(&packed, &config, &answers).map_err(ExportError::from)?;
+    let has_torch = matches!(proof, Proof::Differences(..));
+    println!("{}", require_parity(proof)?);
+    let pack = || request.pack.clone().map_or_else(|| find_pack(&found.task, settings), Ok);
+    if let Some(scored) = &request.predictions {
+        let told = match has_torch {
+            true => agreement::require(&python, (&packed, &config), (&pack()?, scored))?,
+            false => "agreement: not proven either".to_owned(),
+        };
+        println!("{told}");
+    }
     if let Some(dtype) = &request.dtype {
-        let pack = request.pack.clone().map_or_else(|| find_pack(&found.task, settings), Ok)?;
+        let pack = pack()?;
         let single = precision::score(&python, (&packed, &config), &pack)?;
         config.dtype = Some(dtype.clone());
         write_members(&traced, &found.weights, &config, &packed)?;
@@ -130,7 +154,8 @@ pub fn run(request: &Export, settings: &Settings) -> Result<u8, Failure> {
     }
     let zip = zip_path(request, (found.task.modality, name))?;
     let sizes = package::pack(&packed, &zip).map_err(ExportError::from)?;
-    report(&zip, &found, &sizes);
+    report(&zip, &sizes);
+    next(&zip, &found.task, request.trace.is_some());
     Ok(exit::OK)
 }
 
@@ -255,17 +280,25 @@ fn require_parity(proof: Proof) -> Result<String, ExportError> {
     ))
 }
 
-fn report(zip: &Path, found: &Found, sizes: &[(&str, u64)]) {
+fn report(zip: &Path, sizes: &[(&str, u64)]) {
     println!("\nExported: {}", zip.display());
     for (name, size) in sizes {
         println!("  {name:<30} {size:>10} bytes");
     }
-    let (modality, zip) = (found.task.modality, zip.display());
+}
+
+/// What one would do with it.
+fn next(zip: &Path, task: &Task, is_of_a_session: bool) {
+    let (modality, zip) = (task.modality, zip.display());
     // A session's task comes in a file that goes again.
-    let Task { name, named, .. } = &found.task;
+    let Task { name, named, .. } = task;
     let task = Some(if tasks::built_in(name).is_some() { name } else { named });
     let task = task.filter(|name| *name != modality.as_str());
     let task = task.map_or_else(String::new, |name| format!(" --task {name}"));
     println!("\nNext:\n  dfr exam --modality {modality}{task} --zip {zip}");
-    println!("  dfr push --{modality}-model {zip} --wallet-name <NAME> --wallet-hotkey <KEY>");
+    let push = match is_of_a_session {
+        true => "dfr-daemon push --tag <TAG> --".to_owned(),
+        false => format!("dfr push --{modality}-model {zip}"),
+    };
+    println!("  {push} --wallet-name <NAME> --wallet-hotkey <KEY>");
 }

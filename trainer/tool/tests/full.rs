@@ -181,7 +181,10 @@ fn a_sessions_keep_is_handed_to_the_daemon_beside_this_program() {
     fs::set_permissions(&daemon, fs::Permissions::from_mode(0o755)).unwrap();
     let asked = full("--hours 0.5 --skip-export");
     let said = text(&asked.stdout);
-    assert!(said.contains("asked: full --tag night --hours 0.5 --skip-export"), "{said}");
+    assert!(
+        said.contains("asked: full --tag night --hours 0.5 --checkpoint-minutes 10 --skip-export"),
+        "{said}"
+    );
     assert_eq!(asked.status.code(), Some(4), "{said}");
     // The newest data is what it trains on.
     assert!(home.path("cache/packs/video").is_dir());

@@ -88,6 +88,17 @@ fn a_model_is_checked_submitted_as_documented_and_recorded_before_and_after() {
 }
 
 #[test]
+fn a_session_is_told_the_same_as_the_record() {
+    let home = Home::new();
+    let told = home.path("state/t/submissions.jsonl");
+    let more = format!("--name t-3 --record {}", told.display());
+    let output = command(&home, &push(&another(&home, 1), &more)).output().unwrap();
+    check(&output, exit::OK, &[]);
+    assert!(recorded(&home).iter().all(|line| line["name"] == "t-3"));
+    assert_eq!(fs::read_to_string(told).unwrap(), fs::read_to_string(home.path(RECORD)).unwrap());
+}
+
+#[test]
 fn the_fourth_of_a_modality_under_one_hotkey_is_refused() {
     let home = Home::new();
     let zips: Vec<_> = (0..4).map(|number| another(&home, number)).collect();

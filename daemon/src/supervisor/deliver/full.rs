@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::desk::Desk;
 use super::keep::{Keep, Run, text};
-use super::{hand_over, said, stop_at_once, trace};
+use super::{LIMIT, hand_over, said, stop_at_once, trace};
 use crate::experiment::StopLevel;
 use crate::failure::{Failure, OrFailure as _};
 use crate::notebook::write_atomic;
@@ -34,6 +34,8 @@ pub struct Full {
     pub experiment: Option<u32>,
     /// Training time.
     pub budget: Duration,
+    /// Training time between two checkpoints: what an interruption costs at most.
+    pub checkpoint: Duration,
     /// Whether it is exported at the end.
     pub exports: bool,
 }
@@ -62,14 +64,14 @@ pub async fn train_in_full(
     if !(work.train().await? && work.predict().await?) {
         return Ok(exit::INTERRUPTED);
     }
-    let evaluated = hand_over(evaluate, (&work.places, &[]), work.stop.clone()).await?;
+    let evaluated = hand_over(evaluate, (&work.places, &[]), (LIMIT, work.stop.clone())).await?;
     if evaluated != exit::OK || !full.exports {
         return Ok(evaluated);
     }
     if !trace(&keep, &desk, (&work.places, work.stop.clone())).await? {
         return Ok(exit::INTERRUPTED);
     }
-    hand_over(export, (&work.places, more), work.stop.clone()).await
+    hand_over(export, (&work.places, more), (LIMIT, work.stop.clone())).await
 }
 
 /// The keep's own, but for the newest data and a place that outlives an interruption.
@@ -95,8 +97,9 @@ fn places(keep: &Keep<'_>, desk: &Desk, full: Full) -> Result<Places, Failure> {
         ("pack", text(&pack)),
         ("run", text(&root.join("run"))),
         ("budget_s", full.budget.as_secs().to_string()),
+        ("checkpoint_s", full.checkpoint.as_secs().to_string()),
         ("seed", seed.to_string()),
-        ("name", format!("{}-{n}-full", keep.session.begun.tag)),
+        ("name", keep.name_in_full()),
         ("predictions", text(&desk.out("predictions").join(predictions::FILE))),
     ]);
     let inputs = expand(&keep.task.score.inputs, &places);
@@ -122,6 +125,9 @@ struct Work<'a> {
 impl Work<'_> {
     async fn train(&self) -> Result<bool, Failure> {
         let command = said(&self.keep.task, "full", self.keep.task.commands.full.as_ref())?;
+        if !command.names("checkpoint_s") {
+            eprintln!("how often a checkpoint is written is fixed by the session's task");
+        }
         let run = self.of("run");
         let trained = run.with_file_name(TRAINED);
         if trained.exists() {

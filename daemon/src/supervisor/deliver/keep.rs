@@ -69,8 +69,20 @@ impl<'a> Keep<'a> {
         Ok(Self { settings, session, task, notebook, row })
     }
 
-    /// Placeholders: of its trained model, of the data that it was scored on.
+    /// Placeholders where it is worked on.
     pub(super) fn places(&self, desk: &Desk) -> Places {
+        let mut places = self.own_places();
+        places.extend([
+            ("tree", text(&desk.tree())),
+            ("target", text(&desk.scratch())),
+            ("out", text(&desk.out("trace"))),
+            ("task", text(&desk.task())),
+        ]);
+        places
+    }
+
+    /// Placeholders: of its trained model, of the data that it was scored on.
+    pub(super) fn own_places(&self) -> Places {
         let n = self.row.experiment;
         let locations = &self.settings.locations;
         let pack =
@@ -79,19 +91,24 @@ impl<'a> Keep<'a> {
             self.task.input.record_shape(Part::Validation).iter().map(u64::to_string).collect();
         BTreeMap::from([
             ("repository", text(&locations.repo)),
-            ("tree", text(&desk.tree())),
-            ("target", text(&desk.scratch())),
             ("pack", text(&pack)),
             ("weights", text(&locations.weights())),
             ("program", text(&self.notebook.program(n))),
             ("run", text(&self.notebook.run(n))),
-            ("out", text(&desk.out("trace"))),
             ("preset", self.task.preset.clone()),
             ("predictions", text(&self.notebook.experiment(n).join(predictions::FILE))),
-            ("task", text(&desk.task())),
-            ("name", format!("{}-{n}", self.session.begun.tag)),
+            ("name", self.name()),
             ("shape", shape.join(",")),
         ])
+    }
+
+    fn name(&self) -> String {
+        format!("{}-{}", self.session.begun.tag, self.row.experiment)
+    }
+
+    /// The name of what was trained of it in full.
+    pub(super) fn name_in_full(&self) -> String {
+        self.name() + "-full"
     }
 
     /// Puts its tree on the desk, and sees that its program is the one that was built then, and that made

@@ -19,8 +19,10 @@ use crate::task::{Command, Places, Task};
 mod desk;
 mod full;
 mod keep;
+mod push;
 
 pub use full::{Full, train_in_full};
+pub use push::submit;
 
 use desk::Desk;
 use keep::{Keep, Run, require_files};
@@ -67,7 +69,7 @@ pub async fn deliver(
             return Ok(exit::INTERRUPTED);
         }
     }
-    hand_over(command, (&places, more), stop).await
+    hand_over(command, (&places, more), (LIMIT, stop)).await
 }
 
 /// What the task says of how to do this to a keep.
@@ -126,8 +128,8 @@ fn stop_at_once() -> Result<watch::Receiver<StopLevel>, Failure> {
 async fn hand_over(
     command: &Command,
     (places, more): (&Places, &[String]),
-    stop: watch::Receiver<StopLevel>,
+    (limit, stop): (Duration, watch::Receiver<StopLevel>),
 ) -> Result<u8, Failure> {
     let argv = [command.expand(places), more.to_vec()].concat();
-    runner::run_trusted(&argv, LIMIT, stop).await.or_outside()
+    runner::run_trusted(&argv, limit, stop).await.or_outside()
 }

@@ -57,25 +57,33 @@ pub struct Push {
     #[arg(long)]
     pub dry_run: bool,
 
+    /// Whose keep it is, for the record: TAG-N
+    #[arg(long, value_name = "TEXT")]
+    pub name: Option<String>,
+
+    /// A second file that is told the same as submissions/record.jsonl: a session's
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+
     /// The Python that checks [default: that of make setup-python, else python3]
     #[arg(long, value_name = "PATH")]
     pub python: Option<PathBuf>,
 }
 
-/// Archives by modality; at least one.
+/// Archives by modality; at least one. What is named last counts: a session's task names one already.
 #[derive(Args, Debug)]
 #[group(required = true, multiple = true)]
 pub struct Models {
     /// Archive of an image detector
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", overrides_with = "image_model")]
     pub image_model: Option<PathBuf>,
 
     /// Archive of a video detector
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", overrides_with = "video_model")]
     pub video_model: Option<PathBuf>,
 
     /// Archive of an audio detector
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", overrides_with = "audio_model")]
     pub audio_model: Option<PathBuf>,
 }
 

@@ -213,6 +213,7 @@ impl Long<'_> {
             output_dir: None,
             name: None,
             dtype: None,
+            predictions: None,
             pack: None,
             trace: None,
             python: None,

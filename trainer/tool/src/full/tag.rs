@@ -43,6 +43,7 @@ pub fn find(settings: &Settings) -> Result<PathBuf, NoDaemon> {
 pub fn run(daemon: &Path, tag: &str, request: &Full) -> Failure {
     let mut command = Command::new(daemon);
     command.args(["full", "--tag", tag, "--hours", &request.hours.to_string()]);
+    command.args(["--checkpoint-minutes", &request.checkpoint_minutes.to_string()]);
     if request.skip_export {
         command.arg("--skip-export");
     }

@@ -1,13 +1,14 @@
 //! `dfr push`: archives are checked, then gascli submits them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dfr_contract::exit;
 use dfr_contract::modality::Modality;
-use dfr_media::files;
+use dfr_contract::submission::{Model, STOPPED, Submission};
+use dfr_media::files::{self, FileError};
 
-use super::record::{self, Entry, LIMIT, Model};
+use super::record::{self, Entry, LIMIT};
 use super::{Asked, GascliError, find};
 use crate::cli::Push;
 use crate::clock;
@@ -46,11 +47,15 @@ pub fn run(request: &Push, settings: &Settings) -> Result<u8, Failure> {
         println!("{}", asked.typed());
         return Ok(exit::OK);
     }
-    record::append(&file, &entries(&pushes, None))?;
+    // The session's first: where that cannot be written nothing is begun.
+    let files = [request.record.clone(), Some(file.clone())].into_iter().flatten().collect();
+    let records = Records { files, pushes };
+    records.tell(None)?;
     drop(lock);
     let ran = asked.run(settings, Duration::from_secs(request.timeout_s));
-    record::append(&file, &entries(&pushes, Some(end(&ran))))?;
+    let told = records.tell(Some(end(&ran)));
     ran?;
+    told?;
     println!("recorded in {}; how it fares: dfr perf", file.display());
     Ok(exit::OK)
 }
@@ -75,7 +80,7 @@ struct Checking<'a> {
 
 impl Checking<'_> {
     /// Refuses what could not be submitted.
-    fn check(&self, modality: Modality, zip: &Path) -> Result<record::Push, Failure> {
+    fn check(&self, modality: Modality, zip: &Path) -> Result<Submission, Failure> {
         let scratch = scratch_dir()?;
         let config = open(zip, modality, self.python, scratch.path())?;
         let worked = try_out(self.python, scratch.path(), &config)?;
@@ -89,12 +94,13 @@ impl Checking<'_> {
             sha256: files::sha256(zip)?,
         };
         let zip = zip.display().to_string();
-        Ok(record::Push { time: clock::now(), model, zip, exit: None })
+        let name = self.request.name.clone();
+        Ok(Submission { time: clock::now(), model, zip, name, exit: None })
     }
 }
 
-fn require_room(known: &[Entry], push: &record::Push, file: &Path) -> Result<(), GascliError> {
-    let record::Push { model, zip, .. } = push;
+fn require_room(known: &[Entry], push: &Submission, file: &Path) -> Result<(), GascliError> {
+    let Submission { model, zip, .. } = push;
     if record::others(known, model) < LIMIT {
         return Ok(());
     }
@@ -103,22 +109,35 @@ fn require_room(known: &[Entry], push: &record::Push, file: &Path) -> Result<(),
     Err(GascliError::Enough { zip: zip.into(), modality, wallet, hotkey, record })
 }
 
-fn entries(pushes: &[record::Push], exit: Option<i32>) -> Vec<Entry> {
-    let entry = |push: &record::Push| {
-        Entry::Push(record::Push { time: clock::now(), exit, ..push.clone() })
-    };
-    pushes.iter().map(entry).collect()
+/// Where pushes are noted.
+struct Records {
+    files: Vec<PathBuf>,
+    pushes: Vec<Submission>,
+}
+
+impl Records {
+    /// That they begin, or how they ended.
+    fn tell(&self, exit: Option<i32>) -> Result<(), FileError> {
+        let entry = |push: &Submission| {
+            Entry::Push(Submission { time: clock::now(), exit, ..push.clone() })
+        };
+        let entries: Vec<_> = self.pushes.iter().map(entry).collect();
+        let told = self.files.iter().map(|file| record::append(file, &entries));
+        if exit.is_none() {
+            return told.collect();
+        }
+        // Wherever the end can be told it is.
+        told.fold(Ok(()), Result::and)
+    }
 }
 
 fn end(ran: &Result<Vec<String>, GascliError>) -> i32 {
     match ran {
         Ok(_) => 0,
         Err(GascliError::Run(PhaseError::Failed { status, .. })) => {
-            status.code().unwrap_or(record::STOPPED)
+            status.code().unwrap_or(STOPPED)
         }
-        Err(GascliError::Run(PhaseError::TimedOut { .. } | PhaseError::Interrupted(_))) => {
-            record::STOPPED
-        }
+        Err(GascliError::Run(PhaseError::TimedOut { .. } | PhaseError::Interrupted(_))) => STOPPED,
         Err(_) => NOT_STARTED,
     }
 }

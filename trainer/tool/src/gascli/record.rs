@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
 
-use dfr_contract::modality::Modality;
+use dfr_contract::submission::{Model, Submission, standing};
 use dfr_media::files::{self, FileError, at};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ pub const LIMIT: usize = 3;
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Entry {
     /// A model is being submitted, or was.
-    Push(Push),
+    Push(Submission),
     /// gascli was asked how models fare.
     Perf {
         /// When, RFC 3339.
@@ -35,63 +35,13 @@ pub enum Entry {
     },
 }
 
-/// One model of one push: a line before it, and one with its end after it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Push {
-    /// When, RFC 3339.
-    pub time: String,
-    /// Which model of whom.
-    #[serde(flatten)]
-    pub model: Model,
-    /// File name of the archive.
-    pub zip: String,
-    /// How gascli ended: 0 submitted, another number not; -1 stopped, so that it may have arrived; nothing before
-    /// its end.
-    pub exit: Option<i32>,
-}
-
-/// Which model of whom.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Model {
-    /// Subnet.
-    pub netuid: u16,
-    /// Wallet.
-    pub wallet: String,
-    /// Hotkey.
-    pub hotkey: String,
-    /// Kind of media.
-    pub modality: Modality,
-    /// Of the archive.
-    pub sha256: String,
-}
-
-/// How an end that has no code of its own is recorded: by a signal, or stopped by us.
-pub const STOPPED: i32 = -1;
-
-/// How many other models of its modality stand under a model's hotkey: those that were submitted, and those
-/// whose submission was begun and never ended by itself, for they may have arrived.
+/// How many other models of its modality stand under a model's hotkey.
 pub fn others(entries: &[Entry], model: &Model) -> usize {
-    let mut ends: BTreeMap<&str, Vec<Option<i32>>> = BTreeMap::new();
-    for entry in entries {
-        match entry {
-            Entry::Push(push) if push.model.is_beside(model) => {
-                ends.entry(&push.model.sha256).or_default().push(push.exit);
-            }
-            _ => (),
-        }
-    }
-    let may_stand = |ends: &&Vec<Option<i32>>| {
-        ends.contains(&Some(0)) || matches!(ends.last(), Some(None | Some(STOPPED)))
-    };
-    ends.values().filter(may_stand).count()
-}
-
-impl Model {
-    /// Whether it is another one of the same modality under the same hotkey.
-    fn is_beside(&self, other: &Self) -> bool {
-        let place = |model: &Self| Self { sha256: String::new(), ..model.clone() };
-        self.sha256 != other.sha256 && place(self) == place(other)
-    }
+    let beside = entries.iter().filter_map(|entry| match entry {
+        Entry::Push(push) if push.model.is_beside(model) => Some(push),
+        _ => None,
+    });
+    standing(beside).len()
 }
 
 /// The entries of a file; lines that are none, as a power cut leaves them, are named and do not count.
@@ -131,6 +81,9 @@ pub fn append(path: &Path, entries: &[Entry]) -> Result<(), FileError> {
 
 #[cfg(test)]
 mod tests {
+    use dfr_contract::modality::Modality;
+    use dfr_contract::submission::STOPPED;
+
     use super::*;
 
     fn push(sha256: &str, exit: Option<i32>) -> Entry {
@@ -141,11 +94,11 @@ mod tests {
             modality: Modality::Video,
             sha256: sha256.into(),
         };
-        Entry::Push(Push { time: "t".into(), model, zip: "x.zip".into(), exit })
+        Entry::Push(Submission { time: "t".into(), model, zip: "x.zip".into(), name: None, exit })
     }
 
     fn others_than(sha256: &str, entries: &[Entry]) -> usize {
-        let Entry::Push(Push { model, .. }) = push(sha256, None) else { unreachable!() };
+        let Entry::Push(Submission { model, .. }) = push(sha256, None) else { unreachable!() };
         others(entries, &model)
     }
 
