@@ -196,9 +196,7 @@ fn a_session_at_work_takes_in_what_is_pushed() {
     daemon.wait_for_training(3);
     let push = ["push", "--tag", "t"];
     let pushed = environment.run(&mut environment.daemon(&push));
-    let later =
-        ["submissions.jsonl comes into the ledger later", "a daemon runs this session already"];
-    pushed.code(5).says(&later);
+    pushed.code(5).says(&["the daemon of t is at work, and takes this into its ledger"]);
     assert!(environment.status().contains("pushed   nothing yet"));
     daemon.signal(nix::sys::signal::Signal::SIGTERM);
     daemon.wait().code(0);
