@@ -13,6 +13,7 @@ cargo build --release --locked --quiet -p dfr-lab --example gpu_check
 check=target/release/examples/gpu_check
 NVIDIA_TF32_OVERRIDE=0 timeout 600 "$check" logits
 timeout 600 "$check" steps
+timeout 600 "$check" recompute
 target/release/dfr prepare --sample --modality video
 timeout 600 target/release/dfr train --modality video --task video-sample --model r3d-18 --from-scratch \
     --time-budget 60 --out target/gpu_check | tee target/gpu_check.log | tail -n 25

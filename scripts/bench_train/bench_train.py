@@ -5,7 +5,7 @@
 
 For each model two rows: `equal` settings (goal: at least 0.97 of Python's speed), and `default` ones, ours
 against those of dfresearch (goal: at least 1.2). Also the time from the start of the program to its first
-step done (goal: at most a third of Python's). Speeds are ratios of medians of 30 steps that take turns.
+step done (goal: at most a third of Python's), records in a second, and the most memory that each process had. Speeds are ratios of medians of 30 steps that take turns.
 Exit code 1 if a goal is missed.
 """
 
@@ -35,13 +35,15 @@ def main():
     small = [name for name in FAMILY_OF if name.endswith("-tiny") or name == "r3d-10"]
     parser.add_argument("names", nargs="*", default=small, metavar="NAME")
     names = parser.parse_args().names
-    print(f"{'model':22} {'settings':9} {'ours ms':>8} {'theirs ms':>9} {'ratio':>6} {'start':>6}  holds", flush=True)
+    print(f"{'model':22} {'settings':9} {'ours ms':>8} {'theirs ms':>9} {'ratio':>6} {'start':>6} {'records/s':>9} "
+          f"{'MiB':>6} {'theirs':>6}  holds", flush=True)
     rows = []
     for name in names:
         for settings in GOALS:
             rows.append(row := measure(name, settings))
             print(f"{name:22} {settings:9} {row['ours_ms']:8.2f} {row['theirs_ms']:9.2f} "
-                  f"{row['ratio']:6.2f} {row['start_ratio']:6.2f}  {'yes' if row['holds'] else 'NO'}", flush=True)
+                  f"{row['ratio']:6.2f} {row['start_ratio']:6.2f} {row['records_per_s']:9.1f} {row['ours_mib']:6.0f} "
+                  f"{row['theirs_mib']:6.0f}  {'yes' if row['holds'] else 'NO'}", flush=True)
     path = ROOT / "target" / "reports" / "bench_train.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(rows, indent=1))
@@ -51,20 +53,20 @@ def main():
 
 def measure(name, settings):
     family = FAMILY_OF[name]
-    shape = ",".join(map(str, of_family(family)[name].shape))
-    ours = Stepper([program(), name, settings, shape])
+    shape = of_family(family)[name].shape
+    ours = Stepper([program(), name, settings, ",".join(map(str, shape))])
     theirs = Stepper([sys.executable, Path(__file__).with_name("theirs.py"), family, name, settings])
     steppers = (ours, theirs)
     for _ in range(WARM_UP):
         for stepper in steppers:
             stepper.step()
     times = [[stepper.step() for stepper in steppers] for _ in range(STEPS)]
-    for stepper in steppers:
-        stepper.end()
+    ours_mib, theirs_mib = (stepper.end() for stepper in steppers)
     ours_ms, theirs_ms = (statistics.median(column) for column in zip(*times))
     ratio, start_ratio = theirs_ms / ours_ms, ours.start_s / theirs.start_s
     return {"model": name, "settings": settings, "ours_ms": ours_ms, "theirs_ms": theirs_ms, "ratio": ratio,
-            "start_ratio": start_ratio, "holds": ratio >= GOALS[settings] and start_ratio <= START_GOAL}
+            "start_ratio": start_ratio, "records_per_s": 1000 * shape[0] / ours_ms, "ours_mib": ours_mib,
+            "theirs_mib": theirs_mib, "holds": ratio >= GOALS[settings] and start_ratio <= START_GOAL}
 
 
 def program():
@@ -92,8 +94,12 @@ class Stepper:
         return float(self.process.stdout.readline())
 
     def end(self):
+        """Ends it, and gives the most memory that it had, in MiB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        peak_kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
         self.process.stdin.close()
         self.process.wait(TIMEOUT_S)
+        return int(peak_kib) / 1024
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-//! Compiles the shim against the libtorch that torch-sys found, and tells dependents where it lies.
+//! Compiles the shim and what computes parts again against the libtorch that torch-sys found, and tells dependents where it lies.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -14,13 +14,15 @@ fn main() {
 }
 
 fn compile_shim(libtorch: &Path) {
-    println!("cargo:rerun-if-changed=src/shim.cpp");
+    let sources = ["src/shim.cpp", "src/recompute.cpp"];
+    sources.iter().for_each(|source| println!("cargo:rerun-if-changed={source}"));
     cc::Build::new()
         .cpp(true)
         .std("c++17")
         .include(libtorch.join("include"))
+        .include(libtorch.join("include/torch/csrc/api/include"))
         // Its headers are not ours to fix.
         .flag("-w")
-        .file("src/shim.cpp")
+        .files(sources)
         .compile("dfr_shim");
 }

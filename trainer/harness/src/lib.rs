@@ -22,6 +22,7 @@ pub mod predict;
 pub mod pretrained;
 pub mod probe;
 pub mod recipe;
+pub mod recompute;
 pub mod record;
 pub mod report;
 pub mod resume;

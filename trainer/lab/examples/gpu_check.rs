@@ -3,7 +3,8 @@
 //!
 //! `gpu_check logits` compares answers to two records in float32, and ends with 1 where one is over 1e-3 away (it
 //! wants NVIDIA_TF32_OVERRIDE=0: tensor cores round inputs to 10 bits). `gpu_check steps` makes steps as the harness
-//! does and prints the median of ten. Without a GPU both say so and end with 0.
+//! does and prints the median of ten. `gpu_check recompute` compares the gradients of a step whose blocks are computed
+//! again with those of one that keeps them. Without a GPU all say so and end with 0.
 
 use std::env;
 use std::time::Instant;
@@ -13,6 +14,7 @@ use dfr_contract::modality::Modality;
 use dfr_harness::optimizer::{FusedAdamW, ParameterGroup};
 use dfr_harness::precision::MixedPrecision;
 use dfr_harness::recipe::{Facts, Progress, Recipe, Step};
+use dfr_harness::recompute::Recompute;
 use dfr_harness::seed::{Purpose, generator};
 use dfr_harness::shim::{peak_allocated_bytes, reset_peak};
 use dfr_harness::{device, layout};
@@ -34,7 +36,8 @@ fn main() -> anyhow::Result<()> {
     match env::args().nth(1).as_deref() {
         Some("logits") => compare(gpu),
         Some("steps") => measure(gpu),
-        _ => bail!("usage: gpu_check logits|steps"),
+        Some("recompute") => recompute(gpu),
+        _ => bail!("usage: gpu_check logits|steps|recompute"),
     }
 }
 
@@ -102,6 +105,40 @@ fn apart(model: &Model, gpu: Device) -> anyhow::Result<f64> {
     let input = records(model, 2);
     let answers = on_gpu.forward(&input.to_device(gpu), false).to_device(Device::Cpu);
     Ok((answers - on_cpu.forward(&input, false)).abs().max().double_value(&[]))
+}
+
+/// With and without checkpointing: gradients, what is drawn next, and the most memory of a step.
+fn recompute(gpu: Device) -> anyhow::Result<()> {
+    let model = MODELS.iter().find(|model| model.name == "dinov2-base").expect("it is there");
+    let noisy = Regularisation { dropout: 0.3, drop_path: 0.2, ..Regularisation::NONE };
+    let step = |recomputes: bool| -> anyhow::Result<(Vec<Tensor>, [Tensor; 2], u64)> {
+        tch::manual_seed(0);
+        let store = VarStore::new(gpu);
+        let detector = (model.build)(&store.root(), shape(model), noisy);
+        let (precision, input) = (MixedPrecision::of(gpu), records(model, RECORDS).to_device(gpu));
+        reset_peak(gpu)?;
+        let (autocast, recompute) = (precision.begin()?, recomputes.then(Recompute::begin));
+        let loss = detector.forward(&input, true).to_kind(Kind::Float).square().mean(None);
+        drop((recompute, autocast));
+        loss.backward();
+        let peak = peak_allocated_bytes(gpu)?;
+        let drawn = [gpu, Device::Cpu]
+            .map(|device| Tensor::rand([4], (Kind::Float, device)).to_device(Device::Cpu));
+        let weights = store.trainable_variables();
+        Ok((weights.iter().map(Tensor::grad).filter(Tensor::defined).collect(), drawn, peak))
+    };
+    let ((kept, drawn, most), (again, same, less)) = (step(false)?, step(true)?);
+    anyhow::ensure!(kept.len() == again.len() && drawn == same, "other gradients or draws");
+    let norm = |of: Vec<Tensor>| Tensor::stack(&of, 0).square().sum(None).sqrt().double_value(&[]);
+    let differences = kept.iter().zip(&again).map(|(a, b)| (a - b).norm()).collect();
+    let apart = norm(differences) / norm(kept.iter().map(Tensor::norm).collect());
+    println!(
+        "computed again: gradients {apart:.1e} apart, {} MiB at most in place of {}",
+        less >> 20,
+        most >> 20
+    );
+    anyhow::ensure!(apart <= TOLERANCE && less < most, "computed again, a step differs");
+    Ok(())
 }
 
 fn measure(gpu: Device) -> anyhow::Result<()> {

@@ -8,6 +8,7 @@ use dfr_contract::modality::Modality;
 use dfr_harness::checkpoint;
 use dfr_harness::optimizer::{FusedAdamW, Optimizer as _, ParameterGroup};
 use dfr_harness::recipe::Detector;
+use dfr_harness::recompute::{Recompute, repetitions};
 use dfr_lab::models::{MODELS, Model, Regularisation};
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
@@ -156,5 +157,45 @@ fn sixteen_records_can_be_learnt_by_heart() {
             }
         }
         assert!(loss < 0.1, "{}: {loss}", model.name);
+    }
+}
+
+/// A step's gradients by name.
+fn gradients(
+    (model, shape): &(&'static Model, Vec<i64>),
+    recomputes: bool,
+) -> Vec<(String, Tensor)> {
+    let Built { store, detector } = build(model, shape, NOISY);
+    let records = batch(model, 2, shape);
+    let recompute = recomputes.then(Recompute::begin);
+    let logits = detector.forward(&records, true);
+    drop(recompute);
+    logits.square().sum(None).backward();
+    let gradient = |(name, variable): (String, Tensor)| {
+        let gradient = variable.grad();
+        gradient.defined().then_some((name, gradient))
+    };
+    let mut all: Vec<_> = store.variables().into_iter().filter_map(gradient).collect();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
+}
+
+#[test]
+fn checkpointing_changes_no_gradient() {
+    let _alone = alone();
+    for case in small() {
+        let kept = gradients(&case, false);
+        let before = repetitions();
+        let computed_again = gradients(&case, true);
+        let is_of_blocks =
+            !["efficientnet", "r3d"].iter().any(|name| case.0.name.starts_with(name));
+        assert_eq!(repetitions() - before > 0, is_of_blocks, "{}", case.0.name);
+        assert_eq!(kept.len(), computed_again.len(), "{}", case.0.name);
+        for ((name, gradient), (_, same)) in kept.iter().zip(&computed_again) {
+            // What is summed up over blocks is summed up in another order.
+            let scale = gradient.abs().max().double_value(&[]).max(1e-3);
+            let difference = largest_difference(gradient, same) / scale;
+            assert!(difference < 1e-5, "{} {name}: {difference}", case.0.name);
+        }
     }
 }

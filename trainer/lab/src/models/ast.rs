@@ -9,7 +9,7 @@ use tch::nn::Path;
 use tch::{Kind, Tensor};
 
 use super::layers::{
-    Activation, Attention, Conv, ConvConfig, Heads, LayerNorm, Linear, Mlp, Window,
+    Activation, Attention, Blocks, Conv, ConvConfig, Heads, LayerNorm, Linear, Mlp, Window,
 };
 use super::mel::{Mel, MelConfig};
 use super::{Public, Regularisation};
@@ -106,7 +106,7 @@ pub struct Ast {
     mel: Mel,
     spectra: i64,
     embeddings: Embeddings,
-    blocks: Vec<Block>,
+    blocks: Blocks<Block>,
     norm: LayerNorm,
     head_norm: LayerNorm,
     head: Linear,
@@ -161,7 +161,9 @@ impl Detector for Ast {
     /// `[B,N]` float32 in -1..1 to `[B,2]`.
     fn forward(&self, input: &Tensor, train: bool) -> Tensor {
         let hidden = self.embeddings.forward(&self.features(input), train);
-        let hidden = self.blocks.iter().fold(hidden, |x, block| block.forward(&x, train));
+        let hidden = self
+            .blocks
+            .forward(&hidden, &[], move |block, inputs| block.forward(&inputs[0], train));
         // The class token and the distillation token.
         let pooled = self.norm.forward(&hidden.narrow(1, 0, 2)).mean_dim(1, false, None);
         self.head.forward(&self.head_norm.forward(&pooled).dropout(self.dropout, train))

@@ -9,8 +9,8 @@ use tch::Tensor;
 use tch::nn::{Init, Path};
 
 use super::layers::{
-    Activation, Attention, ColourStatistics, Colours, Conv, ConvConfig, Heads, LayerNorm, Linear,
-    Mlp, NormHead, PreNormBlock, rising,
+    Activation, Attention, Blocks, ColourStatistics, Colours, Conv, ConvConfig, Heads, LayerNorm,
+    Linear, Mlp, NormHead, PreNormBlock, rising,
 };
 use super::{Public, Regularisation};
 
@@ -82,7 +82,7 @@ pub struct Clip {
     class: Tensor,
     positions: Tensor,
     first_norm: LayerNorm,
-    blocks: Vec<PreNormBlock>,
+    blocks: Blocks<PreNormBlock>,
     last_norm: LayerNorm,
     head: NormHead,
 }
@@ -128,10 +128,8 @@ impl Detector for Clip {
     /// # Shapes
     /// `[B,3,H,W]` uint8 to `[B,2]`.
     fn forward(&self, input: &Tensor, train: bool) -> Tensor {
-        let mut x = self.first_norm.forward(&self.embed(&self.colours.normalize(input)));
-        for block in &self.blocks {
-            x = block.forward(&x, train);
-        }
+        let x = self.first_norm.forward(&self.embed(&self.colours.normalize(input)));
+        let x = self.blocks.forward(&x, &[], move |block, inputs| block.forward(&inputs[0], train));
         self.head.forward(&self.last_norm.forward(&x.select(1, 0)), train)
     }
 }
@@ -171,7 +169,7 @@ impl Deviations {
     }
 }
 
-fn blocks(path: &Path, config: &ClipConfig) -> Vec<PreNormBlock> {
+fn blocks(path: &Path, config: &ClipConfig) -> Blocks<PreNormBlock> {
     let rates = rising(config.regularisation.drop_path, config.blocks);
     rates.iter().enumerate().map(|(index, &rate)| block(&(path / index), config, rate)).collect()
 }

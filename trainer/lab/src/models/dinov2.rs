@@ -10,8 +10,8 @@ use tch::nn::{Init, Path};
 use tch::{Kind, Tensor};
 
 use super::layers::{
-    Activation, Attention, ColourStatistics, Colours, Conv, ConvConfig, Heads, LayerNorm, Linear,
-    Mlp, NormHead, PreNormBlock, rising,
+    Activation, Attention, Blocks, ColourStatistics, Colours, Conv, ConvConfig, Heads, LayerNorm,
+    Linear, Mlp, NormHead, PreNormBlock, rising,
 };
 use super::{Public, Regularisation};
 
@@ -91,7 +91,7 @@ pub struct Dinov2 {
     patches: Conv<2>,
     class: Tensor,
     positions: Tensor,
-    blocks: Vec<PreNormBlock>,
+    blocks: Blocks<PreNormBlock>,
     norm: LayerNorm,
     head: NormHead,
     config: Dinov2Config,
@@ -155,10 +155,8 @@ impl Detector for Dinov2 {
     /// # Shapes
     /// `[B,3,H,W]` uint8 to `[B,2]`.
     fn forward(&self, input: &Tensor, train: bool) -> Tensor {
-        let mut x = self.embed(&self.colours.normalize(input), train);
-        for block in &self.blocks {
-            x = block.forward(&x, train);
-        }
+        let x = self.embed(&self.colours.normalize(input), train);
+        let x = self.blocks.forward(&x, &[], move |block, inputs| block.forward(&inputs[0], train));
         self.head.forward(&self.norm.forward(&x.select(1, 0)), train)
     }
 }
@@ -173,7 +171,7 @@ fn check_shape(shape: &[i64], patch: i64) {
     );
 }
 
-fn blocks(path: &Path, config: &Dinov2Config) -> Vec<PreNormBlock> {
+fn blocks(path: &Path, config: &Dinov2Config) -> Blocks<PreNormBlock> {
     let rates = rising(config.regularisation.drop_path, config.blocks);
     rates.iter().enumerate().map(|(index, &rate)| block(&(path / index), config, rate)).collect()
 }

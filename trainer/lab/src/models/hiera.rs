@@ -10,7 +10,7 @@ use tch::Tensor;
 use tch::nn::{Init, Path};
 
 use super::layers::{
-    ColourStatistics, Colours, Conv, ConvConfig, LayerNorm, Linear, Start, Window, rising,
+    Blocks, ColourStatistics, Colours, Conv, ConvConfig, LayerNorm, Linear, Start, Window, rising,
 };
 use super::{Public, Regularisation};
 use block::{Block, BlockConfig, STDEV, norm, start_bias};
@@ -156,7 +156,7 @@ struct Encoder {
     positions: Tensor,
     tokens: [i64; 2],
     halvings: usize,
-    blocks: Vec<Block>,
+    blocks: Blocks<Block>,
     norm: LayerNorm,
 }
 
@@ -183,10 +183,8 @@ impl Encoder {
     /// `[B, 3, H, W]` to `[B, features]`.
     fn forward(&self, pictures: &Tensor, train: bool) -> Tensor {
         let patches = self.patches.forward(pictures).flatten(2, 3).transpose(1, 2);
-        let mut x = self.unroll(&(patches + &self.positions));
-        for block in &self.blocks {
-            x = block.forward(&x, train);
-        }
+        let x = self.unroll(&(patches + &self.positions));
+        let x = self.blocks.forward(&x, &[], move |block, inputs| block.forward(&inputs[0], train));
         self.norm.forward(&x.mean_dim(1, false, x.kind()))
     }
 
@@ -207,7 +205,7 @@ impl Encoder {
     }
 }
 
-fn blocks(stages: &Path, [rows, columns]: [i64; 2], config: &HieraConfig) -> Vec<Block> {
+fn blocks(stages: &Path, [rows, columns]: [i64; 2], config: &HieraConfig) -> Blocks<Block> {
     let rates = rising(config.drop_path, config.blocks.iter().sum());
     let units = rows * columns / config.unit().pow(2);
     let mut blocks = Vec::new();
@@ -227,7 +225,7 @@ fn blocks(stages: &Path, [rows, columns]: [i64; 2], config: &HieraConfig) -> Vec
             blocks.push(Block::new(&(stages / stage / "layers" / place), block));
         }
     }
-    blocks
+    blocks.into_iter().collect()
 }
 
 #[cfg(test)]

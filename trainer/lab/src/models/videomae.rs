@@ -10,8 +10,8 @@ use tch::Tensor;
 use tch::nn::Path;
 
 use super::layers::{
-    Activation, Attention, ColourStatistics, Colours, Conv, ConvConfig, Heads, LayerNorm, Linear,
-    Mlp, NormHead, PreNormBlock, rising, sinusoids,
+    Activation, Attention, Blocks, ColourStatistics, Colours, Conv, ConvConfig, Heads, LayerNorm,
+    Linear, Mlp, NormHead, PreNormBlock, rising, sinusoids,
 };
 use super::{Public, Regularisation};
 
@@ -87,7 +87,7 @@ pub struct VideoMae {
     colours: Colours,
     tubelets: Conv<3>,
     positions: Tensor,
-    blocks: Vec<PreNormBlock>,
+    blocks: Blocks<PreNormBlock>,
     norm: LayerNorm,
     head: NormHead,
 }
@@ -124,10 +124,8 @@ impl Detector for VideoMae {
     /// # Shapes
     /// `[B,T,3,H,W]` uint8 to `[B,2]`.
     fn forward(&self, input: &Tensor, train: bool) -> Tensor {
-        let mut x = self.embed(&self.colours.normalize(input));
-        for block in &self.blocks {
-            x = block.forward(&x, train);
-        }
+        let x = self.embed(&self.colours.normalize(input));
+        let x = self.blocks.forward(&x, &[], move |block, inputs| block.forward(&inputs[0], train));
         let features = self.norm.forward(&x).mean_dim(1, false, x.kind());
         self.head.forward(&features, train)
     }
@@ -145,7 +143,7 @@ fn tubelet_count(shape: &[i64], [time, tall, wide]: [i64; 3]) -> i64 {
     (frames / time) * (height / tall) * (width / wide)
 }
 
-fn blocks(path: &Path, config: &VideoMaeConfig) -> Vec<PreNormBlock> {
+fn blocks(path: &Path, config: &VideoMaeConfig) -> Blocks<PreNormBlock> {
     let rates = rising(config.regularisation.drop_path, config.blocks);
     rates.iter().enumerate().map(|(index, &rate)| block(&(path / index), config, rate)).collect()
 }

@@ -24,6 +24,7 @@ pub const TRAINING: Training = Training {
     cutmix_alpha: 0.0, // knob: 0.0 | 0.5 | 1.0
     layer_decay: 1.0, // knob: 0.65 | 0.8 | 0.9 | 1.0
     ema_decay: 0.0, // knob: 0.0 | 0.99 | 0.999
+    gradient_checkpointing: false,
 };
 
 /// The same of model and data.

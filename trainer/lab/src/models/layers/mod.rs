@@ -4,6 +4,7 @@
 //! All take the kind of their weights: a model moved to float64 computes in float64.
 
 mod attention;
+mod blocks;
 mod colours;
 mod conv;
 mod drop_path;
@@ -18,6 +19,7 @@ mod pre_norm;
 mod tests;
 
 pub use attention::{Attention, Heads, attend};
+pub use blocks::Blocks;
 pub use colours::{ColourStatistics, Colours};
 pub use conv::{Conv, ConvConfig, Start, Window, convolve};
 pub use drop_path::{drop_path, rising};

@@ -19,7 +19,7 @@ pub enum NormOrder {
 }
 
 /// Attention from places to places of the same sound.
-pub trait SelfAttention {
+pub trait SelfAttention: Send + 'static {
     /// `bias` is known of the places before the input is.
     ///
     /// # Shapes

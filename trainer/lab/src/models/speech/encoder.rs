@@ -5,13 +5,13 @@ use tch::nn::Path;
 
 use super::block::EPSILON;
 use super::{Block, NormOrder, PositionalConv, SelfAttention, SpeechConfig};
-use crate::models::layers::{LayerNorm, rising};
+use crate::models::layers::{Blocks, LayerNorm, rising};
 
 /// Blocks over features that know their places.
 pub struct Encoder<A> {
     positions: PositionalConv,
     norm: LayerNorm,
-    blocks: Vec<Block<A>>,
+    blocks: Blocks<Block<A>>,
     order: NormOrder,
     dropout: f64,
 }
@@ -42,10 +42,10 @@ impl<A: SelfAttention> Encoder<A> {
             NormOrder::Last => self.norm.forward(&placed),
             NormOrder::First => placed,
         };
-        let mut x = start.dropout(self.dropout, train);
-        for block in &self.blocks {
-            x = block.forward(&x, bias, train);
-        }
+        let x = start.dropout(self.dropout, train);
+        let x = self.blocks.forward(&x, bias.as_slice(), move |block, inputs| {
+            block.forward(&inputs[0], inputs.get(1), train)
+        });
         match self.order {
             NormOrder::Last => x,
             NormOrder::First => self.norm.forward(&x),

@@ -5,7 +5,9 @@ use tch::nn::Path;
 
 use super::windows::{PositionBias, Windows};
 use super::{EPSILON, SwinConfig};
-use crate::models::layers::{Activation, Attention, Heads, LayerNorm, Linear, Mlp, drop_path};
+use crate::models::layers::{
+    Activation, Attention, Blocks, Heads, LayerNorm, Linear, Mlp, drop_path,
+};
 
 /// Where a stage stands in the network.
 pub struct StageShape {
@@ -23,7 +25,7 @@ pub struct StageShape {
 
 /// Blocks, then merging.
 pub struct Stage {
-    blocks: Vec<Block>,
+    blocks: Blocks<Block>,
     merging: Option<Merging>,
 }
 
@@ -40,7 +42,7 @@ impl Stage {
     /// # Shapes
     /// `[B, H, W, D]` to `[B, H / 2, W / 2, 2 D]`, both rounded up; to the same in the last stage.
     pub fn forward(&self, x: &Tensor, train: bool) -> Tensor {
-        let x = self.blocks.iter().fold(x.shallow_clone(), |x, block| block.forward(&x, train));
+        let x = self.blocks.forward(x, &[], move |block, inputs| block.forward(&inputs[0], train));
         match &self.merging {
             Some(merging) => merging.forward(&x),
             None => x,
