@@ -42,7 +42,7 @@ pub(super) fn push(
     environment: &Environment,
     runtime: &Runtime,
 ) -> Result<u8, Failure> {
-    let settings = resolve(places, of(tag), environment)?;
+    let settings = resolve(places, &of(tag), environment)?;
     runtime.block_on(supervisor::submit(&settings, keep))
 }
 
@@ -53,7 +53,7 @@ fn settings(places: &Places, keep: &Keep, environment: &Environment) -> Result<S
         run_as: keep.run_as,
         ..of(&keep.tag)
     };
-    resolve(places, flags, environment)
+    resolve(places, &flags, environment)
 }
 
 /// Of a session that is there; nobody is asked anything.
@@ -68,8 +68,8 @@ fn of(tag: &str) -> RunFlags {
 
 fn resolve(
     places: &Places,
-    flags: RunFlags,
+    flags: &RunFlags,
     environment: &Environment,
 ) -> Result<Settings, Failure> {
-    Settings::resolve(places, &flags, environment).map_err(classify)
+    Settings::resolve(places, flags, environment).map_err(classify)
 }

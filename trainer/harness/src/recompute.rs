@@ -35,7 +35,7 @@ thread_local! {
     static WANTED: Cell<u32> = const { Cell::new(0) };
 }
 
-/// While one lives, [`part`] keeps nothing on this thread.
+/// While one lives, [`Part::compute`] keeps nothing on this thread.
 pub struct Recompute(PhantomData<Rc<()>>);
 
 impl Recompute {
@@ -58,35 +58,38 @@ pub fn repetitions() -> u64 {
     unsafe { dfr_repetitions() }
 }
 
-/// What `forward` computes with a part of a model. Tensors that a gradient is to reach are weights of the part, or
-/// `inputs`. It draws from libtorch's generators alone, and changes no input in place. Not for parts that count
-/// what they see, as batch norms do: they would see it twice.
-///
-/// # Panics
-/// If `forward` does, or changes an input.
-pub fn part<M: Send + 'static>(
-    module: &Arc<M>,
-    inputs: &[&Tensor],
-    forward: impl Fn(&M, &[Tensor]) -> Tensor + Send + 'static,
-) -> Tensor {
-    let owned: Vec<Tensor> = inputs.iter().map(|input| input.shallow_clone()).collect();
-    if WANTED.get() == 0 || !inputs.iter().any(|input| input.requires_grad()) {
-        return forward(module, &owned);
+/// A part of a model that may be computed again.
+pub struct Part<M>(Arc<M>);
+
+impl<M: Send + 'static> Part<M> {
+    /// Makes a part of a module.
+    pub fn new(module: M) -> Self {
+        Self(Arc::new(module))
     }
-    let module = Lent(Arc::clone(module));
-    // A pointer to a trait object is two words; C passes one.
-    let state: Box<Forward> = Box::new(Box::new(move |inputs| forward(module.get(), inputs)));
-    let pointers: Vec<_> = owned.iter().map(Tensor::as_ptr).collect();
-    let mut output = ptr::null_mut();
-    // SAFETY: the inputs outlive the call. `state` is libtorch's from here on, which drops it once, by `release`.
-    // It may be called and dropped on a thread of libtorch's, and is `Send` for that.
-    let status = unsafe {
-        let state = Box::into_raw(state).cast();
-        dfr_recomputed(pointers.as_ptr(), pointers.len(), state, call, release, &raw mut output)
-    };
-    assert!(status == 0, "{}", reason());
-    // SAFETY: a tensor that was made for us and that nobody else frees.
-    unsafe { Tensor::from_ptr(output) }
+
+    /// The module.
+    pub fn module(&self) -> &M {
+        &self.0
+    }
+
+    /// What `forward` computes with the module. Tensors that a gradient is to reach are weights of the module, or
+    /// `inputs`. It draws from libtorch's generators alone, and changes no input in place. Not for modules that
+    /// count what they see, as batch norms do: they would see it twice.
+    ///
+    /// # Panics
+    /// If `forward` does, or changes an input.
+    pub fn compute(
+        &self,
+        inputs: &[&Tensor],
+        forward: impl Fn(&M, &[Tensor]) -> Tensor + Send + 'static,
+    ) -> Tensor {
+        let inputs: Vec<Tensor> = inputs.iter().map(|input| input.shallow_clone()).collect();
+        if WANTED.get() == 0 || !inputs.iter().any(Tensor::requires_grad) {
+            return forward(&self.0, &inputs);
+        }
+        let module = Lent(Arc::clone(&self.0));
+        recomputed(&inputs, Box::new(move |inputs| forward(module.get(), inputs)))
+    }
 }
 
 /// A module that another thread may call while its owner waits for that thread.
@@ -102,6 +105,21 @@ impl<M> Lent<M> {
     }
 }
 
+fn recomputed(inputs: &[Tensor], forward: Forward) -> Tensor {
+    // A pointer to a trait object is two words; C passes one.
+    let state = Box::into_raw(Box::new(forward)).cast();
+    let pointers: Vec<_> = inputs.iter().map(Tensor::as_ptr).collect();
+    let mut output = ptr::null_mut();
+    // SAFETY: the inputs outlive the call. `state` is libtorch's from here on, which drops it once, by `release`.
+    // It may be called and dropped on a thread of libtorch's, and is `Send` for that.
+    let status = unsafe {
+        dfr_recomputed(pointers.as_ptr(), pointers.len(), state, call, release, &raw mut output)
+    };
+    assert!(status == 0, "{}", reason());
+    // SAFETY: a tensor that was made for us and that nobody else frees.
+    unsafe { Tensor::from_ptr(output) }
+}
+
 fn reason() -> String {
     // SAFETY: the pointer is to this thread's own string, which lives until its next call.
     unsafe { CStr::from_ptr(dfr_recompute_error()) }.to_string_lossy().into_owned()
@@ -113,7 +131,7 @@ unsafe extern "C" fn call(
     inputs: *mut *mut C_tensor,
     count: usize,
 ) -> *mut C_tensor {
-    // SAFETY: `state` is the box of `part`, and the inputs are tensors that become ours.
+    // SAFETY: `state` is the box of `recomputed`, and the inputs are tensors that become ours.
     let (forward, inputs) = unsafe {
         let pointers = slice::from_raw_parts(inputs, count);
         let inputs: Vec<_> = pointers.iter().map(|&input| Tensor::from_ptr(input)).collect();
@@ -136,6 +154,6 @@ unsafe extern "C" fn call(
 }
 
 unsafe extern "C" fn release(state: *mut c_void) {
-    // SAFETY: the box of `part`, which nobody uses any more.
+    // SAFETY: the box of `recomputed`, which nobody uses any more.
     drop(unsafe { Box::from_raw(state.cast::<Forward>()) });
 }

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dfr_harness::recompute::{Recompute, part};
+use dfr_harness::recompute::{Part, Recompute};
 use dfr_harness::shim::Autocast;
 use tch::nn::{self, Module as _, VarStore};
 use tch::{Device, Kind, Tensor};
@@ -54,7 +54,7 @@ fn step(
     let root = store.root();
     let layer = |n: i64| {
         let linear = nn::linear(&root / n, 8, 8, nn::LinearConfig::default());
-        Arc::new(Layer { linear, computed: AtomicUsize::new(0) })
+        Part::new(Layer { linear, computed: AtomicUsize::new(0) })
     };
     let layers: Vec<_> = (0..3).map(layer).collect();
     let weight = root.randn("mask", &[4, 4], 0.0, 1.0);
@@ -62,12 +62,12 @@ fn step(
     let autocast = kind.map(|kind| Autocast::begin(Device::Cpu, kind).unwrap());
     let recompute = recomputes.then(Recompute::begin);
     let bias = weight.tanh();
-    let forward = |x: Tensor, layer: &Arc<Layer>| {
-        part(layer, &[&x, &bias], |layer, inputs| layer.forward(&inputs[0], &inputs[1]))
+    let forward = |x: Tensor, layer: &Part<Layer>| {
+        layer.compute(&[&x, &bias], |layer, inputs| layer.forward(&inputs[0], &inputs[1]))
     };
     let mut x = layers.iter().fold(start.sin(), forward);
     if twice {
-        x = layers[0].linear.forward(&x);
+        x = layers[0].module().linear.forward(&x);
     }
     let loss = x.to_kind(Kind::Float).square().mean(None);
     drop((recompute, autocast));
@@ -75,7 +75,8 @@ fn step(
     let mut gradients: Vec<_> = store.variables().into_iter().collect();
     gradients.sort_by(|a, b| a.0.cmp(&b.0));
     let gradients = gradients.into_iter().map(|(_, weight)| weight.grad()).collect();
-    let computed = layers.iter().map(|layer| layer.computed.load(Ordering::Relaxed)).collect();
+    let computed =
+        layers.iter().map(|layer| layer.module().computed.load(Ordering::Relaxed)).collect();
     (loss.detach(), gradients, computed)
 }
 
@@ -104,7 +105,7 @@ fn what_is_computed_again_gives_the_same_gradients() {
 fn draws_that_follow_are_those_that_would_have_followed() {
     let _alone = alone();
     let drawn = |recomputes| {
-        step(recomputes, (None, false));
+        drop(step(recomputes, (None, false)));
         Tensor::rand([4], (Kind::Float, Device::Cpu))
     };
     assert_eq!(drawn(false), drawn(true));
@@ -118,21 +119,21 @@ fn weight() -> Tensor {
 #[test]
 fn weights_behind_an_input_without_a_gradient_have_theirs() {
     let _recompute = Recompute::begin();
-    let (module, x) = (Arc::new(weight()), Tensor::ones([2], (Kind::Float, Device::Cpu)));
-    part(&module, &[&x], |weight, inputs| weight * &inputs[0]).sum(None).backward();
-    assert_eq!(module.grad(), x);
+    let (part, x) = (Part::new(weight()), Tensor::ones([2], (Kind::Float, Device::Cpu)));
+    part.compute(&[&x], |weight, inputs| weight * &inputs[0]).sum(None).backward();
+    assert_eq!(part.module().grad(), x);
 }
 
 #[test]
 fn it_lasts_as_long_as_one_of_those_that_began_it() {
-    let module = Arc::new(AtomicUsize::new(0));
+    let part = Part::new(AtomicUsize::new(0));
     let computed = || {
         let double = |counted: &AtomicUsize, inputs: &[Tensor]| {
             counted.fetch_add(1, Ordering::Relaxed);
             &inputs[0] * 2.0
         };
-        part(&module, &[&weight()], double).sum(None).backward();
-        module.swap(0, Ordering::Relaxed)
+        part.compute(&[&weight()], double).sum(None).backward();
+        part.module().swap(0, Ordering::Relaxed)
     };
     let outer = Recompute::begin();
     drop(Recompute::begin());
@@ -144,15 +145,18 @@ fn it_lasts_as_long_as_one_of_those_that_began_it() {
 #[test]
 fn a_part_is_let_go_once_its_backward_pass_is_over_or_never_comes() {
     let _recompute = Recompute::begin();
-    let module = Arc::new(());
-    let compute = || part(&module, &[&weight()], |(), inputs| &inputs[0] * 2.0).sum(None);
+    let alive = Arc::new(());
+    let compute = || {
+        let part = Part::new(Arc::clone(&alive));
+        part.compute(&[&weight()], |_, inputs| &inputs[0] * 2.0).sum(None)
+    };
     let loss = compute();
-    assert_eq!(Arc::strong_count(&module), 2);
+    assert_eq!(Arc::strong_count(&alive), 2);
     loss.backward();
     drop(loss);
-    assert_eq!(Arc::strong_count(&module), 1);
+    assert_eq!(Arc::strong_count(&alive), 1);
     drop(compute());
-    assert_eq!(Arc::strong_count(&module), 1);
+    assert_eq!(Arc::strong_count(&alive), 1);
 }
 
 /// What a panic said.
@@ -164,16 +168,16 @@ fn said(work: impl FnOnce()) -> String {
 #[test]
 fn a_part_that_fails_at_first_or_when_it_is_repeated_says_why() {
     let _recompute = Recompute::begin();
-    let calls = Arc::new(AtomicUsize::new(0));
+    let part = Part::new(AtomicUsize::new(0));
     let fails_at = |call: usize| {
-        calls.store(0, Ordering::Relaxed);
+        part.module().store(0, Ordering::Relaxed);
         let work = move |calls: &AtomicUsize, inputs: &[Tensor]| {
             if calls.fetch_add(1, Ordering::Relaxed) == call {
                 return Tensor::empty([1 << 46], (Kind::Float, Device::Cpu));
             }
             &inputs[0] * 2.0
         };
-        said(|| part(&calls, &[&weight()], work).sum(None).backward())
+        said(|| part.compute(&[&weight()], work).sum(None).backward())
     };
     for call in [0, 1] {
         let said = fails_at(call);
@@ -184,8 +188,7 @@ fn a_part_that_fails_at_first_or_when_it_is_repeated_says_why() {
 #[test]
 fn a_part_that_changes_its_input_is_refused() {
     let _recompute = Recompute::begin();
-    let x = weight() * 1.0;
-    let said =
-        said(|| drop(part(&Arc::new(()), &[&x], |(), inputs| inputs[0].shallow_clone().relu_())));
+    let (part, x) = (Part::new(()), weight() * 1.0);
+    let said = said(|| drop(part.compute(&[&x], |(), inputs| inputs[0].shallow_clone().relu_())));
     assert!(said.contains("changed an input in place"), "{said}");
 }

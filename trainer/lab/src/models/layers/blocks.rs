@@ -1,17 +1,15 @@
 //! Blocks in a row, which may be computed again in place of keeping what is inside of them.
 
-use std::sync::Arc;
-
-use dfr_harness::recompute::part;
+use dfr_harness::recompute::Part;
 use tch::Tensor;
 
 /// A transformer's blocks. Each is a part by itself: with gradient checkpointing only what stands between them is
 /// kept.
-pub struct Blocks<B>(Vec<Arc<B>>);
+pub struct Blocks<B>(Vec<Part<B>>);
 
-impl<B> FromIterator<B> for Blocks<B> {
+impl<B: Send + 'static> FromIterator<B> for Blocks<B> {
     fn from_iter<I: IntoIterator<Item = B>>(blocks: I) -> Self {
-        Self(blocks.into_iter().map(Arc::new).collect())
+        Self(blocks.into_iter().map(Part::new).collect())
     }
 }
 
@@ -23,7 +21,7 @@ impl<B: Send + 'static> Blocks<B> {
         others: &[&Tensor],
         forward: impl Fn(&B, &[Tensor]) -> Tensor + Copy + Send + 'static,
     ) -> Tensor {
-        let next = |x: Tensor, block| part(block, &[&[&x], others].concat(), forward);
+        let next = |x: Tensor, block: &Part<B>| block.compute(&[&[&x], others].concat(), forward);
         self.0.iter().fold(x.shallow_clone(), next)
     }
 }
