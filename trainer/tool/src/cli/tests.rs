@@ -69,3 +69,25 @@ fn the_flags_of_the_original_are_understood() {
         assert!(Cli::try_parse_from(words).is_ok(), "{line}");
     }
 }
+
+/// What a session hands to this program, as its task says, with what a person adds behind it.
+#[test]
+fn what_tasks_hand_over_is_understood() {
+    for modality in Modality::ALL {
+        for name in [modality.to_string(), format!("{modality}-sample")] {
+            let task: toml::Table = dfr_contract::tasks::built_in(&name).unwrap().parse().unwrap();
+            let handed = |what: &str, more: &str| {
+                let words = task["deliver"][what].as_array().unwrap().iter();
+                let words = words.map(|word| word.as_str().unwrap()).chain(more.split_whitespace());
+                Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{name} {what}: {error}"))
+            };
+            handed("evaluate", "--json");
+            handed("export", "--output-dir o --dtype bfloat16");
+            let push = handed("push", &format!("--{modality}-model mine.zip --dry-run"));
+            let Command::Push(Push { models, .. }) = push.command else {
+                panic!("{name}: no push")
+            };
+            assert_eq!(models.named(), [(modality, &PathBuf::from("mine.zip"))], "{name}");
+        }
+    }
+}
