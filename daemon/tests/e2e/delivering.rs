@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::environment::{BETTER, EQUAL, Ended, TestEnvironment, reply};
+use crate::environment::{BETTER, Daemon, EQUAL, Ended, TestEnvironment, reply};
 
 /// Notes a push as dfr does, before it and after it.
 const PUSH: &str = r#"name=$1; file=$2; shift 2
@@ -27,6 +27,15 @@ fn night(mode: &str, deliver: &str) -> TestEnvironment {
     assert_eq!(environment.verdicts(), ["keep", "discard", "keep"]);
     assert!(secret.is_file());
     environment
+}
+
+/// The session's daemon, once it trains experiment 3.
+fn at_work(environment: &TestEnvironment) -> Daemon<'_> {
+    let script = environment.script(&[reply("slow", &[("mode = ok", "mode = hang")])]);
+    let on = ["--tag", "t", "--resume", "--proposer", &script, "--max-experiments", "4"];
+    let mut daemon = environment.start(&mut environment.daemon(&on));
+    daemon.wait_for_training(3);
+    daemon
 }
 
 fn export(environment: &TestEnvironment, arguments: &[&str]) -> Ended {
@@ -64,11 +73,7 @@ fn predictions_that_were_scored_are_evaluated() {
 #[test]
 fn a_session_at_work_is_not_disturbed() {
     let environment = night("ok", SHOW);
-    let slow = reply("slow", &[("mode = ok", "mode = hang")]);
-    let script = environment.script(&[slow]);
-    let on = ["--tag", "t", "--resume", "--proposer", &script, "--max-experiments", "4"];
-    let mut daemon = environment.start(&mut environment.daemon(&on));
-    daemon.wait_for_training(3);
+    let mut daemon = at_work(&environment);
     export(&environment, &[]).code(7).says(&[]);
     assert!(!daemon.has_ended());
     daemon.signal(nix::sys::signal::Signal::SIGTERM);
@@ -142,10 +147,7 @@ fn a_keep_is_trained_in_full_and_goes_on_where_it_was() {
 #[test]
 fn a_full_training_waits_for_no_session_and_disturbs_none() {
     let environment = night("ok", SHOW);
-    let script = environment.script(&[reply("slow", &[("mode = ok", "mode = hang")])]);
-    let on = ["--tag", "t", "--resume", "--proposer", &script, "--max-experiments", "4"];
-    let mut daemon = environment.start(&mut environment.daemon(&on));
-    daemon.wait_for_training(3);
+    let daemon = at_work(&environment);
     let full = ["full", "--tag", "t"];
     let refused = environment.run(&mut environment.daemon(&full));
     refused.code(3).says(&["another session builds and trains on this machine"]);
@@ -189,11 +191,7 @@ fn what_is_pushed_stands_in_the_ledger() {
 #[test]
 fn a_session_at_work_takes_in_what_is_pushed() {
     let environment = night("ok", PUSH);
-    let slow = reply("slow", &[("mode = ok", "mode = hang")]);
-    let script = environment.script(&[slow]);
-    let on = ["--tag", "t", "--resume", "--proposer", &script, "--max-experiments", "4"];
-    let mut daemon = environment.start(&mut environment.daemon(&on));
-    daemon.wait_for_training(3);
+    let daemon = at_work(&environment);
     let push = ["push", "--tag", "t"];
     let pushed = environment.run(&mut environment.daemon(&push));
     pushed.code(5).says(&["the daemon of t is at work, and takes this into its ledger"]);
