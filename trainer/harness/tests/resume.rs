@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dfr_contract::resumed::Resumed;
@@ -139,8 +140,16 @@ fn part(dir: &Path) -> Part {
     Part::open(dir).unwrap()
 }
 
+/// libtorch has one generator for all threads: whoever trains draws alone.
+static GENERATOR: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    GENERATOR.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[test]
 fn a_training_that_was_cut_short_ends_on_the_weights_of_one_that_was_not() {
+    let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
     let part = part(dir.path());
     let place = dir.path().join("cut");
@@ -188,6 +197,7 @@ impl Recipe for Smaller {
 
 #[test]
 fn what_cannot_go_on_is_refused_before_it_begins() {
+    let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
     let part = part(dir.path());
     let seconds = Rc::default();

@@ -133,7 +133,11 @@ fn what_could_not_be_submitted_never_reaches_gascli() {
     refused(MODEL, &of_pictures, (exit::CONFIGURATION, "should be video"));
     let run = |arguments: &str| command(&home, arguments).output().unwrap();
     check(&run("push"), exit::USAGE, &["--image-model", "--audio-model"]);
-    check(&run(&push(&home.path("none.zip"), "")), exit::CONFIGURATION, &["none.zip"]);
+    check(
+        &run(&push(&home.path("none.zip"), "")),
+        exit::CONFIGURATION,
+        &["none.zip: no such archive", "dfr-daemon export"],
+    );
     assert!(asked(&home).is_empty() && recorded(&home).is_empty());
     // Where it is not installed, that is said before anything is checked.
     let output = home.dfr("push --video-model none.zip");

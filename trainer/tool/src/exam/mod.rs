@@ -48,6 +48,9 @@ const RESULTS: &str = "results/exams";
 /// Why there is no verdict, or not the wanted one.
 #[derive(Debug, thiserror::Error)]
 pub enum ExamError {
+    /// No archive.
+    #[error("{}: no such archive: dfr export writes one, of a session's keep dfr-daemon export", .0.display())]
+    Missing(PathBuf),
     /// The archive.
     #[error(transparent)]
     Package(#[from] PackageError),
@@ -94,11 +97,6 @@ impl ExamError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Export(error) => error.exit_code(),
-            Self::Package(PackageError::File { source, .. })
-                if source.kind() == io::ErrorKind::NotFound =>
-            {
-                exit::CONFIGURATION
-            }
             Self::Package(_) | Self::Silent { .. } => exit::REFUSED,
             // The submission is too slow, or ends with an error.
             Self::Run(TrainError::Phase(
@@ -106,7 +104,9 @@ impl ExamError {
             )) => exit::REFUSED,
             Self::Run(error) => error.exit_code(),
             Self::File(_) | Self::Results { .. } => exit::OUTSIDE,
-            Self::Nothing(_) | Self::Unlabelled(_) | Self::FrameRate(_) => exit::CONFIGURATION,
+            Self::Missing(_) | Self::Nothing(_) | Self::Unlabelled(_) | Self::FrameRate(_) => {
+                exit::CONFIGURATION
+            }
         }
     }
 }
@@ -150,6 +150,9 @@ pub fn open(
     python: &Python,
     dir: &Path,
 ) -> Result<Config, ExamError> {
+    if !zip.is_file() {
+        return Err(ExamError::Missing(zip.to_owned()));
+    }
     let config = package::unpack(zip, dir)?;
     config.require(modality, None).map_err(ExportError::from)?;
     require_rules(python, &dir.join(package::MODULE))?;
