@@ -225,15 +225,17 @@ pub struct FullTimes {
 }
 
 fn minutes(text: &str) -> Result<f64, String> {
-    let minutes: f64 = text.parse().map_err(|_| "expected a number of minutes".to_owned())?;
-    let is_sound = minutes > 0.0 && minutes <= 60.0 * HOURS_MOST;
-    if is_sound { Ok(minutes) } else { Err("expected more than 0".to_owned()) }
+    time(text, "minutes", 60.0 * HOURS_MOST)
 }
 
 fn hours(text: &str) -> Result<f64, String> {
-    let hours: f64 = text.parse().map_err(|_| "expected a number of hours".to_owned())?;
-    let is_sound = hours.is_finite() && hours > 0.0 && hours <= HOURS_MOST;
-    if is_sound { Ok(hours) } else { Err(format!("expected more than 0, at most {HOURS_MOST}")) }
+    time(text, "hours", HOURS_MOST)
+}
+
+fn time(text: &str, unit: &str, most: f64) -> Result<f64, String> {
+    let time: f64 = text.parse().map_err(|_| format!("expected a number of {unit}"))?;
+    let is_sound = time > 0.0 && time <= most;
+    if is_sound { Ok(time) } else { Err(format!("expected more than 0, at most {most}")) }
 }
 
 /// A month.

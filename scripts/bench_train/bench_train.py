@@ -5,7 +5,8 @@
 
 For each model two rows: `equal` settings (goal: at least 0.97 of Python's speed), and `default` ones, ours
 against those of dfresearch (goal: at least 1.2). Also the time from the start of the program to its first
-step done (goal: at most a third of Python's), records in a second, and the most memory that each process had. Speeds are ratios of medians of 30 steps that take turns.
+step done (goal: at most a third of Python's), records in a second, and the most memory that each process had.
+Speeds are ratios of medians of 30 steps that take turns.
 Exit code 1 if a goal is missed.
 """
 

@@ -1,4 +1,5 @@
-//! Compiles the shim and what computes parts again against the libtorch that torch-sys found, and tells dependents where it lies.
+//! Compiles the shim and what computes parts again against the libtorch that torch-sys found, and tells dependents
+//! where that lies.
 
 use std::env;
 use std::path::{Path, PathBuf};
