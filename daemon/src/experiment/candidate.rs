@@ -37,6 +37,8 @@ pub struct Candidate {
     pub tampered: Option<String>,
     /// The footer that the trainer printed.
     pub claims: Option<String>,
+    /// Its training ended as a mistake in its code ends a program.
+    pub(super) is_mistake: bool,
     /// The last answer that was refused.
     rejected: Option<Answered>,
     pub(super) row: Row,
@@ -139,6 +141,7 @@ impl Candidate {
             problem: None,
             tampered: None,
             claims: None,
+            is_mistake: false,
             row,
             began: BTreeMap::new(),
             under_way: None,
@@ -202,10 +205,12 @@ impl Candidate {
     }
 
     /// How urgently a human must want to stop before this is given up: an answer costs little, and
-    /// what builds is finished, unless they insist.
+    /// what builds or was trained is finished, unless they insist.
     pub fn patience(&self) -> StopLevel {
         match self.step {
-            Step::Opened | Step::Answered | Step::Proposed => StopLevel::AfterExperiment,
+            Step::Opened | Step::Answered | Step::Proposed if !self.was_handed_back() => {
+                StopLevel::AfterExperiment
+            }
             _ => StopLevel::AbandonRun,
         }
     }
@@ -244,6 +249,7 @@ impl Candidate {
             (Entry::Looked, Answered) => Opened,
             (Entry::Proposed { .. }, Opened | Answered) => Proposed,
             (Entry::Refused { .. }, Opened | Answered | Proposed | Committed) => Opened,
+            (Entry::Refused { stage: Stage::Train, .. }, Ran) => Opened,
             (Entry::Committed { .. }, Proposed) => Committed,
             // The products of a build that was done may have gone with the life that made them.
             (Entry::Built { .. }, Committed | Built) => Built,
@@ -306,6 +312,7 @@ impl Candidate {
             Entry::Ran { run, problem, claims, curve, tampered, seconds, startup_s } => {
                 (row.trained_s, row.startup_s) = (*seconds, *startup_s);
                 self.claims.clone_from(claims);
+                self.is_mistake = run.is_mistake();
                 row.curve.clone_from(curve);
                 self.tampered.clone_from(tampered);
                 self.end(Phase::Train, run, problem.as_deref());
@@ -364,6 +371,7 @@ impl Candidate {
     fn refuse(&mut self, stage: Stage, problem: &str) {
         self.rejected.clone_from(&self.answer);
         self.refused.push((stage, problem.to_owned()));
+        self.problem = None;
         self.began.remove(&Phase::Build);
     }
 

@@ -410,7 +410,7 @@ impl Entry {
     }
 }
 
-/// The stages of a proposal that share two repair turns.
+/// The stages of a proposal that may fail and go back to its proposer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
@@ -420,6 +420,8 @@ pub enum Stage {
     Build,
     /// One forward and backward step.
     Smoke,
+    /// The budgeted training.
+    Train,
 }
 
 impl Stage {
@@ -429,6 +431,7 @@ impl Stage {
             Self::Patch => "patch",
             Self::Build => "build",
             Self::Smoke => "smoke",
+            Self::Train => "train",
         }
     }
 }

@@ -16,6 +16,7 @@ mod entry;
 mod evidence;
 mod history;
 mod idea;
+mod mending;
 mod moments;
 mod next;
 mod noise;

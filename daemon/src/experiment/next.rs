@@ -30,6 +30,8 @@ pub enum Effect {
     Build,
     /// Train it for the budget.
     Train,
+    /// Give a training that failed by a mistake back to its proposer.
+    HandBack,
     /// Predict the validation part.
     Predict,
     /// Compute the official scores.
@@ -238,6 +240,7 @@ fn within(
         Step::Answered => Effect::Understand,
         Step::Proposed => Effect::Commit,
         Step::Committed => affordable(rules, now).unwrap_or(Effect::Build),
+        Step::Ran if candidate.is_mendable() && may_ask(rules, now) => Effect::HandBack,
         Step::Built | Step::Ran if is_settled => Effect::Decide,
         Step::Built => affordable(rules, now).unwrap_or_else(|| once_built(Effect::Train)),
         Step::Ran => once_built(Effect::Predict),
@@ -310,16 +313,23 @@ fn hopeless(
 }
 
 fn answer(candidate: &Candidate, rules: &Rules, now: &Situation<'_>) -> Effect {
-    let refused = u32::try_from(candidate.refused.len()).unwrap_or(u32::MAX);
     let is_asked = candidate.purpose == Purpose::Candidate;
-    match (is_asked, refused) {
-        (false, 0) => Effect::Introduce,
-        (true, refused) if rules.asks && refused <= rules.repair_turns => {
+    // Its verdict is at hand: whoever wants to stop, or may spend no more, need not wait for another.
+    let is_over = candidate.was_handed_back() && !may_ask(rules, now);
+    match candidate.turns_left(rules.repair_turns) {
+        Some(_) if !is_asked && candidate.refused.is_empty() => Effect::Introduce,
+        Some(_) if is_asked && rules.asks && !is_over => {
             rules.caps.reached(now.spent).next().map_or(Effect::Ask, spent)
         }
         _ if candidate.commit.is_some() => Effect::Decide,
         _ => Effect::Abandon { reason: candidate.failure().unwrap_or_default() },
     }
+}
+
+/// Whether a proposer may be asked at once.
+fn may_ask(rules: &Rules, now: &Situation<'_>) -> bool {
+    let is_open = rules.caps.reached(now.spent).next().is_none();
+    rules.asks && is_open && now.stop == StopLevel::Continue
 }
 
 /// What keeps the machine from being used, if a cap does. A run that trained is measured to its end.

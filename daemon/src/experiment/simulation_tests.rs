@@ -16,6 +16,8 @@ use super::*;
 const EXPERIMENTS: u32 = 100;
 const THREADS: usize = 2;
 const BASE: &str = "base";
+/// Somebody who can be told what went wrong.
+const MODEL: &str = "llm:m";
 /// What a call costs.
 const ANSWER_USD: f64 = 0.5;
 /// Answers to one question that only look.
@@ -47,8 +49,8 @@ struct World {
     tip: String,
     refs: BTreeMap<u32, BTreeSet<String>>,
     human: Vec<String>,
-    /// Runs that ended, by experiment, round, phase and attempt: the manifests.
-    ended: BTreeSet<(u32, u32, Phase, u32)>,
+    /// Runs that ended, by commit, experiment, round, phase and attempt: the manifests.
+    ended: BTreeSet<(Option<String>, u32, u32, Phase, u32)>,
     environment_is_down: bool,
     /// No run comes to its end.
     machine_stalls: bool,
@@ -212,7 +214,7 @@ impl World {
             Effect::Open { purpose, commit } => {
                 let incumbent = life.history.incumbent().map_or(BASE, |row| &row.commit);
                 let parent = commit.unwrap_or_else(|| incumbent.to_owned());
-                self.record(life, Entry::Opened { parent, proposer: "p".into(), purpose })
+                self.record(life, Entry::Opened { parent, proposer: MODEL.into(), purpose })
             }
             Effect::Introduce => self.record(life, proposed()),
             Effect::Ask => self.ask(life),
@@ -230,6 +232,7 @@ impl World {
             Effect::Train => self.run(life, Phase::Train),
             Effect::Predict => self.run(life, Phase::Predict),
             Effect::Score => self.score(life),
+            Effect::HandBack => self.record(life, refused(Stage::Train)),
             Effect::Again => self.record(life, Entry::Again),
             Effect::Decide => self.decide(life),
             Effect::HoldOut => self.run(life, Phase::Holdout),
@@ -255,7 +258,7 @@ impl World {
         self.asked += 1;
         self.survive()?;
         let problem = self.happens(1.0).then(|| "cut off".to_owned());
-        let (usage, proposer) = (Usage::default(), "p".to_owned());
+        let (usage, proposer) = (Usage::default(), MODEL.to_owned());
         let text = format!("{}", self.rng.next_u64());
         self.end(life, Entry::Answered { text, problem, proposer, usage, cost_usd: ANSWER_USD })
     }
@@ -294,7 +297,8 @@ impl World {
         assert_eq!(life.built, candidate.commit, "ran another build");
         let n = candidate.experiment;
         let round = candidate.rounds();
-        let left = (n, round, phase, candidate.attempts(phase));
+        let commit = candidate.commit.clone();
+        let left = (commit.clone(), n, round, phase, candidate.attempts(phase));
         if !self.ended.contains(&left) {
             self.begin(life, phase)?;
             self.trained += 1;
@@ -304,7 +308,7 @@ impl World {
                 return self.end(life, Entry::Interrupted { phase, why, seconds: 1.0 });
             }
             let attempt = life.history.in_hand.as_ref().unwrap().attempts(phase);
-            self.ended.insert((n, round, phase, attempt));
+            self.ended.insert((commit, n, round, phase, attempt));
         }
         let crashed = self.environment_is_down || self.happens(2.0);
         let run = match crashed {
@@ -379,7 +383,8 @@ impl World {
         let Some(candidate) = &life.history.in_hand else { return false };
         let Some(phase) = candidate.under_way() else { return false };
         let attempt = candidate.attempts(phase);
-        let left = (candidate.experiment, candidate.rounds(), phase, attempt);
+        let commit = candidate.commit.clone();
+        let left = (commit, candidate.experiment, candidate.rounds(), phase, attempt);
         life.begun == Some((candidate.experiment, phase)) || self.ended.contains(&left)
     }
 

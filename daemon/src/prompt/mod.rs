@@ -10,7 +10,8 @@ use serde_json::json;
 
 use crate::context::{Change, Context, Repair};
 use crate::experiment::{
-    DIRECTIVE_CHARS, DIRECTIVES_AT_ONCE, History, Row, rounded, run_to_run, told_reason, told_rule,
+    DIRECTIVE_CHARS, DIRECTIVES_AT_ONCE, History, Row, Stage, rounded, run_to_run, told_reason,
+    told_rule,
 };
 use crate::look;
 use crate::report::one_line;
@@ -238,6 +239,7 @@ fn repair(
         "problem": cut(repair.problem, limits.repair),
         "turns_left": repair.turns_left,
         "last": repair.turns_left == 0,
+        "trained": repair.stage == Stage::Train,
     });
     templates.render("repair", &view)
 }

@@ -201,7 +201,7 @@ impl World {
             Effect::Decide => self.decide(),
             Effect::Settle => self.record(&Entry::Settled { phase_seconds: BTreeMap::new() }),
             Effect::Abandon { reason } => self.record(&Entry::Abandoned { reason }),
-            Effect::HoldOut | Effect::Wait { .. } | Effect::Stop => {}
+            Effect::HandBack | Effect::HoldOut | Effect::Wait { .. } | Effect::Stop => {}
         }
     }
 

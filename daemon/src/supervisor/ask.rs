@@ -11,8 +11,8 @@ use super::question::{Desk, Question};
 use super::settle::tolerate;
 use crate::clock;
 use crate::experiment::{
-    Candidate, Effect, Entry, Idea, Notes, Pause, Phase, Purpose, Stage, Stake, Usage, next,
-    repetition, telling,
+    Candidate, Effect, Entry, Idea, Notes, Pause, Phase, Purpose, Stage, Stake, StopLevel, Usage,
+    next, repetition, telling,
 };
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::look;
@@ -177,14 +177,13 @@ impl Session {
     async fn question(&self) -> Result<Question, Failure> {
         let looks = self.looks().await?;
         let candidate = self.candidate()?;
-        let turns = u32::try_from(candidate.refused.len()).unwrap_or(u32::MAX);
         let Self { repository, notebook, task, history, base, scope, rule, .. } = self;
         let desk = Desk { repository, notebook, task, history, base, scope, rule: *rule };
         Ok(Question {
             looks,
             reply: candidate.answer.clone().map_or_else(String::new, |answer| answer.text),
             refused: candidate.refused.last().cloned(),
-            turns_left: self.rules.repair_turns.saturating_sub(turns),
+            turns_left: candidate.turns_left(self.rules.repair_turns).unwrap_or_default(),
             ..desk.question(&candidate.parent, self.left_of_session())?
         })
     }
@@ -200,7 +199,6 @@ impl Session {
 
     /// Asks until there is something to write down.
     async fn answer(&mut self, question: &Question) -> Result<Asked, Failure> {
-        let enough = self.candidate()?.patience();
         let (history, notebook) = (&self.history, &self.notebook);
         let context = question.context((&self.task, history), self.budget);
         let purse = Purse { caps: self.rules.caps, history, notebook, born: self.born };
@@ -209,7 +207,7 @@ impl Session {
         let mut stop = self.stop.clone();
         let asked = tokio::select! {
             asked = self.proposer.ask(&context, &mut gate) => asked.map(Ok),
-            _ = stop.wait_for(|level| *level >= enough) => {
+            _ = stop.wait_for(|level| *level > StopLevel::Continue) => {
                 Ok(Err("a human wanted to stop".to_owned()))
             }
             // It bounds each of its calls and says what it waits for.

@@ -234,7 +234,7 @@ impl Session {
             // A compiler needs no GPU; the first step does.
             let harm = match stage {
                 Stage::Smoke => self.harm(work, &report).await?,
-                Stage::Build | Stage::Patch => self.spoilt(work, &report).await,
+                Stage::Patch | Stage::Build | Stage::Train => self.spoilt(work, &report).await,
             };
             return Ok(match harm {
                 Some(why) => Made::Harmed { why, seconds: report.elapsed.as_secs_f64() },

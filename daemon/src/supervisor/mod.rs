@@ -47,6 +47,7 @@ mod leftovers;
 mod looks;
 mod manifest;
 mod measure;
+mod mend;
 mod opening;
 mod outlook;
 mod pages;
@@ -336,6 +337,7 @@ impl Session {
             Effect::Commit => self.commit().await,
             Effect::Build => self.build().await,
             Effect::Train => self.train().await,
+            Effect::HandBack => self.hand_back().await,
             Effect::Predict => self.predict().await,
             Effect::Score => self.score().await,
             Effect::Again => self.again().await,

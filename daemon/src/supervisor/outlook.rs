@@ -66,6 +66,7 @@ fn word(effect: &Effect) -> &'static str {
         Effect::Train => "train",
         Effect::Predict => "predict",
         Effect::Score => "score",
+        Effect::HandBack => "its repair",
         Effect::Again => "a second run",
         Effect::Decide => "decide",
         Effect::Settle => "record",

@@ -143,6 +143,35 @@ fn a_broken_build_and_a_broken_step_are_repaired() {
 }
 
 #[test]
+fn a_training_that_fails_is_repaired_once() {
+    let wrong = |what| reply(what, &[("mode = ok", "mode = crash")]);
+    let answers = vec![
+        Answer::text(wrong("slips")),
+        Answer::text(reply("mended", &[BETTER])),
+        Answer::text(wrong("slips again")),
+        Answer::text(wrong("slips once more")),
+    ];
+    let (environment, requests) = told(3, answers);
+    let rows = environment.rows();
+    assert_eq!(
+        (rows[1][4..].join(" "), rows[2][4..].join(" ")),
+        (String::from("keep mended"), String::from("crash slips once more"))
+    );
+    let problem = last(&requests[1]);
+    let said = "training exit code 1: Traceback: shapes [2] and [3] do not fit";
+    for part in ["stage train", said, "The end of its log:\n", "turns left after this one: 2"] {
+        assert!(problem.contains(part), "{part:?} is not in {problem}");
+    }
+    let shown = environment.show(1);
+    assert!(
+        shown.contains("refused at train") && shown.matches("began: train").count() == 2,
+        "{shown}"
+    );
+    assert!(environment.path("repo/state/t/exp/1/run-1.log").exists());
+    assert_eq!(requests.len(), 4);
+}
+
+#[test]
 fn a_build_that_stays_broken_is_a_crash_with_its_commit() {
     let broken = |text: &str| Answer::text(reply(text, &[("build = ok", "build = broken")]));
     let answers =
