@@ -27,6 +27,8 @@ const LONGEST_PATH: usize = 500;
 const MOST_ENTRIES: u64 = 500_000;
 /// Directories below each other that are looked into; no honest tree has so many.
 const DEPTH: usize = 100;
+/// Bytes of a path, with the one that ends it, that the system takes.
+const PATH_MAX: usize = nix::libc::PATH_MAX as usize;
 
 /// How long it may take until what was removed is free: commits come every 30 s.
 const SETTLED: Duration = Duration::from_secs(40);
@@ -134,7 +136,7 @@ fn free(top: &Path, moved: &mut u32) -> PathBuf {
 /// of writing. What is not there has none. Not to be called while a run may write in it.
 ///
 /// # Errors
-/// The operating system refuses.
+/// The operating system refuses; the first time, with all others done that can be.
 pub fn level_times(path: &Path, at: SystemTime) -> io::Result<()> {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     let at = TimeSpec::from(since);
@@ -142,14 +144,18 @@ pub fn level_times(path: &Path, at: SystemTime) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         found => found.map(|_| vec![path.to_owned()])?,
     };
+    let mut levelled = Ok(());
     while let Some(path) = open.pop() {
-        if fs::symlink_metadata(&path)?.is_dir() {
-            open.extend(entries(&path)?.iter().map(DirEntry::path));
-        }
+        let below = match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_dir() => entries(&path),
+            found => found.map(|_| Vec::new()),
+        };
         // Last, for to look into a directory is to read it.
-        utimensat(AT_FDCWD, &path, &at, &at, UtimensatFlags::NoFollowSymlink)?;
+        let set = utimensat(AT_FDCWD, &path, &at, &at, UtimensatFlags::NoFollowSymlink);
+        open.extend(below.iter().flatten().map(DirEntry::path));
+        levelled = levelled.and(below.map(drop)).and(set.map_err(io::Error::from));
     }
-    Ok(())
+    levelled
 }
 
 fn entries(directory: &Path) -> io::Result<Vec<DirEntry>> {
@@ -300,7 +306,8 @@ impl Sum {
     }
 }
 
-/// Adds up what is below a directory; false once it is too much. What vanishes meanwhile is nothing.
+/// Adds up what is below a directory; false once it is too much, or lies where no path leads. What
+/// vanishes meanwhile is nothing.
 fn add(directory: &Path, depth: usize, most: Sum, sum: &mut Sum) -> bool {
     let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
     let entries = match fs::read_dir(directory) {
@@ -315,6 +322,9 @@ fn add(directory: &Path, depth: usize, most: Sum, sum: &mut Sum) -> bool {
             Err(_) => return false,
         };
         let (path, metadata) = metadata;
+        if path.as_os_str().len() >= PATH_MAX {
+            return false;
+        }
         if !sum.takes(&metadata, most) || metadata.is_dir() && !add(&path, depth - 1, most, sum) {
             return false;
         }
@@ -357,6 +367,33 @@ mod tests {
         assert_eq!(entries(home.path()).unwrap().len(), 0);
     }
 
+    /// A file whose path is longer than a path may be, in directories whose paths are not.
+    fn beyond_all_paths(top: &Path) {
+        use nix::fcntl::{OFlag, open, openat};
+        use nix::sys::stat::{Mode, mkdirat};
+        let name = "n".repeat(200);
+        let mut at = open(top, OFlag::O_DIRECTORY, Mode::empty()).unwrap();
+        for _ in 0..(PATH_MAX - top.as_os_str().len() - 1) / 201 {
+            mkdirat(&at, name.as_str(), Mode::S_IRWXU).unwrap();
+            at = openat(&at, name.as_str(), OFlag::O_DIRECTORY, Mode::empty()).unwrap();
+        }
+        let create = OFlag::O_CREAT | OFlag::O_WRONLY;
+        openat(&at, "f".repeat(220).as_str(), create, Mode::S_IRWXU).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_levelled_keeps_nothing_else_from_it() {
+        let home = tempfile::TempDir::new().unwrap();
+        beyond_all_paths(home.path());
+        let names: Vec<_> = (0..20).map(|n| home.path().join(format!("{n}"))).collect();
+        names.iter().for_each(|name| fs::write(name, "").unwrap());
+        let at = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        assert!(level_times(home.path(), at).is_err());
+        let levelled = |name: &PathBuf| fs::metadata(name).unwrap().modified().unwrap() == at;
+        assert!(names.iter().all(levelled));
+        remove_written(home.path()).unwrap();
+    }
+
     #[test]
     fn times_of_reading_and_writing_tell_nothing_afterwards() {
         let home = tempfile::TempDir::new().unwrap();
@@ -392,6 +429,10 @@ mod tests {
         std::os::unix::fs::symlink("/", at("link")).unwrap();
         assert!(holds(home.path(), 112 << 10));
         fs::create_dir_all(at(&"d/".repeat(DEPTH + 1))).unwrap();
+        assert!(!holds(home.path(), 1 << 30));
+        fs::remove_dir_all(at("d")).unwrap();
+        assert!(holds(home.path(), 1 << 30));
+        beyond_all_paths(home.path());
         assert!(!holds(home.path(), 1 << 30));
         let (mut sum, one) = (Sum::default(), fs::metadata(at("0")).unwrap());
         let two = Sum { bytes: 1 << 30, entries: 2 };

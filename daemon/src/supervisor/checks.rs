@@ -17,6 +17,7 @@ use crate::proposer::{
     Llm, LlmSettings, Patient, Playbook, Policy, Proposer, ProposerError, Scripted,
 };
 use crate::repository::{Repository, valid_tag};
+use crate::session::Session;
 use crate::settings::{ProposerChoice, Settings};
 use crate::task::{Places, Task, expand_paths};
 
@@ -74,12 +75,14 @@ pub(super) async fn find(settings: &Settings, known: Option<&Resumed>) -> Result
         opening::refuse_known(&settings.locations.ledger(), &tag).await?;
         check_branch(&repository, &tag)?;
     }
-    let pack = find_pack(settings, task)?;
+    let pack = match session {
+        Some(session) => own_pack(settings, task, session)?,
+        None => find_pack(settings, task)?,
+    };
     let project = repository.root(&base).or_outside()?;
     let site = private::Site { pack: &pack, project: &project, tag: &tag };
     private::require_labels(settings, task, &site)?;
     private::check(settings, task, &site)?;
-    session.map_or(Ok(()), |session| opening::check_pack(session, &pack))?;
     check_build(settings, task)?;
     let fallback = settings.fallback.then(|| Box::new(Playbook::new(terms.seed)) as _);
     let primary = make_proposer(settings, terms.seed)?;
@@ -155,6 +158,27 @@ pub(super) fn find_pack(settings: &Settings, task: &Task) -> Result<PathBuf, Fai
                 task.modality, task.modality
             ))
     })
+}
+
+/// The data that a session began with, beside newer ones: scores of others would not compare.
+fn own_pack(settings: &Settings, task: &Task, session: &Session) -> Result<PathBuf, Failure> {
+    let link = task.pack_link(&settings.locations.cache);
+    let name = &session.begun.pack_hash;
+    if let Ok(own) = link.with_file_name(name).canonicalize() {
+        return Ok(own);
+    }
+    // Somebody may have it at another place.
+    let newest = find_pack(settings, task)?;
+    if newest.ends_with(name) {
+        return Ok(newest);
+    }
+    let error = anyhow!(
+        "the data that the session began with are gone: {} is not there",
+        link.with_file_name(name).display()
+    );
+    Err(Failure::new(Kind::Configuration, error)
+        .hint("put them back, or make them again of the same files and with the same shuffle.key")
+        .hint("scores on other data would not compare: for those, start a new --tag"))
 }
 
 /// What the build needs before it is worth starting: its program and its paths.

@@ -191,11 +191,6 @@ pub(super) fn caps(settings: &Settings, history: &History) -> Result<Caps, Failu
     }
 }
 
-/// The data that a session goes on with must be those it began with.
-pub(super) fn check_pack(session: &Session, pack: &Path) -> Result<(), Failure> {
-    check_same(&session.begun.pack_hash, &pack_hash(pack), "data")
-}
-
 /// The content hash of the data: the name of the pack's directory.
 fn pack_hash(pack: &Path) -> String {
     pack.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())

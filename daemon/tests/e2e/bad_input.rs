@@ -1,6 +1,8 @@
 //! What cannot work is refused with a documented exit code and a message that names the way out,
 //! and nothing is made: no state directory, no branch, no reference.
 
+use std::fs;
+
 use crate::environment::{Daemon, TestEnvironment, reply};
 use crate::openai::{Answer, Server};
 
@@ -59,14 +61,14 @@ fn tags_that_are_no_names() {
 fn no_data() {
     let environment = TestEnvironment::new();
     let current = "cache/packs/video/1x1x1-original-80-10-10/current";
-    std::fs::remove_file(environment.path(current)).unwrap();
+    fs::remove_file(environment.path(current)).unwrap();
     refused(&environment, &ONE, 3, &["no data", "dfr prepare --modality video"]);
 }
 
 #[test]
 fn no_repository() {
     let environment = TestEnvironment::new();
-    std::fs::remove_dir_all(environment.path("repo/.git")).unwrap();
+    fs::remove_dir_all(environment.path("repo/.git")).unwrap();
     let ended = environment.run(&mut environment.session(&ONE));
     ended.code(3).says(&["not in a git repository", "--repo", "git init"]);
     assert!(!environment.state().exists());
@@ -162,7 +164,7 @@ fn tasks_that_cannot_be_read() {
     let environment = TestEnvironment::new();
     environment.edit("task.toml", ("train_s", "train_sec"));
     refused(&environment, &ONE, 3, &["task.toml", "line 6", "train_sec"]);
-    std::fs::remove_file(environment.path("task.toml")).unwrap();
+    fs::remove_file(environment.path("task.toml")).unwrap();
     refused(&environment, &ONE, 3, &["task.toml"]);
 }
 
@@ -252,15 +254,29 @@ fn a_second_session_on_one_machine_is_refused_before_it_makes_anything() {
 }
 
 #[test]
-fn a_session_does_not_go_on_with_other_data_or_another_task() {
+fn a_session_goes_on_with_its_own_data_beside_newer_ones() {
+    let environment = TestEnvironment::new();
+    environment.run(&mut environment.session(&ONE)).code(0);
+    environment.use_pack("pack-2");
+    let packs = environment.path("cache/packs/video/1x1x1-original-80-10-10");
+    fs::write(packs.join("pack-2/vault/validation.labels.u8"), [0; 3]).unwrap();
+    let again = ["--resume", "--max-experiments", "2"];
+    environment.run(&mut environment.session(&again)).code(0);
+    assert_ne!(environment.rows()[1][4], "crash");
+    fs::rename(packs.join("pack-1"), packs.join("aside")).unwrap();
+    let before = environment.read("repo/state/t/results.tsv");
+    let three = ["--resume", "--max-experiments", "3"];
+    let ended = environment.run(&mut environment.session(&three));
+    ended.code(3).says(&["the data that the session began with are gone", "pack-1", "new --tag"]);
+    assert_eq!(environment.read("repo/state/t/results.tsv"), before);
+}
+
+#[test]
+fn a_session_does_not_go_on_with_another_task() {
     let environment = TestEnvironment::new();
     environment.run(&mut environment.session(&ONE)).code(0);
     let before = environment.read("repo/state/t/results.tsv");
-    environment.use_pack("pack-2");
     let two = ["--resume", "--max-experiments", "2"];
-    let ended = environment.run(&mut environment.session(&two));
-    ended.code(3).says(&["data is pack-1, not pack-2", "new --tag"]);
-    environment.use_pack("pack-1");
     environment.edit("task.toml", ("name = \"e2e\"", "name = \"other\""));
     let ended = environment.run(&mut environment.session(&two));
     ended.code(3).says(&["task is e2e, not other"]);

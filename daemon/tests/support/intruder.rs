@@ -44,6 +44,8 @@ fn attempted(what: &str, place: &str, other: &str) -> io::Result<String> {
             _ => Ok(String::new()),
         },
         "attribute" => attribute(place).map(done),
+        "attributes" => attributes(place).map(done),
+        "extents" => extents(place).map(done),
         "put-out" => put_out(place).map(done),
         "page-out" => page_out(place).map(done),
         "in-memory" => in_memory(place).map(done),
@@ -111,6 +113,25 @@ fn attribute(path: &str) -> io::Result<()> {
     // SAFETY: both names are terminated, and one byte is read of the value.
     let result =
         unsafe { libc::setxattr(path.as_ptr(), c"user.x".as_ptr(), c"x".as_ptr().cast(), 1, 0) };
+    Ok(Errno::result(result).map(drop)?)
+}
+
+/// Whether its attributes can be asked for.
+fn attributes(path: &str) -> io::Result<()> {
+    let path = CString::new(path)?;
+    // SAFETY: the path is terminated, and nothing is written where there is no room.
+    let result = unsafe { libc::listxattr(path.as_ptr(), std::ptr::null_mut(), 0) };
+    Ok(Errno::result(result).map(drop)?)
+}
+
+/// Where on the disk a file lies.
+fn extents(path: &str) -> io::Result<()> {
+    const FS_IOC_FIEMAP: libc::Ioctl = 0xc020_660b;
+    let file = File::open(path)?;
+    // Start, length, flags, extents mapped, room for extents, nothing: how many there are.
+    let mut request = [0u64, u64::MAX, 0, 0];
+    // SAFETY: the request is as long as it has to be, and asks for no extent itself.
+    let result = unsafe { libc::ioctl(file.as_raw_fd(), FS_IOC_FIEMAP, request.as_mut_ptr()) };
     Ok(Errno::result(result).map(drop)?)
 }
 

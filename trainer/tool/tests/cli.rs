@@ -190,7 +190,9 @@ fn a_data_set_that_nothing_describes_is_asked_about_and_sealed_in_the_cache_itse
     assert_eq!(output.status.code(), Some(i32::from(exit::CONFIGURATION)), "{stderr}");
     assert!(stderr.contains("--media-type sample-waves-real=WORD"), "{stderr}");
     assert!(stderr.contains("datasets/video.yaml"), "{stderr}");
+    let before = tree(&home.path("cache/datasets"));
     let output = home.dfr("seal --modality video --media-type sample-waves-real=real");
+    assert!(tree(&home.path("cache/datasets")) == before, "something of the original was touched");
     let stdout = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{stdout}{}", text(&output.stderr));
     let row = stdout.lines().find(|line| line.contains("sample-waves-real")).unwrap();

@@ -133,6 +133,19 @@ const PUTS_OUT: [u64; 2] = [libc::MADV_COLD as u64, libc::MADV_PAGEOUT as u64];
 /// Reading that fails where it would have to wait for a disk. With the place of its flags.
 const TELLING_READS: [(libc::c_long, u8); 2] = [(libc::SYS_preadv2, 5), (libc::SYS_pwritev2, 5)];
 
+/// Answered to a candidate as by a file system that has none: attributes of files that it may not read,
+/// which Landlock does not know either. Programs that copy files ask for them and do without.
+const ATTRIBUTES: &[libc::c_long] = &[
+    libc::SYS_getxattr,
+    libc::SYS_lgetxattr,
+    libc::SYS_fgetxattr,
+    libc::SYS_listxattr,
+    libc::SYS_llistxattr,
+    libc::SYS_flistxattr,
+    SYS_GETXATTRAT,
+    SYS_LISTXATTRAT,
+];
+
 /// Refused as well where a candidate owns files that it may only read. Elsewhere copying a file, which
 /// sets the mode of the copy, is left to it. With the place of the mode among the arguments.
 const MODES: &[(libc::c_long, u8)] =
@@ -158,6 +171,8 @@ const PACE: [(libc::c_long, u8); 6] = [
 /// Since Linux 6.5, 6.13 and 6.17, the same number everywhere.
 const SYS_CACHESTAT: libc::c_long = 451;
 const SYS_SETXATTRAT: libc::c_long = 463;
+const SYS_GETXATTRAT: libc::c_long = 464;
+const SYS_LISTXATTRAT: libc::c_long = 465;
 const SYS_REMOVEXATTRAT: libc::c_long = 466;
 const SYS_FILE_SETATTR: libc::c_long = 469;
 
@@ -171,10 +186,28 @@ const NAMESPACES: [libc::c_int; 7] = [
     libc::CLONE_NEWPID,
     libc::CLONE_NEWNET,
 ];
-/// Requests that put input into a terminal, or change the attributes of files.
+/// Requests that put input into a terminal.
 const TERMINAL: [u64; 2] = [libc::TIOCSTI, libc::TIOCLINUX];
+/// Requests about files that may only be read, which Landlock does not know: what changes how they are kept
+/// or what is kept beside them, and what tells that.
+const KEEPING: [u64; 8] = [
+    FS_IOC_SETFLAGS,
+    FS_IOC_FSSETXATTR,
+    FS_IOC_SETVERSION,
+    FS_IOC_ENABLE_VERITY,
+    FS_IOC_FIEMAP,
+    FIDEDUPERANGE,
+    BTRFS_IOC_DEFRAG,
+    BTRFS_IOC_DEFRAG_RANGE,
+];
 const FS_IOC_SETFLAGS: u64 = 0x4008_6602;
 const FS_IOC_FSSETXATTR: u64 = 0x401c_5820;
+const FS_IOC_SETVERSION: u64 = 0x4008_7602;
+const FS_IOC_ENABLE_VERITY: u64 = 0x4080_6685;
+const FS_IOC_FIEMAP: u64 = 0xc020_660b;
+const FIDEDUPERANGE: u64 = 0xc018_9436;
+const BTRFS_IOC_DEFRAG: u64 = 0x5000_9402;
+const BTRFS_IOC_DEFRAG_RANGE: u64 = 0x4030_9410;
 /// Of a socket's kind: without what is said of blocking and of descriptors.
 const KIND: u64 = 0xf;
 /// Marks the numbers of another set of system calls on x86_64, which is refused as a whole.
@@ -198,6 +231,10 @@ impl Filters {
         // Its flags lie in memory that a filter cannot read; libraries then take the older call.
         let unknown = compile(BTreeMap::from([(libc::SYS_clone3, Vec::new())]), libc::ENOSYS)?;
         let mut filters = vec![unknown, refused];
+        if code == Code::Candidate {
+            let without = ATTRIBUTES.iter().map(|call| (*call, Vec::new())).collect();
+            filters.push(compile(without, libc::EOPNOTSUPP)?);
+        }
         if cfg!(target_arch = "x86_64") {
             filters.insert(0, without_x32());
         }
@@ -304,7 +341,7 @@ fn pairs() -> Result<Vec<SeccompRule>, BackendError> {
 fn requests(code: Code) -> Result<Vec<SeccompRule>, BackendError> {
     let mut requests = TERMINAL.to_vec();
     if code == Code::Candidate {
-        requests.extend([FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR]);
+        requests.extend(KEEPING);
     }
     requests.into_iter().map(|request| rule(&[(1, SeccompCmpOp::Eq, request)])).collect()
 }
