@@ -10,8 +10,8 @@ use serde_json::json;
 
 use crate::context::{Change, Context, Repair};
 use crate::experiment::{
-    DIRECTIVE_CHARS, DIRECTIVES_AT_ONCE, History, Row, Stage, rounded, run_to_run, told_reason,
-    told_rule,
+    DIRECTIVE_CHARS, DIRECTIVES_AT_ONCE, History, Row, Stage, rounded, run_to_run, told_memory,
+    told_reason, told_rule,
 };
 use crate::look;
 use crate::report::one_line;
@@ -209,6 +209,7 @@ fn propose(
         "record": task.input.record.to_string(),
         "budget_s": context.budget_s,
         "objective": task.score.objective,
+        "soft_vram_gib": task.budget.soft_vram_gib,
         "noise": noise(history, &task.score.objective),
         "incumbent": history.incumbent().map(|row| incumbent(task, row)),
         "results": results(task, history, limits.rows),
@@ -312,7 +313,7 @@ fn changes<'a>(context: &Context<'a>, limits: &Limits) -> Vec<ChangeView<'a>> {
         Some(ChangeView {
             experiment: change.experiment,
             hypothesis: line(&row.hypothesis),
-            outcome: line(&format!("{}, {}", row.verdict, told_reason(row))),
+            outcome: line(&outcome(row)),
             diff: cut(&change.diff, limits.change),
             curve: row.curve.iter().take(CURVE).map(String::as_str).collect(),
         })
@@ -320,11 +321,17 @@ fn changes<'a>(context: &Context<'a>, limits: &Limits) -> Vec<ChangeView<'a>> {
     shown.iter().filter_map(view).collect()
 }
 
+fn outcome(row: &Row) -> String {
+    let told = [row.verdict.as_str(), told_reason(row)].map(str::to_owned).into_iter();
+    told.chain(told_memory(row.peak_vram_mb)).collect::<Vec<_>>().join(", ")
+}
+
 fn incumbent(task: &Task, row: &Row) -> String {
     let score = score(row, &task.score.objective);
     let Row { experiment, description, .. } = row;
     let description = line(description);
-    format!("experiment {experiment}, {} {score}: {description}", task.score.objective)
+    let memory = told_memory(row.peak_vram_mb).map_or_else(String::new, |told| format!(", {told}"));
+    format!("experiment {experiment}, {} {score}{memory}: {description}", task.score.objective)
 }
 
 /// By how much scores differ by chance, in one digit: of a few runs it is not known better.

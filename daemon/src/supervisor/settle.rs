@@ -9,7 +9,7 @@ use tracing::{debug, info, warn};
 
 use super::{PhaseClock, Session};
 use crate::clock;
-use crate::experiment::{Entry, Judgement, Phase, Row, Verdict};
+use crate::experiment::{Candidate, Entry, Judgement, Phase, Purpose, Row, Verdict, heavy};
 use crate::failure::Failure;
 use crate::notebook::{Notebook, NotebookError};
 use crate::report::short;
@@ -25,7 +25,11 @@ impl Session {
     pub(super) async fn decide(&mut self) -> Result<(), Failure> {
         self.enter(Phase::Record);
         let candidate = self.candidate()?;
-        let Judgement { verdict, reason } = self.judge(candidate)?;
+        let Judgement { verdict, mut reason } = self.judge(candidate)?;
+        if let Some(heavy) = self.heavy(candidate).filter(|_| verdict != Verdict::Crash) {
+            warn!("{heavy}");
+            reason = format!("{reason}; {heavy}");
+        }
         let commit = candidate.commit.as_deref().unwrap_or_default();
         info!(%verdict, reason, commit = short(commit), "decided");
         let evidence = match verdict {
@@ -35,6 +39,14 @@ impl Session {
         self.record(Entry::Decided { verdict, reason, evidence }).await?;
         // What is still measured of a keep may take long.
         self.write_notebook().await
+    }
+
+    /// What is said of a candidate that takes much of the device's memory.
+    fn heavy(&self, candidate: &Candidate) -> Option<String> {
+        let is_new = matches!(candidate.purpose, Purpose::Candidate | Purpose::Adoption);
+        let incumbent = self.history.incumbent().map(|row| row.peak_vram_mb);
+        let soft_gib = self.task.budget.soft_vram_gib;
+        heavy(candidate.row().peak_vram_mb, incumbent, soft_gib).filter(|_| is_new)
     }
 
     /// Puts the notebook in line with a verdict that stands in the ledger. Repeatable.

@@ -63,7 +63,7 @@ pub struct Edit {
     pub recipe: String,
 }
 
-/// Limits in seconds.
+/// Limits, in seconds but for memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
@@ -75,6 +75,13 @@ pub struct Budget {
     pub smoke_s: u64,
     /// Prediction, start-up included; in a sealed session also held against the baseline's.
     pub predict_s: u64,
+    /// Device memory, in GiB, above which a candidate that takes more than the incumbent is warned of.
+    #[serde(default = "soft_vram_gib")]
+    pub soft_vram_gib: u64,
+}
+
+fn soft_vram_gib() -> u64 {
+    40
 }
 
 /// Argument vectors; the first element is the program.

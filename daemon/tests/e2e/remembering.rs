@@ -27,6 +27,25 @@ fn what_was_tried_is_refused_with_what_came_of_it() {
 }
 
 #[test]
+fn memory_above_the_soft_limit_is_told_and_decides_nothing() {
+    let environment = TestEnvironment::new();
+    environment.edit("task.toml", ("predict_s = 30", "predict_s = 30, soft_vram_gib = 4"));
+    let heavy = (BETTER.0, format!("{}\nmib = 5120", BETTER.1));
+    let answers = [reply("wider", &[(heavy.0, &heavy.1)]), reply("more of it", &[EQUAL])];
+    let server = Server::start(answers.map(Answer::text));
+    let ended = environment.run(&mut session(&environment, &server, 3));
+    let told = "5.0 GiB of device memory, above the soft limit of 4; the incumbent takes 2.0";
+    ended.code(0).says(&[told]);
+    assert_eq!(environment.verdicts(), ["keep", "keep", "discard"]);
+    assert!(environment.show(1).contains(told));
+    let requests = server.finish();
+    let limit = "above 4 GiB, only a clear gain is worth more than the incumbent takes";
+    assert!(last(&requests[1]).contains(limit) && last(&requests[1]).contains("2.0 GiB of"));
+    let question = last(&requests[2]);
+    assert!(question.contains("better than the incumbent, 5.0 GiB of device memory"), "{question}");
+}
+
+#[test]
 fn a_human_is_heard_while_the_loop_runs_and_answered() {
     let environment = TestEnvironment::new();
     let server = Server::start(vec![

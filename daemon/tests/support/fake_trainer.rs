@@ -5,7 +5,7 @@
 //! `fake-trainer full RECIPE RUN BUDGET_S`, which dies once if the mode says so, `fake-trainer train RECIPE RUN BUDGET_S [SEED]` or
 //! `fake-trainer predict RECIPE OUT RECORDS [MODEL]`. The recipe is a text of `name = value` lines;
 //! `quality` is the share of records that are predicted right, for labels that alternate between 0
-//! and 1, `luck` by how much that depends on the seed, and `ms` is how long training takes. What is
+//! and 1, `luck` by how much that depends on the seed, `ms` is how long training takes and `mib` how much memory of the device it claims to. What is
 //! not the recipe's doing comes from the environment: `FAKE_NEEDS` and `FAKE_WAITS` name a file
 //! without which a run fails or waits, `FAKE_FAULT` one with which the device computes wrong answers,
 //! or only the first of them if it says `once`, `FAKE_SLOW` one that holds by how many milliseconds
@@ -207,7 +207,7 @@ fn train(recipe: &Recipe, run: &str, seed: Option<&String>) -> ExitCode {
         let weights = format!("weights {}", seed.map_or("0", String::as_str));
         fs::write(run.join("model.safetensors"), weights).expect("a run directory");
     }
-    let footer = claims(begun.elapsed()).to_string();
+    let footer = claims(begun.elapsed(), recipe).to_string();
     match recipe.get("mode") {
         "truncated-footer" => print!("{}", &footer[..footer.len() / 2]),
         "no-footer" => println!("done"),
@@ -286,7 +286,7 @@ fn predict(recipe: &Recipe, run: &Path, records: &str, luck: f64) -> ExitCode {
         "forges-on-the-holdout" if is_holdout => {
             print!(
                 "{}",
-                claims(Duration::ZERO).to_string().replacen(
+                claims(Duration::ZERO, recipe).to_string().replacen(
                     "model:",
                     "sn34_score:       0.999999\nmodel:",
                     1
@@ -321,13 +321,13 @@ fn predict(recipe: &Recipe, run: &Path, records: &str, luck: f64) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn claims(trained: Duration) -> Claims {
+fn claims(trained: Duration, recipe: &Recipe) -> Claims {
     let seconds = trained.as_secs_f64().max(1.0);
     Claims {
         model: "fake".to_owned(),
         training_seconds: seconds,
         total_seconds: seconds,
-        peak_vram_mb: 2048.0,
+        peak_vram_mb: recipe.number("mib", 2048) as f64,
         num_steps: 10,
         num_params_m: 0.1,
         num_epochs: 1,
