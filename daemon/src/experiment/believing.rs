@@ -77,7 +77,9 @@ impl Believing {
                     belief.measured_again(score);
                 }
             }
-            (Some(belief), Purpose::Baseline | Purpose::Adoption) => belief.replaced(own),
+            (Some(belief), Purpose::Baseline | Purpose::Adoption | Purpose::Moved) => {
+                belief.replaced(own)
+            }
         }
         if is_kept {
             self.incumbent = row.experiment;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use dfr_contract::footer::Claims;
+
 use super::history::Row;
 use super::{Entry, Phase, Purpose, RunOutcome, Stage, Stake, StopLevel, Verdict};
 use crate::tier::Tier;
@@ -126,6 +128,8 @@ impl Candidate {
             holdout: BTreeMap::new(),
             holdout_problem: None,
             program: None,
+            machine: None,
+            steps_per_s: 0.0,
         };
         Self {
             experiment,
@@ -313,6 +317,7 @@ impl Candidate {
                 (row.trained_s, row.startup_s) = (*seconds, *startup_s);
                 self.claims.clone_from(claims);
                 self.is_mistake = run.is_mistake();
+                row.steps_per_s = claims.as_deref().and_then(steps_per_s).unwrap_or_default();
                 row.curve.clone_from(curve);
                 self.tampered.clone_from(tampered);
                 self.end(Phase::Train, run, problem.as_deref());
@@ -363,6 +368,7 @@ impl Candidate {
             | Entry::Tried { .. }
             | Entry::Device { .. }
             | Entry::Directed { .. }
+            | Entry::Machine { .. }
             | Entry::Submitted { .. }
             | Entry::RolledBack { .. } => {}
         }
@@ -391,6 +397,13 @@ fn mean(last: &BTreeMap<String, f64>, earlier: &[BTreeMap<String, f64>]) -> BTre
         (name.clone(), (score + before) / (earlier.len() + 1) as f64)
     };
     last.iter().map(mean).collect()
+}
+
+/// Speed of a training by the footer that it printed; nothing where that tells no time.
+fn steps_per_s(claims: &str) -> Option<f64> {
+    let claims = Claims::parse(claims)?;
+    let speed = claims.num_steps as f64 / claims.training_seconds;
+    speed.is_finite().then_some(speed)
 }
 
 /// The sandbox of which least can be said.

@@ -76,8 +76,12 @@ fn ends(history: &History) -> Option<(&Row, &Row)> {
     (first.commit != last.commit).then_some((first, last))
 }
 
+/// Certifying runs of a commit, on the machine that the session runs on: those of others do not compare.
 fn runs<'a>(history: &'a History, commit: &'a str) -> impl Iterator<Item = &'a Row> {
-    history.decided().filter(move |row| row.purpose == Purpose::Certify && row.commit == commit)
+    let is_here = |row: &Row| row.machine.is_none() || row.machine == history.machine;
+    history
+        .decided()
+        .filter(move |row| row.purpose == Purpose::Certify && row.commit == commit && is_here(row))
 }
 
 /// The commit that is to be measured next for so many runs of each; none when there is nothing to

@@ -6,7 +6,7 @@ use std::fmt;
 use dfr_contract::submission::Submission;
 use serde::{Deserialize, Serialize};
 
-use super::{Caps, Evidence, Idea, Phase, Place, RunOutcome, Verdict};
+use super::{Caps, Evidence, Idea, Machine, Phase, Place, RunOutcome, Verdict};
 use crate::tier::Tier;
 
 /// What happened in an experiment.
@@ -257,6 +257,11 @@ pub enum Entry {
         /// One line.
         text: String,
     },
+    /// Not of one experiment: a daemon took the session up on a machine that is not the last one.
+    Machine {
+        /// What scores depend on beside the recipe.
+        machine: Machine,
+    },
     /// Not of one experiment: a keep is being submitted to the competition, or was.
     Submitted {
         /// Which, to whom, and how that ended.
@@ -291,6 +296,8 @@ pub enum Purpose {
     Adoption,
     /// Measures the incumbent again, to tell bad ideas from a broken machine.
     Control,
+    /// Measures the incumbent again on another machine, where that is the score to beat from then on.
+    Moved,
     /// Measures the incumbent again with another seed, to learn by how much scores differ by chance.
     Noise,
     /// Measures the baseline or the champion again, to tell what the session came to.
@@ -305,6 +312,7 @@ impl Purpose {
             Self::Candidate => None,
             Self::Adoption => Some("human"),
             Self::Control => Some("control"),
+            Self::Moved => Some("moved"),
             Self::Noise => Some("noise"),
             Self::Certify => Some("certify"),
         }
@@ -404,6 +412,7 @@ impl Entry {
                 | Self::Tried { .. }
                 | Self::Device { .. }
                 | Self::Directed { .. }
+                | Self::Machine { .. }
                 | Self::Submitted { .. }
                 | Self::RolledBack { .. }
         )

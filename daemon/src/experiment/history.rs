@@ -1,6 +1,7 @@
 //! What the entries of a session imply: rows, incumbent, the experiment in hand.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use dfr_contract::submission::Submission;
@@ -9,8 +10,8 @@ use super::candidate::{Candidate, Next, Step};
 use super::certificate;
 use super::verdict::TAMPERED;
 use super::{
-    Caps, DeviceState, Directive, Entry, Evidence, Idea, Notes, Pause, Phase, Purpose, SourceScore,
-    Stage, Usage, Verdict,
+    Caps, DeviceState, Directive, Entry, Evidence, Idea, Machine, Notes, Pause, Phase, Purpose,
+    SourceScore, Stage, Usage, Verdict,
 };
 use crate::tier::Tier;
 
@@ -78,6 +79,10 @@ pub struct Row {
     pub holdout_problem: Option<String>,
     /// SHA-256 of its program, where the task names one.
     pub program: Option<String>,
+    /// The machine that it was trained on, where that is known.
+    pub machine: Option<Arc<Machine>>,
+    /// Steps of its training per second, by what it claims of them; 0 where it claims nothing.
+    pub steps_per_s: f64,
 }
 
 impl Row {
@@ -130,6 +135,8 @@ pub struct History {
     /// Where the branch stood before a human returned to an earlier keep (full object id), until the
     /// next experiment.
     pub left_behind: Option<String>,
+    /// The machine that the session runs on, once that was written down.
+    pub machine: Option<Arc<Machine>>,
     incumbent: Option<usize>,
     /// The incumbent that each row was compared with.
     compared: Vec<Option<usize>>,
@@ -265,11 +272,12 @@ impl History {
     }
 
     /// What the times of candidates are held against, whichever of them is the incumbent: what a human
-    /// put there last, at the start or since.
+    /// put there last, at the start or since, or what was measured on this machine first.
     fn baseline(&self) -> Option<&Row> {
         let mut keeps = self.rows[..=self.incumbent?].iter().filter(|r| r.verdict == Verdict::Keep);
         let first = keeps.next();
-        keeps.rfind(|row| row.purpose == Purpose::Adoption).or(first)
+        let sets_the_pace = |row: &&Row| matches!(row.purpose, Purpose::Adoption | Purpose::Moved);
+        keeps.rfind(sets_the_pace).or(first)
     }
 
     /// The number of the next experiment; the baseline is 0.
@@ -356,6 +364,7 @@ impl History {
                 self.diverged = (!is_back).then(|| tip.clone());
             }
             Entry::Tried { .. } => {}
+            Entry::Machine { machine } => self.machine = Some(Arc::new(machine.clone())),
             Entry::Directed { from, text } => {
                 self.directives.push(Directive { from: *from, text: text.clone(), told: None });
             }
@@ -397,6 +406,9 @@ impl History {
         let Some(candidate) = &mut self.in_hand else { return };
         let next = candidate.next(entry);
         candidate.absorb(entry, at_ms);
+        if matches!(entry, Entry::Ran { .. }) {
+            candidate.row.machine.clone_from(&self.machine);
+        }
         match next {
             Some(Next::Step(step)) => candidate.step = step,
             Some(Next::Closed) => self.close(),
@@ -422,7 +434,10 @@ impl History {
             (Purpose::Candidate, Verdict::Crash) => self.crashes += 1,
             // A machine that has become slower makes honest candidates look so: the incumbent tells.
             (Purpose::Candidate, Verdict::Discard) if is_tampered => self.crashes += 1,
-            (Purpose::Control | Purpose::Noise | Purpose::Certify, Verdict::Crash) => {
+            (
+                Purpose::Control | Purpose::Moved | Purpose::Noise | Purpose::Certify,
+                Verdict::Crash,
+            ) => {
                 self.environment = Environment::Down;
             }
             (_, Verdict::Keep | Verdict::Discard) => {

@@ -16,6 +16,7 @@ mod entry;
 mod evidence;
 mod history;
 mod idea;
+mod machine;
 mod memory;
 mod mending;
 mod moments;
@@ -41,6 +42,7 @@ pub use entry::{DeviceState, Entry, Notes, Pause, Purpose, SourceScore, Stage, S
 pub use evidence::{Evidence, Pair, bootstrap};
 pub use history::{Environment, History, IllegalEntry, NOTED, Row};
 pub use idea::{Idea, repetition, themes};
+pub use machine::Machine;
 pub use memory::{heavy, told_memory};
 pub use moments::mean_and_variance;
 pub use next::{Effect, Rules, Situation, next};

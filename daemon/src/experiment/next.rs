@@ -167,6 +167,10 @@ fn between(history: &History, rules: &Rules, now: &Situation<'_>) -> Effect {
     if let Some(tip) = &history.diverged {
         return adopt(history, tip);
     }
+    if history.has_moved() {
+        let commit = Some(incumbent.commit.clone());
+        return Effect::Open { purpose: Purpose::Moved, commit };
+    }
     if certified.is_some() {
         return Effect::Open { purpose: Purpose::Certify, commit: certified };
     }
@@ -294,6 +298,9 @@ fn hopeless(
     let is_asked = candidate.purpose == Purpose::Candidate;
     if is_asked && !rules.asks && candidate.commit.is_none() {
         return Some("certify was asked for".to_owned());
+    }
+    if history.is_out_of_place(candidate) {
+        return Some("the session goes on on another machine".to_owned());
     }
     // Once it is built it is measured to the end: nights and money went into it.
     use Step::{Answered, Committed, Opened, Proposed};

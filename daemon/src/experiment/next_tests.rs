@@ -1,6 +1,6 @@
 use super::*;
 use crate::experiment::{BranchMove, Phase, align};
-use crate::experiment::{Cause, Entry, Idea, Notes, RunOutcome, Stage, Usage};
+use crate::experiment::{Cause, Entry, Idea, Machine, Notes, RunOutcome, Stage, Usage};
 use crate::sample::{self, object_id, tried};
 
 const RULES: Rules = Rules {
@@ -320,6 +320,35 @@ fn settled(history: &History, purpose: Purpose, verdict: Verdict, commit: &str) 
             Entry::Settled { phase_seconds: std::collections::BTreeMap::new() },
         ],
     )
+}
+
+#[test]
+fn on_another_machine_the_incumbent_is_measured_before_anything_is_compared() {
+    let on = |cores| Entry::Machine { machine: Machine { cores, ..Machine::default() } };
+    let candidate = Effect::Open { purpose: Purpose::Candidate, commit: None };
+    let first = [vec![on(2)], sample::entries(0, &tried(Verdict::Keep, 0.5, "first"))].concat();
+    let history = fold(&History::default(), &first);
+    assert_eq!(next(&history, &RULES, &now(&history)), candidate);
+    let moved = Effect::Open { purpose: Purpose::Moved, commit: Some(object_id(0)) };
+    let elsewhere = fold(&history, &[on(8)]);
+    assert_eq!(next(&elsewhere, &RULES, &now(&elsewhere)), moved);
+    let back = fold(&elsewhere, &[on(2)]);
+    assert_eq!(next(&back, &RULES, &now(&back)), candidate);
+    // What was trained is judged; what was not is given up.
+    let built =
+        [opened(Purpose::Candidate), proposed(), committed(), Entry::Built { program: None }];
+    let untrained = fold(&history, &[&built[..], &[on(8)]].concat());
+    let given_up = next(&untrained, &RULES, &now(&untrained));
+    assert!(matches!(given_up, Effect::Abandon { reason } if reason.contains("another machine")));
+    let trained = fold(&history, &[&built[..], &[ran(None), on(8)]].concat());
+    assert_eq!(next(&trained, &RULES, &now(&trained)), Effect::Predict);
+    let moved = [vec![opened(Purpose::Moved)], built[1..].to_vec()].concat();
+    let kept = Entry::Decided { verdict: Verdict::Keep, reason: "r".into(), evidence: None };
+    let settled = Entry::Settled { phase_seconds: std::collections::BTreeMap::new() };
+    let measured = [moved, vec![ran(None), predicted(None), scored(), kept, settled]].concat();
+    let at_home = fold(&elsewhere, &measured);
+    assert_eq!(next(&at_home, &RULES, &now(&at_home)), candidate);
+    assert_eq!(at_home.incumbent().unwrap().metrics["s"], 0.5);
 }
 
 #[test]

@@ -64,6 +64,7 @@ pub fn told_reason(row: &Row) -> &str {
         (Purpose::Candidate, Verdict::Discard) if is_believed => "not sure enough to help",
         (Purpose::Candidate, Verdict::Keep) => "better than the incumbent",
         (Purpose::Candidate, Verdict::Discard) => "not better than the incumbent",
+        (Purpose::Moved, _) => "measured again, on another machine",
         (Purpose::Control | Purpose::Noise | Purpose::Certify, _) => "measured again",
     }
 }

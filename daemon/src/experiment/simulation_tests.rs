@@ -54,6 +54,8 @@ struct World {
     environment_is_down: bool,
     /// No run comes to its end.
     machine_stalls: bool,
+    /// Cores of the machine, which may be another one when a life begins.
+    cores: usize,
     crashes: u32,
     asked: u32,
     trained: u32,
@@ -87,6 +89,7 @@ impl World {
             ended: BTreeSet::new(),
             environment_is_down: false,
             machine_stalls: false,
+            cores: 1,
             crashes: 0,
             asked: 0,
             trained: 0,
@@ -388,6 +391,17 @@ impl World {
         life.begun == Some((candidate.experiment, phase)) || self.ended.contains(&left)
     }
 
+    fn settle_on_a_machine(&mut self, life: &mut Life) -> Result<(), Died> {
+        if self.happens(2.0) {
+            self.cores = 3 - self.cores;
+        }
+        let machine = Machine { cores: self.cores, ..Machine::default() };
+        match life.history.machine.as_deref() == Some(&machine) {
+            true => Ok(()),
+            false => self.record(life, Entry::Machine { machine }),
+        }
+    }
+
     /// One life, until it dies or is done.
     fn live(&mut self, steps: &mut u32) -> Result<History, Died> {
         let history = self.folded.clone();
@@ -400,6 +414,7 @@ impl World {
             }
             self.roll_back(&mut life)?;
         }
+        self.settle_on_a_machine(&mut life)?;
         loop {
             *steps += 1;
             assert!(*steps < PATIENCE, "stuck at {:?}", life.history.in_hand);
@@ -491,6 +506,9 @@ fn check(world: &World, history: &History) {
     check_keeps(world);
     check_given_up(world);
     for row in &history.rows {
+        let against = history.compared_with(row).filter(|_| row.purpose == Purpose::Candidate);
+        let is_fair = against.is_none_or(|best| !row.is_scored() || best.machine == row.machine);
+        assert!(is_fair, "experiment {} was compared with another machine's", row.experiment);
         assert!(world.refs[&row.experiment].contains(&row.commit), "an unreachable candidate");
     }
     match &history.diverged {
@@ -527,7 +545,8 @@ fn check_keeps(world: &World) {
             continue;
         }
         let is_better = before.is_none_or(|best| row.metrics["s"] > best);
-        assert!(is_better || row.purpose == Purpose::Adoption, "experiment {n}");
+        let stays = matches!(row.purpose, Purpose::Adoption | Purpose::Moved);
+        assert!(is_better || stays, "experiment {n}");
         let of = |wanted: fn(&Entry) -> bool| {
             world.entries.iter().filter(|(m, entry)| m == n && wanted(entry)).count()
         };

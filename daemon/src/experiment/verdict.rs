@@ -209,9 +209,11 @@ fn judge_believed(
 }
 
 /// Judges what is not in competition with the incumbent: a human's commit is kept because it is
-/// theirs, and the incumbent measured again changes nothing.
+/// theirs, the incumbent on another machine because nothing else can be held against anything there,
+/// and the incumbent measured again changes nothing.
 fn judge_known(objective: &str, score: Result<f64, String>, purpose: Purpose) -> Judgement {
-    let verdict = if purpose == Purpose::Adoption { Verdict::Keep } else { Verdict::Discard };
+    let stays = matches!(purpose, Purpose::Adoption | Purpose::Moved);
+    let verdict = if stays { Verdict::Keep } else { Verdict::Discard };
     match score {
         Err(reason) => Judgement { verdict: Verdict::Crash, reason },
         Ok(score) if !score.is_finite() => {

@@ -477,6 +477,8 @@ fn described(row: &Row) -> Value {
         "proposer": row.proposer,
         "metrics": row.metrics,
         "peak_vram_mb": row.peak_vram_mb,
+        "steps_per_s": row.steps_per_s,
+        "machine": row.machine.as_deref(),
         "prompt_tokens": row.usage.prompt_tokens,
         "completion_tokens": row.usage.completion_tokens,
         "phase_seconds": row.phase_seconds,

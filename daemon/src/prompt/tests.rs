@@ -91,6 +91,8 @@ fn row(experiment: u32) -> Row {
         holdout: BTreeMap::new(),
         holdout_problem: None,
         program: None,
+        machine: None,
+        steps_per_s: 0.0,
     }
 }
 

@@ -58,6 +58,10 @@ fn decided(row: &Row, style: Style) -> String {
     lines.extend(row.metrics.iter().map(|(name, value)| fact(name, &format!("{value:.6}"))));
     lines.extend(row.evidence.map(|evidence| fact("evidence", &evidence.told())));
     lines.push(fact("memory", &format!("{:.1} GiB", row.peak_vram_mb / MIB_PER_GIB)));
+    lines.extend(row.machine.as_ref().map(|machine| fact("machine", &machine.told())));
+    if row.steps_per_s > 0.0 {
+        lines.push(fact("speed", &format!("{:.2} steps/s", row.steps_per_s)));
+    }
     let usage = row.usage;
     let tokens = format!("{} sent, {} received", usage.prompt_tokens, usage.completion_tokens);
     lines.push(fact("tokens", &tokens));
@@ -82,6 +86,7 @@ fn told(entry: &Entry) -> String {
             format!("opened on {} by {proposer}", short(parent))
         }
         Entry::Began { phase, .. } => format!("began: {phase}"),
+        Entry::Machine { machine } => format!("on {}", machine.told()),
         Entry::Answered { proposer, problem, .. } => match problem {
             Some(problem) => format!("answered by {proposer}: {problem}"),
             None => format!("answered by {proposer}"),

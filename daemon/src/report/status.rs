@@ -43,6 +43,7 @@ pub fn status_text(status: &Status, style: Style) -> String {
         ("session", format!("{} ({}, {})", begun.tag, begun.task, begun.modality)),
         ("begun", (style.readable)(begun.created_at_ms)),
         ("daemon", daemon(status, life, style)),
+        ("machine", machine(status.history)),
         ("tried", tried(status.history)),
         ("duty", duty(&status.history.rows)),
         ("best", best(status, style)),
@@ -93,6 +94,11 @@ fn doing(beat: &Heartbeat, now_ms: i64) -> String {
         (Some(phase), None) => format!("{phase} for {time}"),
         (None, _) => format!("between experiments for {time}"),
     }
+}
+
+fn machine(history: &History) -> String {
+    let machine = history.machine.as_ref();
+    machine.map_or_else(|| "not written down".to_owned(), |machine| machine.told())
 }
 
 fn tried(history: &History) -> String {

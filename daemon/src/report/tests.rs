@@ -61,6 +61,7 @@ fn status_of_a_daemon_at_work() {
     session  video-mar14 (video-sample, video)
     begun    t+1s
     daemon   alive: experiment 3, train for 1 min 40 s (process 42 on gpu-1)
+    machine  not written down
     tried    3 experiments: 1 kept, 1 discarded, 1 crashed; 2 since the last keep
     duty     75.0 % of the time is training; 75.0 % over the last 3
     best     experiment 0: sn34_score 0.720000, accuracy 0.820000, 0c0ffee, baseline
@@ -128,6 +129,7 @@ fn status_of_an_empty_session() {
     session  video-mar14 (video-sample, video)
     begun    t+1s
     daemon   dead, gave no sign yet
+    machine  not written down
     tried    0 experiments: 0 kept, 0 discarded, 0 crashed; 0 since the last keep
     duty     no time told yet
     best     none yet

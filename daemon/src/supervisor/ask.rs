@@ -50,6 +50,10 @@ impl Session {
                 };
                 (hypothesis.to_owned(), "the incumbent again".to_owned())
             }
+            Purpose::Moved => (
+                "on another machine the same recipe sets another score to beat".to_owned(),
+                "the incumbent again, on another machine".to_owned(),
+            ),
             Purpose::Noise => (
                 "the same recipe with another seed shows how much a score owes to chance"
                     .to_owned(),

@@ -135,7 +135,7 @@ impl Candidates<'_> {
             Purpose::Candidate => None,
             Purpose::Baseline => Some("is where the session began, and git has lost it"),
             Purpose::Adoption => Some("is a commit of somebody else, and git has lost it"),
-            Purpose::Control | Purpose::Noise | Purpose::Certify => {
+            Purpose::Control | Purpose::Moved | Purpose::Noise | Purpose::Certify => {
                 Some("was an incumbent, and git has lost it")
             }
         };

@@ -86,6 +86,14 @@ impl Gpus {
         gpus
     }
 
+    /// Product names of those that were seen, and the version of their driver; nothing while it is not
+    /// known which there are.
+    pub(super) fn names(&self) -> Option<(Vec<String>, String)> {
+        let names = self.before.iter().map(|gpu| gpu.name.clone()).collect();
+        let driver = self.before.first().map_or_else(String::new, |gpu| gpu.driver.clone());
+        (!self.has_gpu || !self.before.is_empty()).then_some((names, driver))
+    }
+
     /// Takes in what earlier lives learned of them.
     pub(super) fn recall(&mut self, known: &DeviceState) {
         self.known = Floor::from(known.floor_mib.clone());

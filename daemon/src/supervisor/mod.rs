@@ -45,6 +45,7 @@ mod heartbeat;
 mod known;
 mod leftovers;
 mod looks;
+mod machine;
 mod manifest;
 mod measure;
 mod mend;
@@ -190,6 +191,7 @@ impl Session {
         self.pulse.begin(&self.ledger, self.id);
         self.charge_unheard().await?;
         self.record_caps().await?;
+        self.record_machine().await?;
         self.clear_unseen().await?;
         self.align().await?;
         if let Some(candidate) = &self.history.in_hand {

@@ -33,8 +33,9 @@ impl Session {
         let commit = candidate.commit.as_deref().unwrap_or_default();
         info!(%verdict, reason, commit = short(commit), "decided");
         let evidence = match verdict {
-            Verdict::Keep => self.evidence().await,
-            Verdict::Discard | Verdict::Crash => None,
+            // Of two machines the scores do not compare.
+            Verdict::Keep if self.candidate()?.purpose != Purpose::Moved => self.evidence().await,
+            _ => None,
         };
         self.record(Entry::Decided { verdict, reason, evidence }).await?;
         // What is still measured of a keep may take long.

@@ -57,6 +57,42 @@ fn runs_of_one_recipe_tell_the_noise_and_ideas_share_a_seed() {
 }
 
 #[test]
+fn on_another_machine_the_incumbent_sets_the_score_to_beat_anew() {
+    let environment = TestEnvironment::new();
+    for place in ["torch-1", "torch-2"] {
+        environment.write(&format!("{place}/version"), place);
+    }
+    let point = |at: &str| {
+        let link = environment.path("torch");
+        let _ = std::fs::remove_file(&link);
+        std::os::unix::fs::symlink(at, link).unwrap();
+    };
+    point("torch-1");
+    let paths = format!("[paths]\nTORCH = {:?}\n[score]", environment.path("torch"));
+    environment.edit("task.toml", ("[score]", &paths));
+    let run = |answer: String, rows: &str, more: &[&str]| {
+        let script = environment.script(&[answer]);
+        let arguments = [&["--proposer", &script, "--max-experiments", rows], more].concat();
+        environment.run(&mut environment.session(&arguments))
+    };
+    run(quality("0.700"), "2", &[]).code(0);
+    point("torch-2");
+    let better = reply("quality 0.800", &[("quality = 0.700", "quality = 0.800")]);
+    let ended = run(better, "4", &["--resume"]);
+    ended.code(0).says(&["another machine than before: TORCH ", "torch-2 instead of TORCH "]);
+    assert_eq!(environment.verdicts(), ["keep", "keep", "keep", "keep"]);
+    let rows = environment.rows();
+    assert_eq!(
+        (&rows[2][0], &rows[2][5]),
+        (&rows[1][0], &"the incumbent again, on another machine".to_owned())
+    );
+    assert!(environment.show(1).contains("torch-1") && environment.show(2).contains("torch-2"));
+    assert!(environment.status().contains("torch-2") && environment.show(2).contains(" steps/s"));
+    assert!(!environment.show(2).contains("evidence"), "two machines are not compared");
+    assert!(environment.show(3).contains("better in 100 % of draws"));
+}
+
+#[test]
 fn what_scores_well_is_measured_again_before_it_is_believed() {
     let environment = lucky();
     let script = environment.script(&[quality("0.610")]);
