@@ -11,7 +11,7 @@ use crate::clock;
 use crate::experiment::{self, StopLevel};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::ledger::Ledger;
-use crate::notebook::Notebook;
+use crate::notebook::{self, Notebook};
 use crate::patch::{self, Look};
 use crate::report::{self, Listed, Shown, Status, Style};
 use crate::repository::Repository;
@@ -114,8 +114,11 @@ impl View<'_> {
         let history = self.ledger.history(session.id).await.or_outside()?;
         let heartbeat = self.ledger.heartbeat(session.id).await.or_outside()?;
         let columns = columns(session);
+        let task = session.begun.recorded_task().ok();
+        let ready = task.and_then(|task| notebook::ready(&task, &session.begun.tag, &history));
         let status = Status {
             session,
+            ready: ready.as_deref(),
             history: &history,
             columns: &columns,
             heartbeat: heartbeat.as_ref(),

@@ -51,7 +51,7 @@ pub use noise::{
     unmeasured,
 };
 pub use outcome::{Cause, Phase, RunOutcome, StopLevel};
-pub use plateau::{asked, earlier_keeps};
+pub use plateau::{asked, earlier_keeps, stands_still};
 pub use spending::{Cap, Caps, Spent};
 pub use tampering::{Seen, contradiction, false_claim, longest, overtime};
 pub use verdict::{Court, Judgement, Rule, Verdict, judge};

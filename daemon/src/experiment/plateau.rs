@@ -33,6 +33,11 @@ fn tried(history: &History) -> u32 {
     u32::try_from(since_keep(history, Purpose::Candidate).count()).unwrap_or(u32::MAX)
 }
 
+/// Candidates since the last keep, once they are so many that the search stands still.
+pub fn stands_still(history: &History) -> Option<u32> {
+    Some(tried(history)).filter(|since| *since >= PATIENCE)
+}
+
 /// What is asked of the next proposal; nothing while keeps come. `can_return` tells whether there is an
 /// earlier keep to begin at.
 fn rethink(history: &History, can_return: bool) -> Option<Rethink> {

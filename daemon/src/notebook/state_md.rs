@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::ready;
 use crate::experiment::{
     Directive, History, NOTED, Notes, Row, Verdict, asked, earlier_keeps, rounded,
     rounded_difference, themes, told_reason, told_sources,
@@ -28,7 +29,10 @@ pub fn state_md(task: &Task, tag: &str, history: &History) -> String {
     let rows = compared(&task.score.objective, history);
     let notes = |pick| noted(history, pick, BTreeSet::new());
     let sections = [
-        ("Current best", current_best(task, history)),
+        (
+            "Current best",
+            current_best(task, history).into_iter().chain(ready(task, tag, history)).collect(),
+        ),
         (
             "What worked",
             [facts(&rows, |verdict| verdict == Verdict::Keep), bullets(notes(|n| &n.worked))]
@@ -186,7 +190,7 @@ fn counts(history: &History, rows: &[Compared], objective: &str) -> Vec<String> 
 }
 
 /// Ideas that were noted and are not, word for word, what an experiment was about.
-fn untried(history: &History) -> Vec<String> {
+pub(super) fn untried(history: &History) -> Vec<String> {
     let tried = history.decided().rev().take(NOTED).map(|row| one_line(&row.description, WIDTH));
     noted(history, |notes| &notes.next, tried.map(|tried| tried.to_lowercase()).collect())
 }

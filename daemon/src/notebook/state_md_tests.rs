@@ -43,6 +43,29 @@ fn an_empty_session_has_every_section() {
     ");
 }
 
+/// A keep of this accuracy, then so many candidates that are not; the last of them notes these ideas.
+fn after(accuracy: f64, candidates: usize, ideas: &[&str]) -> History {
+    let mut all = vec![tried(Verdict::Keep, accuracy - 0.1, "baseline")];
+    all.extend((0..candidates).map(|n| tried(Verdict::Discard, 0.5, &format!("t{n}"))));
+    let next = ideas.iter().map(|idea| (*idea).to_owned()).collect();
+    all.last_mut().unwrap().notes = Notes { next, ..Notes::default() };
+    sample::history(&all)
+}
+
+#[test]
+fn a_recipe_that_is_ready_for_a_long_training_is_told_with_the_command() {
+    let ready = told(&after(0.81, 5, &["one", "two", "three"]));
+    let command = "few ideas left: dfr-daemon full --tag video-mar14 --hours 4\n";
+    assert!(ready.contains("5 candidates without a keep") && ready.contains(command), "{ready}");
+    for (accuracy, candidates, ideas) in [(0.79, 5, 3), (0.81, 4, 3), (0.81, 5, 4)] {
+        let ideas = &["one", "two", "three", "four"][..ideas];
+        assert!(!told(&after(accuracy, candidates, ideas)).contains("full training"));
+    }
+    let mut task = Task::load("video").unwrap();
+    task.commands.full = None;
+    assert_eq!(super::ready(&task, "t", &after(0.81, 5, &[])), None);
+}
+
 #[test]
 fn facts_come_before_notes() {
     let next = Notes { next: vec!["mixup 0.2".into(), "dropout 0.5".into()], ..Notes::default() };

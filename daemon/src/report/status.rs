@@ -27,6 +27,8 @@ pub struct Status<'a> {
     pub history: &'a History,
     /// The task's score columns, the objective first.
     pub columns: &'a [String],
+    /// What is told of a recipe that is ready for a long training.
+    pub ready: Option<&'a str>,
     /// The last sign of life.
     pub heartbeat: Option<&'a Heartbeat>,
     /// Whether somebody holds the session's lock.
@@ -56,6 +58,7 @@ pub fn status_text(status: &Status, style: Style) -> String {
     ];
     let facts = facts.map(|(name, value)| format!("{name:<8} {value}"));
     let mut lines = facts.to_vec();
+    lines.extend(status.ready.map(|told| format!("{:<8} {told}", "next")));
     if !status.history.rows.is_empty() {
         lines.push(String::new());
         lines.extend(last_rows(status, style));

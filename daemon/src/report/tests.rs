@@ -49,8 +49,15 @@ fn beat(phase: Option<Phase>, experiment: Option<u32>) -> Heartbeat {
 
 fn status(heartbeat: Option<&Heartbeat>, lock: Lock, now_ms: i64) -> String {
     let (session, history, columns) = (session("video-mar14"), three(), columns());
-    let status =
-        Status { session: &session, history: &history, columns: &columns, heartbeat, lock, now_ms };
+    let status = Status {
+        session: &session,
+        history: &history,
+        columns: &columns,
+        ready: None,
+        heartbeat,
+        lock,
+        now_ms,
+    };
     status_text(&status, PLAIN)
 }
 
@@ -121,6 +128,7 @@ fn status_of_an_empty_session() {
         session: &session,
         history: &history,
         columns: &columns,
+        ready: None,
         heartbeat: None,
         lock: Lock::Free,
         now_ms: 0,

@@ -11,7 +11,7 @@ use super::{PhaseClock, Session};
 use crate::clock;
 use crate::experiment::{Candidate, Entry, Judgement, Phase, Purpose, Row, Verdict, heavy};
 use crate::failure::Failure;
-use crate::notebook::{Notebook, NotebookError};
+use crate::notebook::{Notebook, NotebookError, ready};
 use crate::report::short;
 use crate::runner::{level_times, remove_written};
 
@@ -42,6 +42,10 @@ impl Session {
         self.write_notebook().await
     }
 
+    fn ready(&self) -> Option<String> {
+        ready(&self.task, &self.tag, &self.history)
+    }
+
     /// What is said of a candidate that takes much of the device's memory.
     fn heavy(&self, candidate: &Candidate) -> Option<String> {
         let is_new = matches!(candidate.purpose, Purpose::Candidate | Purpose::Adoption);
@@ -68,7 +72,9 @@ impl Session {
         let row = Row { phase_seconds: phase_seconds.clone(), ..row };
         tolerate(self.notebook.write_meta(&row));
         self.write_notebook().await?;
+        let was_ready = self.ready().is_some();
         self.record(Entry::Settled { phase_seconds }).await?;
+        self.ready().filter(|_| !was_ready).iter().for_each(|told| info!("{told}"));
         self.clock = PhaseClock::start(Phase::Record, clock::now());
         self.ended(n).await;
         self.check_baseline()
