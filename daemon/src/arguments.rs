@@ -60,6 +60,9 @@ pub struct RunFlags {
     /// Commit to start from [default: main, else master]
     #[arg(long, value_name = "REV")]
     pub base: Option<String>,
+    /// Start from the best keep of an earlier session of the same modality, with what was noted there
+    #[arg(long, value_name = "TAG", conflicts_with_all = ["base", "resume"])]
+    pub from_tag: Option<String>,
     /// Go on with a session that exists
     #[arg(long)]
     pub resume: bool,

@@ -369,6 +369,7 @@ impl Candidate {
             | Entry::Device { .. }
             | Entry::Directed { .. }
             | Entry::Machine { .. }
+            | Entry::Inherited { .. }
             | Entry::Submitted { .. }
             | Entry::RolledBack { .. } => {}
         }

@@ -262,6 +262,11 @@ pub enum Entry {
         /// What scores depend on beside the recipe.
         machine: Machine,
     },
+    /// Not of one experiment: the session began where another one had come to.
+    Inherited {
+        /// From which, and what it had found out.
+        legacy: Legacy,
+    },
     /// Not of one experiment: a keep is being submitted to the competition, or was.
     Submitted {
         /// Which, to whom, and how that ended.
@@ -413,6 +418,7 @@ impl Entry {
                 | Self::Device { .. }
                 | Self::Directed { .. }
                 | Self::Machine { .. }
+                | Self::Inherited { .. }
                 | Self::Submitted { .. }
                 | Self::RolledBack { .. }
         )
@@ -457,6 +463,20 @@ pub struct Notes {
     pub next: Vec<String>,
     /// Anything surprising.
     pub observations: Vec<String>,
+}
+
+/// What a session takes over from another one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Legacy {
+    /// The other session.
+    pub tag: String,
+    /// Its champion's experiment.
+    pub experiment: u32,
+    /// Its champion, where this one begins (full object id).
+    pub commit: String,
+    /// What was found out there, newest first.
+    pub notes: Notes,
 }
 
 /// What a restart must know of the GPUs.

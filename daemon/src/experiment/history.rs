@@ -10,8 +10,8 @@ use super::candidate::{Candidate, Next, Step};
 use super::certificate;
 use super::verdict::TAMPERED;
 use super::{
-    Caps, DeviceState, Directive, Entry, Evidence, Idea, Machine, Notes, Pause, Phase, Purpose,
-    SourceScore, Stage, Usage, Verdict,
+    Caps, DeviceState, Directive, Entry, Evidence, Idea, Legacy, Machine, Notes, Pause, Phase,
+    Purpose, SourceScore, Stage, Usage, Verdict,
 };
 use crate::tier::Tier;
 
@@ -135,6 +135,8 @@ pub struct History {
     /// Where the branch stood before a human returned to an earlier keep (full object id), until the
     /// next experiment.
     pub left_behind: Option<String>,
+    /// What it took over from another session.
+    pub legacy: Option<Legacy>,
     /// The machine that the session runs on, once that was written down.
     pub machine: Option<Arc<Machine>>,
     incumbent: Option<usize>,
@@ -364,6 +366,7 @@ impl History {
                 self.diverged = (!is_back).then(|| tip.clone());
             }
             Entry::Tried { .. } => {}
+            Entry::Inherited { legacy } => self.legacy = Some(legacy.clone()),
             Entry::Machine { machine } => self.machine = Some(Arc::new(machine.clone())),
             Entry::Directed { from, text } => {
                 self.directives.push(Directive { from: *from, text: text.clone(), told: None });

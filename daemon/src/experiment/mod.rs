@@ -38,7 +38,9 @@ pub use deadline::{
     Limits, overlong, overlong_step, predict_deadline, smoke_deadline, train_limits,
 };
 pub use directive::{DIRECTIVE_CHARS, DIRECTIVES_AT_ONCE, Directive, Place};
-pub use entry::{DeviceState, Entry, Notes, Pause, Purpose, SourceScore, Stage, Stake, Usage};
+pub use entry::{
+    DeviceState, Entry, Legacy, Notes, Pause, Purpose, SourceScore, Stage, Stake, Usage,
+};
 pub use evidence::{Evidence, Pair, bootstrap};
 pub use history::{Environment, History, IllegalEntry, NOTED, Row};
 pub use idea::{Idea, repetition, themes};

@@ -19,5 +19,5 @@ pub use atomic::write_atomic;
 pub use probe::ProbeError;
 pub use ready::ready;
 pub use results::{Table, holdout_tsv, results_tsv};
-pub use state_md::state_md;
+pub use state_md::{legacy, state_md};
 pub use untrusted::{first_that_is_no_file, make_way};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::ready;
 use crate::experiment::{
-    Directive, History, NOTED, Notes, Row, Verdict, asked, earlier_keeps, rounded,
+    Directive, History, NOTED, Notes, Purpose, Row, Verdict, asked, earlier_keeps, rounded,
     rounded_difference, themes, told_reason, told_sources,
 };
 use crate::report::{one_line, short};
@@ -27,7 +27,7 @@ const DIRECTIVES: &str = "Directives";
 /// dfresearch's program.md, "Example STATE.md".
 pub fn state_md(task: &Task, tag: &str, history: &History) -> String {
     let rows = compared(&task.score.objective, history);
-    let notes = |pick| noted(history, pick, BTreeSet::new());
+    let told = |pick| noted(history, pick, BTreeSet::new());
     let sections = [
         (
             "Current best",
@@ -35,18 +35,18 @@ pub fn state_md(task: &Task, tag: &str, history: &History) -> String {
         ),
         (
             "What worked",
-            [facts(&rows, |verdict| verdict == Verdict::Keep), bullets(notes(|n| &n.worked))]
+            [facts(&rows, |verdict| verdict == Verdict::Keep), bullets(told(|n| &n.worked))]
                 .concat(),
         ),
         (
             "What failed",
-            [facts(&rows, |verdict| verdict != Verdict::Keep), bullets(notes(|n| &n.failed))]
+            [facts(&rows, |verdict| verdict != Verdict::Keep), bullets(told(|n| &n.failed))]
                 .concat(),
         ),
         ("Next ideas (priority order)", numbered(untried(history))),
         (
             "Observations",
-            [counts(history, &rows, &task.score.objective), bullets(notes(|n| &n.observations))]
+            [counts(history, &rows, &task.score.objective), bullets(told(|n| &n.observations))]
                 .concat(),
         ),
         (DIRECTIVES, answers(history)),
@@ -179,6 +179,9 @@ fn counts(history: &History, rows: &[Compared], objective: &str) -> Vec<String> 
         (history.opened as usize).saturating_sub(rows.len()),
     );
     let from = earlier_keeps(history).next().map(|row| row.experiment);
+    let began = history.legacy.as_ref().map(|legacy| {
+        format!("- began at experiment {} of session {}", legacy.experiment, legacy.tag)
+    });
     let stuck = asked(history, objective, from).map(|asked| format!("- {asked}"));
     let themes = themes(history);
     let tried = (!themes.is_empty()).then(|| {
@@ -186,32 +189,74 @@ fn counts(history: &History, rows: &[Compared], objective: &str) -> Vec<String> 
             themes.iter().map(|theme| format!("{} {}/{}", theme.name, theme.kept, theme.tried));
         format!("- themes, kept/tried: {}", told.collect::<Vec<_>>().join(", "))
     });
-    [Some(counted), stuck, tried].into_iter().flatten().collect()
+    [Some(counted), began, stuck, tried].into_iter().flatten().collect()
 }
 
 /// Ideas that were noted and are not, word for word, what an experiment was about.
 pub(super) fn untried(history: &History) -> Vec<String> {
-    let tried = history.decided().rev().take(NOTED).map(|row| one_line(&row.description, WIDTH));
-    noted(history, |notes| &notes.next, tried.map(|tried| tried.to_lowercase()).collect())
+    noted(history, |notes| &notes.next, said(history))
 }
 
-/// Notes of one section, newest experiment first, each said once (and not again when it was `said`
-/// already), marked with who said it.
+/// What experiments were about, word for word.
+fn said(history: &History) -> BTreeSet<String> {
+    let tried = history.decided().rev().take(NOTED).map(|row| one_line(&row.description, WIDTH));
+    tried.map(|tried| tried.to_lowercase()).collect()
+}
+
+/// What a session that begins at this one's champion takes along: what was kept and what was not, and
+/// what was noted, newest first.
+pub fn legacy(history: &History) -> Notes {
+    let tried = |kind: fn(Verdict) -> bool| {
+        let rows = history.decided().rev().filter(move |row| kind(row.verdict));
+        let rows = rows.filter(|row| row.purpose == Purpose::Candidate).take(MOST / 2);
+        rows.map(|row| format!("{}: {}", row.verdict, one_line(&row.description, WIDTH)))
+    };
+    let texts = |pick| notes(history, pick, BTreeSet::new()).map(|(_, note)| note);
+    let section = |tried: Vec<String>, noted: Vec<String>| -> Vec<String> {
+        tried.into_iter().chain(noted).take(MOST).collect()
+    };
+    Notes {
+        worked: section(
+            tried(|verdict| verdict == Verdict::Keep).collect(),
+            texts(|notes| &notes.worked).collect(),
+        ),
+        failed: section(
+            tried(|verdict| verdict != Verdict::Keep).collect(),
+            texts(|notes| &notes.failed).collect(),
+        ),
+        next: section(
+            Vec::new(),
+            notes(history, |notes| &notes.next, said(history)).map(|(_, note)| note).collect(),
+        ),
+        observations: section(Vec::new(), texts(|notes| &notes.observations).collect()),
+    }
+}
+
+/// Notes of one section, marked with who said it.
 fn noted(
     history: &History,
     pick: fn(&Notes) -> &Vec<String>,
-    mut said: BTreeSet<String>,
+    said: BTreeSet<String>,
 ) -> Vec<String> {
-    let all = history
-        .decided()
-        .rev()
-        .take(NOTED)
-        .flat_map(|row| pick(&row.notes).iter().map(move |n| (row, n)));
-    all.map(|(row, note)| (row, one_line(note, WIDTH)))
-        .filter(|(_, note)| !note.is_empty() && said.insert(note.to_lowercase()))
-        .map(|(row, note)| format!("note of #{}: {note}", row.experiment))
-        .take(MOST)
-        .collect()
+    let noted = notes(history, pick, said).take(MOST);
+    noted.map(|(who, note)| format!("note of {who}: {note}")).collect()
+}
+
+/// Notes of one section with who said each, newest experiment first and those of an earlier session last,
+/// each once, and not again when it was `said` already.
+fn notes(
+    history: &History,
+    pick: fn(&Notes) -> &Vec<String>,
+    mut said: BTreeSet<String>,
+) -> impl Iterator<Item = (String, String)> {
+    let rows = history.decided().rev().take(NOTED);
+    let own = rows.map(move |row| (format!("#{}", row.experiment), pick(&row.notes)));
+    let earlier =
+        history.legacy.iter().map(move |legacy| (legacy.tag.clone(), pick(&legacy.notes)));
+    let all = own.chain(earlier).flat_map(|(who, notes)| {
+        notes.iter().map(move |note| (who.clone(), one_line(note, WIDTH)))
+    });
+    all.filter(move |(_, note)| !note.is_empty() && said.insert(note.to_lowercase()))
 }
 
 fn bullets(notes: Vec<String>) -> Vec<String> {

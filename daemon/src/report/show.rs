@@ -86,6 +86,9 @@ fn told(entry: &Entry) -> String {
             format!("opened on {} by {proposer}", short(parent))
         }
         Entry::Began { phase, .. } => format!("began: {phase}"),
+        Entry::Inherited { legacy } => {
+            format!("begins at experiment {} of {}", legacy.experiment, legacy.tag)
+        }
         Entry::Machine { machine } => format!("on {}", machine.told()),
         Entry::Answered { proposer, problem, .. } => match problem {
             Some(problem) => format!("answered by {proposer}: {problem}"),

@@ -89,6 +89,8 @@ pub struct Settings {
     pub tag: Option<String>,
     /// Commit to start from.
     pub base: Option<String>,
+    /// Session whose champion and notes to start from.
+    pub from_tag: Option<String>,
     /// Go on with an existing session.
     pub resume: bool,
     /// Training budget in seconds, when not the task's.
@@ -368,6 +370,7 @@ impl Settings {
             modality,
             tag,
             base: flags.base.clone().or_else(|| text("DFR_BASE", &file.base)),
+            from_tag: flags.from_tag.clone(),
             resume: flags.resume,
             budget_s: within("budget_s", budget_s, BUDGET_MOST_S)?,
             max_experiments: within("max_experiments", max_experiments, u32::MAX)?,

@@ -8,9 +8,9 @@ use anyhow::anyhow;
 
 use super::candidates::Candidates;
 use super::opening::{self, Resumed, Terms};
-use super::{private, question};
+use super::{legacy, private, question};
 use crate::clock;
-use crate::experiment::{Spent, Usage};
+use crate::experiment::{Legacy, Spent, Usage};
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::patch::Scope;
 use crate::proposer::{
@@ -37,6 +37,8 @@ pub(super) struct Found {
     pub(super) out: Option<ProposerError>,
     /// What trying it cost.
     pub(super) tried: Usage,
+    /// What it takes over from another session.
+    pub(super) legacy: Option<Legacy>,
 }
 
 impl Found {
@@ -66,9 +68,14 @@ pub(super) async fn find(settings: &Settings, known: Option<&Resumed>) -> Result
     let scope = Scope::new(&task.edit.paths).or_configuration()?;
     let repository = Repository::open(&settings.locations.repo).or_configuration()?;
     check_root(&settings.locations.repo, &repository)?;
-    let base = match session {
-        Some(session) => session.begun.base_commit.clone(),
-        None => repository.base(settings.base.as_deref()).or_configuration()?,
+    let legacy = match (session, &settings.from_tag) {
+        (None, Some(from)) => Some(legacy::find(settings, &repository, (task, from)).await?),
+        _ => None,
+    };
+    let base = match (session, &legacy) {
+        (Some(session), _) => session.begun.base_commit.clone(),
+        (None, Some(legacy)) => legacy.commit.clone(),
+        (None, None) => repository.base(settings.base.as_deref()).or_configuration()?,
     };
     if session.is_none() {
         // A session that is there has its branch: the ledger knows more about both.
@@ -94,7 +101,7 @@ pub(super) async fn find(settings: &Settings, known: Option<&Resumed>) -> Result
         true => proposer.try_out().await.map_err(unusable)?,
         false => Usage::default(),
     };
-    Ok(Found { terms, tag, repository, scope, base, pack, proposer, out, tried })
+    Ok(Found { terms, tag, repository, scope, base, pack, proposer, out, tried, legacy })
 }
 
 /// Somebody watches a first start; a later one may be the service manager's, at night, which waits for

@@ -44,6 +44,7 @@ mod hear;
 mod heartbeat;
 mod known;
 mod leftovers;
+mod legacy;
 mod looks;
 mod machine;
 mod manifest;

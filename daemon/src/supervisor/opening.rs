@@ -169,12 +169,14 @@ pub(super) async fn begin(
     };
     let session = ledger.create_session(&new).await.or_outside()?;
     let mut history = History::default();
-    if found.tried != Usage::default() {
-        let (usage, at_ms) = (found.tried, clock::wall_ms());
-        let cost_usd = settings.price.map_or(0.0, |price| price.cost_usd(usage));
-        let tried = Entry::Tried { usage, cost_usd };
-        ledger.append(session.id, history.current(), &tried, at_ms).await.or_outside()?;
-        history.apply(history.current(), &tried, at_ms).or_bug()?;
+    let cost_usd = settings.price.map_or(0.0, |price| price.cost_usd(found.tried));
+    let tried = Entry::Tried { usage: found.tried, cost_usd };
+    let inherited = found.legacy.clone().map(|legacy| Entry::Inherited { legacy });
+    let is_paid = found.tried != Usage::default();
+    for entry in is_paid.then_some(tried).into_iter().chain(inherited) {
+        let at_ms = clock::wall_ms();
+        ledger.append(session.id, history.current(), &entry, at_ms).await.or_outside()?;
+        history.apply(history.current(), &entry, at_ms).or_bug()?;
     }
     Ok((session.id, session.begun.base_commit, history))
 }

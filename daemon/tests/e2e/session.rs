@@ -53,6 +53,38 @@ fn the_file_of_settings_is_used_where_neither_flag_nor_environment_speaks() {
 }
 
 #[test]
+fn a_session_begins_where_another_had_come_to_and_knows_what_was_found_there() {
+    let environment = TestEnvironment::new();
+    let noted =
+        reply("better data", &[BETTER]).replacen("DESCRIPTION", "NEXT: try mixup\nDESCRIPTION", 1);
+    let script = environment.script(&[noted]);
+    let two = ["--proposer", &script, "--max-experiments", "2"];
+    environment.run(&mut environment.session(&two)).code(0);
+    let from = |tag: &str, more: &[&str]| {
+        let arguments = [&["--from-tag", tag, "--max-experiments", "1"], more].concat();
+        environment.run(&mut environment.session_of("u", &arguments))
+    };
+    from("none", &[]).code(3).says(&["no session none", "dfr-daemon list"]);
+    from("t", &["--base", "main"]).code(2).says(&["--base"]);
+    from("t", &["--resume"]).code(2).says(&["--resume"]);
+    assert!(
+        !environment.path("repo/state/u").exists()
+            && !environment.has_ref("refs/heads/autoresearch/u")
+    );
+    from("t", &[]).code(0);
+    let tip = |tag: &str| environment.git(&["rev-parse", &format!("autoresearch/{tag}")]);
+    assert_eq!(tip("u"), tip("t"));
+    let state = environment.read("repo/state/u/STATE.md");
+    for part in [
+        "began at experiment 1 of session t",
+        "note of t: keep: better data",
+        "1. note of t: try mixup",
+    ] {
+        assert!(state.contains(part), "{part:?} is not in {state}");
+    }
+}
+
+#[test]
 fn a_session_without_a_name_is_called_by_its_modality_and_day() {
     let environment = TestEnvironment::new();
     let today = || {
