@@ -7,6 +7,7 @@
 mod artifacts;
 mod atomic;
 mod human;
+mod notes;
 mod probe;
 mod ready;
 mod results;
@@ -16,8 +17,9 @@ mod untrusted;
 
 pub use artifacts::{Notebook, NotebookError, sync};
 pub use atomic::write_atomic;
+pub use notes::legacy;
 pub use probe::ProbeError;
 pub use ready::ready;
 pub use results::{Table, holdout_tsv, results_tsv};
-pub use state_md::{legacy, state_md};
+pub use state_md::state_md;
 pub use untrusted::{first_that_is_no_file, make_way};

@@ -1,6 +1,6 @@
 //! When what the loop can find out in minutes is found out, and hours of training come next.
 
-use super::state_md::untried;
+use super::notes::untried;
 use crate::experiment::{History, stands_still};
 use crate::task::Task;
 

@@ -1,33 +1,27 @@
 //! The text of STATE.md: what the next proposal must know, in under 100 lines.
 
-use std::collections::BTreeSet;
-
+use super::notes::{MOST, WIDTH, noted, untried};
 use super::ready;
 use crate::experiment::{
-    Directive, History, NOTED, Notes, Purpose, Row, Verdict, asked, earlier_keeps, rounded,
-    rounded_difference, themes, told_reason, told_sources,
+    Directive, History, Row, Verdict, asked, earlier_keeps, rounded, rounded_difference, themes,
+    told_reason, told_sources,
 };
 use crate::report::{one_line, short};
 use crate::task::Task;
 
-/// Longest line, in characters.
-const WIDTH: usize = 160;
-/// Most lines of facts or of notes under one heading; with six such blocks, the headings and the
-/// counts, the file stays under 100 lines.
-const MOST: usize = 12;
 /// Words of a human that are answered.
 const ANSWERS: usize = 5;
 /// The one heading that is there only where a human wrote something.
 const DIRECTIVES: &str = "Directives";
 
-/// Facts from the ledger first, then what proposers noted, newest first. Every heading is always
+/// Facts from the ledger first, newest first, then what proposers noted. Every heading is always
 /// there; no line is longer than 160 characters; never 100 lines.
 ///
 /// # Source
 /// dfresearch's program.md, "Example STATE.md".
 pub fn state_md(task: &Task, tag: &str, history: &History) -> String {
     let rows = compared(&task.score.objective, history);
-    let told = |pick| noted(history, pick, BTreeSet::new());
+    let told = |pick| noted(history, pick);
     let sections = [
         (
             "Current best",
@@ -190,73 +184,6 @@ fn counts(history: &History, rows: &[Compared], objective: &str) -> Vec<String> 
         format!("- themes, kept/tried: {}", told.collect::<Vec<_>>().join(", "))
     });
     [Some(counted), began, stuck, tried].into_iter().flatten().collect()
-}
-
-/// Ideas that were noted and are not, word for word, what an experiment was about.
-pub(super) fn untried(history: &History) -> Vec<String> {
-    noted(history, |notes| &notes.next, said(history))
-}
-
-/// What experiments were about, word for word.
-fn said(history: &History) -> BTreeSet<String> {
-    let tried = history.decided().rev().take(NOTED).map(|row| one_line(&row.description, WIDTH));
-    tried.map(|tried| tried.to_lowercase()).collect()
-}
-
-/// What a session that begins at this one's champion takes along: what was kept and what was not, and
-/// what was noted, newest first.
-pub fn legacy(history: &History) -> Notes {
-    let tried = |kind: fn(Verdict) -> bool| {
-        let rows = history.decided().rev().filter(move |row| kind(row.verdict));
-        let rows = rows.filter(|row| row.purpose == Purpose::Candidate).take(MOST / 2);
-        rows.map(|row| format!("{}: {}", row.verdict, one_line(&row.description, WIDTH)))
-    };
-    let texts = |pick| notes(history, pick, BTreeSet::new()).map(|(_, note)| note);
-    let section = |tried: Vec<String>, noted: Vec<String>| -> Vec<String> {
-        tried.into_iter().chain(noted).take(MOST).collect()
-    };
-    Notes {
-        worked: section(
-            tried(|verdict| verdict == Verdict::Keep).collect(),
-            texts(|notes| &notes.worked).collect(),
-        ),
-        failed: section(
-            tried(|verdict| verdict != Verdict::Keep).collect(),
-            texts(|notes| &notes.failed).collect(),
-        ),
-        next: section(
-            Vec::new(),
-            notes(history, |notes| &notes.next, said(history)).map(|(_, note)| note).collect(),
-        ),
-        observations: section(Vec::new(), texts(|notes| &notes.observations).collect()),
-    }
-}
-
-/// Notes of one section, marked with who said it.
-fn noted(
-    history: &History,
-    pick: fn(&Notes) -> &Vec<String>,
-    said: BTreeSet<String>,
-) -> Vec<String> {
-    let noted = notes(history, pick, said).take(MOST);
-    noted.map(|(who, note)| format!("note of {who}: {note}")).collect()
-}
-
-/// Notes of one section with who said each, newest experiment first and those of an earlier session last,
-/// each once, and not again when it was `said` already.
-fn notes(
-    history: &History,
-    pick: fn(&Notes) -> &Vec<String>,
-    mut said: BTreeSet<String>,
-) -> impl Iterator<Item = (String, String)> {
-    let rows = history.decided().rev().take(NOTED);
-    let own = rows.map(move |row| (format!("#{}", row.experiment), pick(&row.notes)));
-    let earlier =
-        history.legacy.iter().map(move |legacy| (legacy.tag.clone(), pick(&legacy.notes)));
-    let all = own.chain(earlier).flat_map(|(who, notes)| {
-        notes.iter().map(move |note| (who.clone(), one_line(note, WIDTH)))
-    });
-    all.filter(move |(_, note)| !note.is_empty() && said.insert(note.to_lowercase()))
 }
 
 fn bullets(notes: Vec<String>) -> Vec<String> {

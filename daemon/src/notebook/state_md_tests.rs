@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::experiment::{DIRECTIVES_AT_ONCE, Entry, Place};
+use crate::experiment::{DIRECTIVES_AT_ONCE, Entry, Notes, Place};
 use crate::sample::{self, Tried, tried};
 
 const HEADINGS: [&str; 5] = [
@@ -98,8 +98,8 @@ fn facts_come_before_notes() {
     - #2 batch size 64: crash, exit code 101
 
     ## Next ideas (priority order)
-    1. note of #3: label smoothing
-    2. note of #3: Mixup 0.2
+    1. note of #3, #1: Mixup 0.2
+    2. note of #3: label smoothing
     3. note of #1: dropout 0.5
 
     ## Observations
