@@ -19,7 +19,9 @@ glob h5py pty tty termios
 # Names that reach the interpreter itself. The last ones are on no list, and nobody knows how they are read.
 BLOCKED = set("eval exec compile __import__ getattr setattr globals locals hasattr delattr vars open".split())
 # Of attributes it cannot be told whose they are: `t = torch` is another name of torch.
-BLOCKED_ATTRIBUTES = set("eval exec compile hub load_url os sys subprocess builtins importlib ctypes".split())
+BLOCKED_ATTRIBUTES = set("""
+eval exec compile hub load_url os sys subprocess builtins importlib ctypes jit cpp_extension ctypeslib
+""".split())
 BLOCKED_MODULES = ("torch.utils.cpp_extension", "torch.jit.script", "torch.jit.trace",
                    "numpy.ctypeslib")
 # Of the names with two underscores on each side; the others lead to the interpreter.
@@ -86,6 +88,8 @@ def broken_import_from(node):
     for name in node.names:
         if name.name == "*":
             yield node, f"import of everything in {node.module}"
+        if name.name in BLOCKED_ATTRIBUTES:
+            yield node, f"import of {name.name}"
         yield from hidden(node, name.name)
         yield from blocked_module(node, f"{node.module}.{name.name}")
 

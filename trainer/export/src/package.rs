@@ -1,4 +1,4 @@
-//! The archive: three members at its root.
+//! The archive: three members at its root, and maybe one more that others write.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -15,6 +15,8 @@ pub const WEIGHTS: &str = "model.safetensors";
 pub const MODULE: &str = "model.py";
 /// File of the configuration.
 pub const CONFIG: &str = "model_config.yaml";
+/// What `transformers` reads of a model of its own; the competition takes it, and dfr writes none.
+const OF_TRANSFORMERS: &str = "config.json";
 /// The members in their order.
 pub const MEMBERS: [&str; 3] = [WEIGHTS, MODULE, CONFIG];
 /// Largest member that is unpacked.
@@ -32,7 +34,10 @@ pub enum PackageError {
         source: io::Error,
     },
     /// Other members than the three.
-    #[error("{} holds {found}: it must hold {}, and nothing else", .path.display(), MEMBERS.join(", "))]
+    #[error(
+        "{} holds {found}: it must hold {}, may hold {OF_TRANSFORMERS}, and nothing else",
+        .path.display(), MEMBERS.join(", ")
+    )]
     Members {
         /// The archive.
         path: PathBuf,
@@ -67,7 +72,8 @@ pub fn pack(dir: &Path, zip: &Path) -> Result<Vec<(&'static str, u64)>, PackageE
     write().map_err(|source| PackageError::File { path: zip.to_owned(), source })
 }
 
-/// Unpacks an archive of exactly the three members into `dir` and reads its configuration.
+/// Unpacks an archive of the three members, and of `config.json` where it is there, into `dir` and reads its
+/// configuration.
 ///
 /// # Errors
 /// Other members, a configuration that is none, or the disk.
@@ -79,13 +85,14 @@ pub fn unpack(zip: &Path, dir: &Path) -> Result<Config, PackageError> {
     let names = archive.file_names().map(|name| Ok(name?.into_owned()));
     let mut found: Vec<String> = names.collect::<io::Result<_>>().map_err(file_error)?;
     found.sort_unstable();
-    let mut wanted = MEMBERS;
+    let mut wanted = MEMBERS.to_vec();
+    wanted.extend(found.iter().any(|name| name == OF_TRANSFORMERS).then_some(OF_TRANSFORMERS));
     wanted.sort_unstable();
     if found != wanted {
         let found = if found.is_empty() { "nothing".to_owned() } else { found.join(", ") };
         return Err(PackageError::Members { path: zip.to_owned(), found });
     }
-    for member in MEMBERS {
+    for member in wanted {
         let mut copy = || {
             let mut read = archive.by_name(member)?.take(MEMBER_BYTES);
             io::copy(&mut read, &mut File::create(dir.join(member))?)
@@ -99,6 +106,7 @@ pub fn unpack(zip: &Path, dir: &Path) -> Result<Config, PackageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write as _;
 
     const YAML: &str = "{name: a, version: '1', modality: image, preprocessing: {}, model: {}}";
 
@@ -113,10 +121,30 @@ mod tests {
         assert_eq!(sizes.iter().map(|(name, _)| *name).collect::<Vec<_>>(), MEMBERS);
         assert_eq!(unpack(&zip, to.path()).unwrap().shape(), [3, 224, 224]);
         assert_eq!(fs::read_to_string(to.path().join(MODULE)).unwrap(), YAML);
-        let mut archive = ZipWriter::new(File::create(&zip).unwrap());
-        archive.start_file("../model.py", SimpleFileOptions::default()).unwrap();
+        let refused = |names: &[&str]| {
+            write_members(&zip, names);
+            unpack(&zip, to.path()).unwrap_err().to_string()
+        };
+        assert!(refused(&["../model.py"]).contains("holds ../model.py"));
+        let more = refused(&[WEIGHTS, MODULE, CONFIG, "weights.bin"]);
+        assert!(more.contains("weights.bin: it must hold"), "{more}");
+    }
+
+    #[test]
+    fn a_file_that_transformers_reads_of_a_model_comes_along() {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let zip = from.path().join("x.zip");
+        write_members(&zip, &[WEIGHTS, OF_TRANSFORMERS, MODULE, CONFIG]);
+        unpack(&zip, to.path()).unwrap();
+        assert_eq!(fs::read_to_string(to.path().join(OF_TRANSFORMERS)).unwrap(), YAML);
+    }
+
+    fn write_members(zip: &Path, names: &[&str]) {
+        let mut archive = ZipWriter::new(File::create(zip).unwrap());
+        for name in names {
+            archive.start_file(*name, SimpleFileOptions::default()).unwrap();
+            archive.write_all(YAML.as_bytes()).unwrap();
+        }
         archive.finish().unwrap();
-        let error = unpack(&zip, to.path()).unwrap_err().to_string();
-        assert!(error.contains("holds ../model.py"), "{error}");
     }
 }
