@@ -172,7 +172,8 @@ fn fill_and_audit(
 fn refusal(vault: &Vault, report: Report) -> PackError {
     let key = vault.key();
     let hint = format!(
-        "  an honest order fails by chance about once in 300 packs: for another one remove {}",
+        "  an honest order fails by chance about once in 300 packs: for another one remove {}; sessions \
+         on other packs of this cache do not go on after that, for those get another order and name too",
         key.display()
     );
     PackError::Tells { report, hint }
