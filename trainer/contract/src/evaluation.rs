@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{Confusion, ScoreError, Scores, score};
+use crate::metrics::{Confusion, ScoreError, Scores, score, score_called};
 
 /// Equal steps of the probability of class synthetic.
 const BINS: usize = 10;
@@ -19,7 +19,7 @@ pub struct Evaluation {
     pub records: u64,
     /// The metrics.
     pub scores: Scores,
-    /// Counts at threshold 0.5 (a tie is synthetic).
+    /// Counts at threshold 0.5 (a tie is synthetic), or as whoever asked has called the records.
     pub confusion: Confusion,
     /// Mean distance between stated and observed shares of synthetic records, weighted by records.
     pub calibration_error: f64,
@@ -51,7 +51,7 @@ pub struct SourceResult {
     pub records: u64,
     /// How many of them are synthetic.
     pub synthetic: u64,
-    /// Fraction right at threshold 0.5.
+    /// Fraction right, by the same rule as the confusion.
     pub accuracy: f64,
     /// Mean probability of class synthetic.
     pub mean_probability: f64,
@@ -64,21 +64,47 @@ impl Evaluation {
     /// Those of [`score`]. Sources beyond the records are ignored.
     pub fn new(labels: &[u8], p_synthetic: &[f64], sources: &[String]) -> Result<Self, ScoreError> {
         let scores = score(labels, p_synthetic)?;
-        let reliability = reliability(labels, p_synthetic);
-        Ok(Self {
-            records: labels.len() as u64,
+        let calls: Vec<bool> = p_synthetic.iter().map(|p| *p >= 0.5).collect();
+        Ok(Self::of(scores, &Rows { labels, p_synthetic, calls: &calls }, sources))
+    }
+
+    /// The same where whoever asked has called each record synthetic or not: of three classes the largest may be
+    /// real while the other two together are more likely.
+    ///
+    /// # Errors
+    /// Those of [`score`].
+    pub fn called(
+        labels: &[u8],
+        (p_synthetic, calls): (&[f64], &[bool]),
+        sources: &[String],
+    ) -> Result<Self, ScoreError> {
+        let scores = score_called(labels, p_synthetic, calls)?;
+        Ok(Self::of(scores, &Rows { labels, p_synthetic, calls }, sources))
+    }
+
+    fn of(scores: Scores, rows: &Rows, sources: &[String]) -> Self {
+        let reliability = reliability(rows.labels, rows.p_synthetic);
+        Self {
+            records: rows.labels.len() as u64,
             scores,
-            confusion: Confusion::count(labels, p_synthetic, |p| p >= 0.5),
+            confusion: Confusion::of_calls(rows.labels, rows.calls.iter().copied()),
             calibration_error: calibration_error(&reliability),
             reliability,
-            sources: by_source(labels, p_synthetic, sources),
-        })
+            sources: by_source(rows, sources),
+        }
     }
 
     /// Whether the accuracy would pass the competition's entrance exam.
     pub fn passes_screening(&self) -> bool {
         self.scores.accuracy >= SCREENING_ACCURACY
     }
+}
+
+/// Records, column by column.
+struct Rows<'a> {
+    labels: &'a [u8],
+    p_synthetic: &'a [f64],
+    calls: &'a [bool],
 }
 
 fn reliability(labels: &[u8], p_synthetic: &[f64]) -> Vec<Bin> {
@@ -99,24 +125,25 @@ fn calibration_error(bins: &[Bin]) -> f64 {
     bins.iter().map(distance).sum::<f64>() / records.max(1) as f64
 }
 
-fn by_source(labels: &[u8], p: &[f64], sources: &[String]) -> BTreeMap<String, SourceResult> {
-    let mut grouped: BTreeMap<&String, (Vec<u8>, Vec<f64>)> = BTreeMap::new();
-    for ((label, p), source) in labels.iter().zip(p).zip(sources) {
-        let (labels, probabilities) = grouped.entry(source).or_default();
-        labels.push(*label);
-        probabilities.push(*p);
+fn by_source(rows: &Rows, sources: &[String]) -> BTreeMap<String, SourceResult> {
+    let mut grouped: BTreeMap<&String, Vec<usize>> = BTreeMap::new();
+    for (at, source) in sources.iter().take(rows.labels.len()).enumerate() {
+        grouped.entry(source).or_default().push(at);
     }
-    grouped.into_iter().map(|(name, (l, p))| (name.clone(), SourceResult::of(&l, &p))).collect()
+    grouped.into_iter().map(|(name, of)| (name.clone(), rows.result(&of))).collect()
 }
 
-impl SourceResult {
-    fn of(labels: &[u8], p_synthetic: &[f64]) -> Self {
-        let records = labels.len() as u64;
-        Self {
-            records,
+impl Rows<'_> {
+    /// Of some of the records.
+    fn result(&self, of: &[usize]) -> SourceResult {
+        let labels: Vec<u8> = of.iter().map(|&at| self.labels[at]).collect();
+        let calls = of.iter().map(|&at| self.calls[at]);
+        SourceResult {
+            records: of.len() as u64,
             synthetic: labels.iter().map(|label| u64::from(*label)).sum(),
-            accuracy: Confusion::count(labels, p_synthetic, |p| p >= 0.5).accuracy(),
-            mean_probability: p_synthetic.iter().sum::<f64>() / records as f64,
+            accuracy: Confusion::of_calls(&labels, calls).accuracy(),
+            mean_probability: of.iter().map(|&at| self.p_synthetic[at]).sum::<f64>()
+                / of.len() as f64,
         }
     }
 }
@@ -190,6 +217,23 @@ mod tests {
         let b = evaluation.sources["b"];
         assert_eq!((b.records, b.synthetic, b.accuracy, b.mean_probability), (2, 2, 0.5, 0.725));
         assert!(!evaluation.passes_screening());
+    }
+
+    #[test]
+    fn what_was_called_counts_where_a_threshold_would_say_otherwise() {
+        // Of three classes: 0.4 real, 0.3 and 0.3.
+        let (p, calls) = ([0.6, 0.9, 0.5], [false, true, false]);
+        let sources = ["a", "b", "a"].map(str::to_owned);
+        let called = Evaluation::called(&[0, 1, 0], (&p, &calls), &sources).unwrap();
+        assert_eq!(called.confusion, Confusion { tp: 1, tn: 2, fp: 0, fn_: 0 });
+        assert_eq!((called.scores.accuracy, called.scores.mcc), (1.0, 1.0));
+        assert_eq!(
+            (called.sources["a"].accuracy, called.sources["a"].mean_probability),
+            (1.0, 0.55)
+        );
+        let new = Evaluation::new(&[0, 1, 0], &p, &sources).unwrap();
+        assert_eq!(new.confusion, Confusion { tp: 1, tn: 0, fp: 2, fn_: 0 });
+        assert!(called.scores.sn34_competition > new.scores.sn34_competition);
     }
 
     #[test]

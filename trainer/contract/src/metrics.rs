@@ -83,23 +83,39 @@ pub enum ScoreError {
 /// Different lengths, a label that is not 0 or 1, a probability that is not in [0, 1].
 pub fn score(labels: &[u8], p_synthetic: &[f64]) -> Result<Scores, ScoreError> {
     validate(labels, p_synthetic)?;
+    let ours = Confusion::count(labels, p_synthetic, |p| p >= 0.5);
+    let theirs = Confusion::count(labels, p_synthetic, |p| p > 0.5);
+    Ok(scores(labels, p_synthetic, [ours, theirs]))
+}
+
+/// The same where whoever asked has called each record synthetic or not; both MCCs and the accuracy count that.
+///
+/// # Errors
+/// Those of [`score`].
+pub fn score_called(labels: &[u8], p: &[f64], is_synthetic: &[bool]) -> Result<Scores, ScoreError> {
+    validate(labels, p)?;
+    let called = Confusion::of_calls(labels, is_synthetic.iter().copied());
+    Ok(scores(labels, p, [called, called]))
+}
+
+fn scores(labels: &[u8], p_synthetic: &[f64], [ours, theirs]: [Confusion; 2]) -> Scores {
     if labels.is_empty() {
-        return Ok(EMPTY);
+        return EMPTY;
     }
-    let confusion = Confusion::count(labels, p_synthetic, |p| p >= 0.5);
-    let mcc = confusion.mcc();
+    let mcc = ours.mcc();
     let brier = mean_squared_error(labels, p_synthetic, |p| p);
     let mcc_norm = f64::midpoint(mcc, 1.0).max(FLOOR);
     let brier_norm = (1.0 - brier).max(FLOOR);
-    Ok(Scores {
+    let clipped = mean_squared_error(labels, p_synthetic, |p| p.clamp(1e-7, 1.0 - 1e-7));
+    Scores {
         sn34_score: sn34(mcc_norm, brier_norm),
-        accuracy: confusion.accuracy(),
+        accuracy: ours.accuracy(),
         mcc,
         brier,
         mcc_norm,
         brier_norm,
-        sn34_competition: competition(labels, p_synthetic),
-    })
+        sn34_competition: sn34_competition(theirs.mcc(), clipped),
+    }
 }
 
 const EMPTY: Scores = Scores {
@@ -122,12 +138,6 @@ pub fn sn34_competition(mcc: f64, brier: f64) -> f64 {
     let mcc_norm = f64::midpoint(mcc, 1.0).clamp(0.0, 1.0).powf(ALPHA);
     let brier_norm = ((0.25 - brier) / 0.25).max(0.0).powf(BETA);
     (mcc_norm * brier_norm).max(1e-12).sqrt().clamp(0.0, 1.0)
-}
-
-fn competition(labels: &[u8], p_synthetic: &[f64]) -> f64 {
-    let mcc = Confusion::count(labels, p_synthetic, |p| p > 0.5).mcc();
-    let brier = mean_squared_error(labels, p_synthetic, |p| p.clamp(1e-7, 1.0 - 1e-7));
-    sn34_competition(mcc, brier)
 }
 
 fn validate(labels: &[u8], p_synthetic: &[f64]) -> Result<(), ScoreError> {
@@ -166,9 +176,14 @@ pub struct Confusion {
 impl Confusion {
     /// Counts with a rule for which probabilities say synthetic.
     pub fn count(labels: &[u8], p_synthetic: &[f64], is_synthetic: impl Fn(f64) -> bool) -> Self {
+        Self::of_calls(labels, p_synthetic.iter().map(|p| is_synthetic(*p)))
+    }
+
+    /// Counts records that were called synthetic or not.
+    pub fn of_calls(labels: &[u8], is_synthetic: impl IntoIterator<Item = bool>) -> Self {
         let mut counts = Self::default();
-        for (&label, &p) in labels.iter().zip(p_synthetic) {
-            match (label == 1, is_synthetic(p)) {
+        for (&label, is_synthetic) in labels.iter().zip(is_synthetic) {
+            match (label == 1, is_synthetic) {
                 (true, true) => counts.tp += 1,
                 (true, false) => counts.fn_ += 1,
                 (false, true) => counts.fp += 1,
