@@ -13,6 +13,7 @@
 //!     vault/validation.labels.u8   what only the daemon reads
 //!     vault/holdout.labels.u8
 //!     vault/ids.tsv                part, record, data set, file, recording, sha256
+//!     vault/data                   root of these files, if it is not <root>
 //! <root>/vault/                    what all packs of a root share; for their owner only
 //! ```
 //! `<root>` is the cache root for downloaded data and `<cache>/sample` for the sample set. Records
@@ -38,6 +39,8 @@ pub mod file {
     pub const VAULT: &str = "vault";
     /// Which file each record came from, inside the vault.
     pub const IDS: &str = "ids.tsv";
+    /// Root of the files that the ids name, inside the vault; not there where it is the root of the pack.
+    pub const DATA: &str = "data";
     /// Symbolic link to the newest pack of an input that passed its audit.
     pub const CURRENT: &str = "current";
 }

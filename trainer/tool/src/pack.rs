@@ -49,6 +49,7 @@ pub fn make(places: &Places, task: &Task, entries: &[Entry]) -> Result<u8, Failu
     let decoder = Decoder { ffmpeg: places.ffmpeg, ask: &ask, input: &task.input, limit: LIMIT };
     let counter = Counter::new("decoding", plan.items.len() as u64);
     let pack = write::write(&vault, &plan, &decoder, &|| counter.advance())?;
+    write::tell_data(&pack.dir, places.data, places.root)?;
     drop(counter);
     print!("{}", report(&pack, plan.cut));
     let unusable = pack.header.left_out.iter().any(|l| l.duplicate_of.is_none());

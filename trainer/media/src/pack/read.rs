@@ -1,6 +1,8 @@
 //! Where the files of a pack are, and whether they are all there.
 
+use std::ffi::OsString;
 use std::fs;
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
 use dfr_contract::modality::Modality;
@@ -66,6 +68,12 @@ pub fn origins(pack: &Path, part: Part) -> Result<Vec<Origin>, FileError> {
             .then(|| Origin { dataset: (*dataset).to_owned(), file: (*file).to_owned() })
     };
     Ok(text.lines().filter_map(origin).collect())
+}
+
+/// Root of the media that a pack was made of: the one that was written down, else `root`, that of the pack.
+pub fn data_root(pack: &Path, root: &Path) -> PathBuf {
+    let told = fs::read(pack.join(file::VAULT).join(file::DATA)).ok();
+    told.map_or_else(|| root.to_owned(), |path| OsString::from_vec(path).into())
 }
 
 /// A file of JSON; `None` when it is not there or not what it should be.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use dfr_contract::pack::{LeftOut, PackHeader, Part, file};
@@ -122,6 +123,21 @@ pub fn write(
     files::replace_link(&packs.join(file::CURRENT), Path::new(&pack.header.content))?;
     files::sync_dir(&packs)?;
     Ok(pack)
+}
+
+/// Writes down where the media of a pack lie, for whoever asks about the files themselves. A pack that was made of
+/// the same files elsewhere is of these now; what lies below the pack's own root may move with it.
+///
+/// # Errors
+/// The disk.
+pub fn tell_data(pack: &Path, data: &Path, root: &Path) -> Result<(), FileError> {
+    let path = pack.join(file::VAULT).join(file::DATA);
+    let whole = |path: &Path| fs::canonicalize(path).map_err(at("find", path));
+    let (data, root) = (whole(data)?, whole(root)?);
+    if data == root {
+        return files::remove_file(&path);
+    }
+    files::write_private(&path, data.as_os_str().as_bytes())
 }
 
 /// A whole pack of the same files, with the same ones left out, none of them for want of time.
