@@ -15,6 +15,6 @@ mod sound;
 pub mod worker;
 
 pub use error::Undecodable;
-pub use picture::{PIXELS_MAX, Picture, picture};
+pub use picture::{PIXELS_MAX, Picture, picture, saved_again};
 pub use sound::resample::resample;
 pub use sound::{CHANNELS_MAX, RATE_MAX_HZ, Section, Sound, length_s, sound};

@@ -12,6 +12,7 @@ use std::time::Duration;
 use dfr_codecs::worker::Failure;
 use dfr_contract::input::{InputSpec, RecordSpec};
 use dfr_contract::pack::Part;
+use serde::{Deserialize, Serialize};
 
 use crate::ffmpeg::{Ffmpeg, FfmpegError, TIMED_OUT};
 use crate::fingerprint::Fingerprint;
@@ -70,6 +71,15 @@ impl From<Failure> for DecodeError {
     }
 }
 
+/// What a benchmark makes of a picture before it looks at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kept {
+    /// Nothing: its bytes are those of the source.
+    AsItIs,
+    /// gasbench saves what it fetches: a JPEG file loses once more.
+    SavedAgain,
+}
+
 /// Decodes files into records of one input.
 pub struct Decoder<'a> {
     /// The program that decodes clips.
@@ -99,6 +109,14 @@ impl Decoder<'_> {
     /// # Errors
     /// Empty, cut, corrupt, of another kind, or not decoded in time; the message is the reason.
     pub fn decode(&self, file: &Path, part: Part) -> Result<Decoded, DecodeError> {
+        self.decode_kept(file, part, Kept::AsItIs)
+    }
+
+    /// The same of a file that the benchmark keeps in its own way, which changes pictures alone.
+    ///
+    /// # Errors
+    /// Those of [`Self::decode`].
+    pub fn decode_kept(&self, file: &Path, part: Part, kept: Kept) -> Result<Decoded, DecodeError> {
         match self.input.record {
             RecordSpec::Video(clip) => {
                 let clip = ClipDecoder { ffmpeg: self.ffmpeg, clip, limit: self.limit };
@@ -107,7 +125,7 @@ impl Decoder<'_> {
                 Ok(Decoded { bytes, length: 0, fingerprint: Fingerprint::Clip(clip) })
             }
             RecordSpec::Image(_) | RecordSpec::Audio(_) => {
-                Ok(worker::decode(self.ask, file, self.input, part)?)
+                Ok(worker::decode(self.ask, file, &(self.input.clone(), part, kept))?)
             }
         }
     }

@@ -1,8 +1,8 @@
-//! JPEG as libjpeg-turbo decodes it: accurate integer DCT, smooth upsampling of the chroma.
+//! JPEG as libjpeg-turbo decodes and encodes it: accurate integer DCT, smooth upsampling of the chroma.
 
 use std::panic::{self, AssertUnwindSafe};
 
-use mozjpeg::{ColorSpace, Decompress};
+use mozjpeg::{ColorSpace, Compress, Decompress};
 use mozjpeg_sys::{
     JWRN_HIT_MARKER, JWRN_HUFF_BAD_CODE, JWRN_JPEG_EOF, JWRN_MUST_RESYNC, jpeg_common_struct,
     jpeg_error_mgr, jpeg_std_error,
@@ -18,10 +18,43 @@ const LOSSES: [i32; 4] = [JWRN_HIT_MARKER, JWRN_HUFF_BAD_CODE, JWRN_JPEG_EOF, JW
 const MESSAGE_BYTES: usize = 200;
 type FormatMessage = unsafe extern "C-unwind" fn(&mut jpeg_common_struct, &mut [u8; MESSAGE_BYTES]);
 
+/// What a program writes that says nothing of quality.
+const QUALITY: f32 = 75.0;
+
 pub(super) fn decode(bytes: &[u8]) -> Result<Picture, Undecodable> {
-    // The library's way out of an error is not to return: it unwinds to here.
-    match panic::catch_unwind(AssertUnwindSafe(|| decode_or_unwind(bytes))) {
-        Ok(decoded) => decoded,
+    unwound(|| decode_or_unwind(bytes))
+}
+
+/// A file of a picture that came out of one, so that its size is one that the format knows.
+pub(super) fn encode(picture: &Picture) -> Result<Vec<u8>, Undecodable> {
+    unwound(|| {
+        let mut file = Compress::new(ColorSpace::JCS_RGB);
+        // Those of libjpeg-turbo: baseline, colour halved both ways.
+        file.set_fastest_defaults();
+        file.set_quality(QUALITY);
+        file.set_size(picture.width as usize, picture.height as usize);
+        let mut file = file.start_compress(Vec::new()).map_err(Undecodable::corrupt)?;
+        file.write_scanlines(&picture.rgb).map_err(Undecodable::corrupt)?;
+        file.finish().map_err(Undecodable::corrupt)
+    })
+}
+
+/// Whether its colours are those of print.
+pub(super) fn has_inks(bytes: &[u8]) -> Result<bool, Undecodable> {
+    unwound(|| {
+        let file = Decompress::with_err(unwinding_errors()).from_mem(bytes);
+        Ok(is_of_inks(file.map_err(Undecodable::corrupt)?.color_space()))
+    })
+}
+
+fn is_of_inks(space: ColorSpace) -> bool {
+    matches!(space, ColorSpace::JCS_CMYK | ColorSpace::JCS_YCCK)
+}
+
+/// The library's way out of an error is not to return: it unwinds to here.
+fn unwound<T>(work: impl FnOnce() -> Result<T, Undecodable>) -> Result<T, Undecodable> {
+    match panic::catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done,
         Err(payload) => match payload.downcast::<Undecodable>() {
             Ok(reason) => Err(*reason),
             Err(bug) => panic::resume_unwind(bug),
@@ -35,7 +68,7 @@ fn decode_or_unwind(bytes: &[u8]) -> Result<Picture, Undecodable> {
     let (width, height) = (file.width() as u32, file.height() as u32);
     let pixels = pixels(width, height)?;
     // PIL, too, turns inks into light by itself.
-    let has_inks = matches!(file.color_space(), ColorSpace::JCS_CMYK | ColorSpace::JCS_YCCK);
+    let has_inks = is_of_inks(file.color_space());
     let target = if has_inks { ColorSpace::JCS_CMYK } else { ColorSpace::JCS_RGB };
     let mut rows = file.to_colorspace(target).map_err(Undecodable::corrupt)?;
     let mut samples = vec![0; pixels * if has_inks { 4 } else { 3 }];

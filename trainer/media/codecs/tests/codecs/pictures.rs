@@ -1,7 +1,7 @@
 //! Pictures, beside what PIL makes of the same files.
 
 use crate::reference::{bytes, references};
-use dfr_codecs::{Picture, Undecodable, picture};
+use dfr_codecs::{Picture, Undecodable, picture, saved_again};
 
 #[test]
 fn pictures_are_those_of_pil() {
@@ -14,6 +14,21 @@ fn pictures_are_those_of_pil() {
         compared += 1;
     }
     assert!(compared >= 24, "{compared} files");
+}
+
+#[test]
+fn what_is_saved_again_loses_what_it_loses_in_pil() {
+    let references = references().into_iter().filter(|(_, is)| is["saved_again"].is_u64());
+    let mut compared = 0;
+    for (name, is) in references {
+        let picture = saved_again(&bytes(&name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(u64::from(crc32fast::hash(&picture.rgb)), is["saved_again"], "{name}");
+        compared += 1;
+    }
+    assert!(compared >= 8, "{compared} files");
+    for kept in ["colour.png", "inks.jpg"] {
+        assert_eq!(saved_again(&bytes(kept)), picture(&bytes(kept)));
+    }
 }
 
 fn size(is: &serde_json::Value) -> [u64; 2] {
