@@ -8,7 +8,7 @@ def main():
     try:
         torch, _ = libraries()
     except ImportError as error:
-        return [{"missing": error.name}]
+        return [{"missing": error.name or str(error)}]
     torch.set_num_threads(2)
     return [compared(torch, *pair) for pair in zip(sys.argv[1::2], sys.argv[2::2])]
 

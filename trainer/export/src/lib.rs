@@ -21,6 +21,6 @@ pub const RULES: &str = include_str!("../python/rules.py");
 /// safetensors; prints one line of JSON for each.
 pub const PROVE: &str =
     concat!(include_str!("../python/loader.py"), include_str!("../python/prove.py"));
-/// Asks a submission about records: `DIR KIND BATCH SIZE…`. Needs the same; prints `p <probability>` a record.
+/// Asks a submission about records: `DIR KIND BATCH SIZE…`. Needs the same; prints `p <probability> <call>` a record.
 pub const EXAM: &str =
     concat!(include_str!("../python/loader.py"), include_str!("../python/exam.py"));

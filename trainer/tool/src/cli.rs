@@ -319,7 +319,8 @@ pub struct Evaluate {
     and safetensors (make setup-python); the rules are checked by any python3.\n\
     Examples:\n  \
     dfr export --modality video --task video-sample --model r3d-tiny\n\
-    Exit codes: 0 done; 3 no weights, no python, or records that the competition does not feed; 4 the world \
+    Exit codes: 0 done; 3 no weights, no python, --dtype without torch for python, or records that the competition \
+    does not feed; 4 the world \
     outside; 10 it cannot be submitted, and why; else the code of dfr-train."
 )]
 pub struct Export {
@@ -359,13 +360,13 @@ pub struct Export {
 #[derive(Args, Debug)]
 #[command(
     after_help = "Taken with the recordings of validation and holdout that the task's pack was made of, or with \
-    --data; where gasbench is installed it is called instead, with --data as its cache. Passed with an accuracy of \
+    --data; where gasbench is installed it is asked about the same ones, unless --offline. Passed with an accuracy of \
     80 % or more within the time of the competition: 5100 s, 18000 s with --full. Needs a python with torch, numpy \
     and safetensors (make setup-python).\n\
     Examples:\n  \
     dfr exam --modality video --task video-sample --zip results/exports/video_detector_r3d-tiny.zip\n\
-    Exit codes: 0 passed; 3 no archive, no recordings, no python; 4 the world outside; 10 not passed, refused, or \
-    not one recording was answered."
+    Exit codes: 0 passed; 3 no archive, no recordings or none that can be read, no python or none with torch; 4 the \
+    world outside, gasbench included; 10 not passed, refused, or not one recording was answered."
 )]
 pub struct Exam {
     /// Kind of media: image, video or audio
@@ -383,6 +384,10 @@ pub struct Exam {
     /// Folder of recordings in the layout of gasbench's cache: DIR/datasets/<name>/samples
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+
+    /// Do without gasbench, also where it is installed
+    #[arg(long)]
+    pub offline: bool,
 
     /// As many recordings and as much time as the full benchmark
     #[arg(long)]

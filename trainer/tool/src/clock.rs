@@ -11,3 +11,8 @@ pub fn now() -> String {
 pub fn stamp() -> String {
     Zoned::now().strftime("%Y%m%d_%H%M%S").to_string()
 }
+
+/// This week by ISO 8601 in local time, as gasbench names folders.
+pub fn week() -> String {
+    Zoned::now().strftime("%GW%V").to_string()
+}

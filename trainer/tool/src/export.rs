@@ -24,6 +24,7 @@ use dfr_export::tensor::{self, Kind, Tensor, TensorError, TensorFile};
 use dfr_media::files::{self, FileError, at};
 use dfr_media::pack::read::read_json;
 
+use crate::answers::AnswersError;
 use crate::cli::Export;
 use crate::evaluate::{OnStderr, scratch_dir};
 use crate::failure::Failure;
@@ -68,6 +69,9 @@ pub enum ExportError {
     /// No verdict.
     #[error(transparent)]
     Python(#[from] PythonError),
+    /// No answers.
+    #[error(transparent)]
+    Answers(#[from] AnswersError),
     /// The rules are broken.
     #[error("model.py breaks the competition's rules:\n  {}", .0.join("\n  "))]
     Rules(Vec<String>),
@@ -106,6 +110,7 @@ impl ExportError {
             Self::Python(PythonError::Missing | PythonError::Named(_)) | Self::Config(_) => {
                 exit::CONFIGURATION
             }
+            Self::Answers(error) => error.exit_code(),
             Self::Python(_) | Self::Tensors(TensorError::File { .. }) => exit::OUTSIDE,
             Self::Package(PackageError::File { .. }) => exit::OUTSIDE,
             _ => exit::REFUSED,

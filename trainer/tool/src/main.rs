@@ -1,5 +1,6 @@
 //! `dfr`: data, training by hand, and what comes of it.
 
+mod answers;
 mod audit;
 mod cli;
 mod clock;

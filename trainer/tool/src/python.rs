@@ -17,7 +17,7 @@ use serde::Deserialize;
 use crate::phase::{Phase, PhaseError, Watcher};
 use crate::settings::Settings;
 
-/// What `make setup-python` makes.
+/// What `make setup-python` makes in a repository.
 const PREPARED: &str = "third_party/python/bin/python";
 const NAME: &str = "python3";
 /// What of the environment it needs. Keys are none of its business.
@@ -34,7 +34,8 @@ pub const TOLERANCE: f64 = 1e-4;
 pub enum PythonError {
     /// There is none.
     #[error(
-        "no python3 on PATH or at {PREPARED}, which must check the module: install one, make setup-python, or name one with --python"
+        "no python3 on PATH or at {PREPARED} (here and in the repository of dfr), which must check the module: \
+         install one, make setup-python, or name one with --python"
     )]
     Missing,
     /// --python names nothing.
@@ -90,7 +91,7 @@ impl Python {
             let found = named.is_file().then(|| Self(named.to_owned()));
             return found.ok_or_else(|| PythonError::Named(named.to_owned()));
         }
-        let prepared = Some(PathBuf::from(PREPARED)).filter(|path| path.is_file());
+        let prepared = prepared(env::current_exe().ok().as_deref());
         prepared.or_else(|| settings.on_path(NAME)).map(Self).ok_or(PythonError::Missing)
     }
 
@@ -130,8 +131,8 @@ impl Python {
         }
     }
 
-    /// Asks the submission in `model` about the records on `input`, which are of this shape; [`Answers`]
-    /// reads what it says. Pictures come 32 at a time, clips 4, sounds 16.
+    /// Asks the submission in `model` about the records on `input`, which are of this shape;
+    /// [`answers::of`](crate::answers::of) reads what it says. Pictures come 32 at a time, clips 4, sounds 16.
     pub fn asking(
         &self,
         model: &Path,
@@ -159,6 +160,12 @@ impl Python {
         command.args(["-I", "-B", "-c", script]);
         command
     }
+}
+
+/// Below the working directory, else in the repository that `dfr` was built in: it is `target/release/dfr` there.
+fn prepared(dfr: Option<&Path>) -> Option<PathBuf> {
+    let repository = dfr.and_then(|dfr| dfr.ancestors().nth(3)).map(|root| root.join(PREPARED));
+    [PathBuf::from(PREPARED)].into_iter().chain(repository).find(|path| path.is_file())
 }
 
 /// `unshare` gives a program a network of its own, which has nothing in it, where the kernel lets users.
@@ -195,21 +202,6 @@ pub fn write_loader(dir: &Path, config: &Config) -> Result<(), FileError> {
     fs::write(&path, loader.to_string()).map_err(at("write", &path))
 }
 
-/// Probabilities, as the script prints them; all else is passed on.
-#[derive(Default)]
-pub struct Answers(pub Vec<f64>);
-
-impl Watcher for Answers {
-    fn line(&mut self, line: &str) {
-        match line.strip_prefix("p ").and_then(|number| number.parse().ok()) {
-            Some(probability) => self.0.push(probability),
-            None => eprintln!("{line}"),
-        }
-    }
-
-    fn tick(&mut self) {}
-}
-
 /// Runs a program to its end and gives its lines.
 fn run(phase: Phase) -> Result<Vec<String>, PythonError> {
     let mut lines = Lines::default();
@@ -228,4 +220,21 @@ impl Watcher for Lines {
     }
 
     fn tick(&mut self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_python_of_the_repository_is_found_from_anywhere() {
+        let repository = tempfile::tempdir().unwrap();
+        let dfr = repository.path().join("target/release/dfr");
+        assert_eq!(prepared(Some(&dfr)), None);
+        let python = repository.path().join(PREPARED);
+        fs::create_dir_all(python.parent().unwrap()).unwrap();
+        fs::write(&python, "").unwrap();
+        assert_eq!(prepared(Some(&dfr)), Some(python));
+        assert_eq!(prepared(Some(Path::new("/dfr"))), None);
+    }
 }

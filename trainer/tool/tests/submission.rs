@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
+#[path = "submission/exams.rs"]
+mod exams;
 #[path = "support/home.rs"]
 mod home;
 #[path = "submission/loader.rs"]
@@ -11,13 +13,12 @@ mod made;
 mod support;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Output;
 
 use dfr_contract::exit;
 use home::{Home, fake_trainer, text};
-use made::{MODEL, YAML, python, torch_python, weights, zip};
+use made::{MODEL, YAML, python, weights, zip};
 
 fn code(output: &Output) -> u8 {
     let text = format!("{}{}", text(&output.stdout), text(&output.stderr));
@@ -124,55 +125,4 @@ fn archives_that_could_not_be_submitted_are_refused_with_the_reason() {
     let picture =
         home.dfr(&exam(&zip(&home, MODEL, &YAML.replace("video", "image"), &whole), &python()));
     assert!(text(&picture.stderr).contains("should be video"), "{}", text(&picture.stderr));
-}
-
-/// A stand-in that checks its arguments and writes what the real benchmark writes.
-fn gasbench(home: &Home, results: &str) -> String {
-    let folder = home.path("bin");
-    fs::create_dir_all(&folder).unwrap();
-    let script = format!(
-        "#!/bin/sh\n[ \"$1 $2\" = 'run --video-model' ] && [ -f \"$3/model.py\" ] && [ \"$4\" = --small ] || exit 1\n\
-        shift 4\nwhile [ $# -gt 0 ]; do case $1 in --results-dir) r=$2;; --run-name) n=$2;; esac; shift; done\n\
-        [ '{results}' = nothing ] && exit 0\n\
-        mkdir -p \"$r/$n\" && echo '{results}' > \"$r/$n/results.json\"\n"
-    );
-    fs::write(folder.join("gasbench"), script).unwrap();
-    fs::set_permissions(folder.join("gasbench"), fs::Permissions::from_mode(0o755)).unwrap();
-    format!("{}:/usr/bin:/bin", folder.display())
-}
-
-#[test]
-fn the_real_benchmark_decides_where_it_is_installed() {
-    let home = Home::new();
-    let arguments = exam(&zip(&home, MODEL, YAML, &weights("bias")), &python());
-    let taken = |results: &str| {
-        let path = gasbench(&home, results);
-        code(&home.command(&arguments).env("PATH", path).output().unwrap())
-    };
-    assert_eq!(
-        taken(r#"{"results": {"total_samples": 50, "accuracy": 0.9, "sn34_score": 0.8}}"#),
-        exit::OK
-    );
-    assert_eq!(taken(r#"{"results": {"total_samples": 50, "accuracy": 0.7}}"#), exit::REFUSED);
-    // It ends with 0 also when nothing was answered.
-    assert_eq!(taken(r#"{"results": {"total_samples": 0, "accuracy": 1.0}}"#), exit::REFUSED);
-    assert_eq!(taken("no results"), exit::OUTSIDE);
-    // What an earlier run left passes nobody.
-    assert_eq!(taken(r#"{"results": {"total_samples": 50, "accuracy": 0.9}}"#), exit::OK);
-    assert_eq!(taken("nothing"), exit::OUTSIDE);
-}
-
-#[test]
-fn an_exam_is_taken_offline_and_failed_by_a_constant() {
-    let Some(python) = torch_python() else { return };
-    let home = Home::with_clips();
-    assert_eq!(home.dfr("prepare --modality video").status.code(), Some(0));
-    let output = home.dfr(&exam(&zip(&home, MODEL, YAML, &weights("bias")), &python));
-    let stdout = text(&output.stdout);
-    assert_eq!(code(&output), exit::REFUSED, "{}", text(&output.stderr));
-    assert!(stdout.contains("FAIL: 50.00 %") && stdout.contains("-synthetic  "), "{stdout}");
-    assert!(home.path("work/results/exams/x.json").is_file());
-    let output = home.dfr(&exam(&zip(&home, MODEL, YAML, &weights("other")), &python));
-    assert_ne!(code(&output), exit::OK);
-    assert!(text(&output.stderr).contains("Missing key(s)"), "{}", text(&output.stderr));
 }

@@ -13,10 +13,9 @@ use dfr_media::files::{FileError, at};
 use dfr_media::pack::read::read_json;
 
 use super::ExportError;
+use crate::answers;
 use crate::failure::Failure;
-use crate::phase::PhaseError;
-use crate::python::{Answers, Python, write_loader};
-use crate::train::TrainError;
+use crate::python::{Python, write_loader};
 
 /// The validation part on a CPU, by a module that nobody has compiled.
 const LIMIT: Duration = Duration::from_secs(3600);
@@ -57,19 +56,13 @@ impl Records {
         let (reader, mut writer) = io::pipe().map_err(at("make a pipe to", Path::new("python")))?;
         let about = (config.modality, self.header.shape.as_slice());
         let phase = python.asking(dir, about, Stdio::from(reader), LIMIT);
-        let mut answers = Answers::default();
-        let ran = thread::scope(|scope| {
+        let answers = thread::scope(|scope| {
             // A submission that ends early hears no more; how it ended tells.
             scope.spawn(move || drop(io::copy(&mut records, &mut writer)));
-            phase.run(&mut answers)
+            answers::of(phase, config)
         });
-        match ran {
-            Ok(_) => Ok(answers.0),
-            Err(error @ PhaseError::Failed { .. }) => {
-                Err(ExportError::Fails(error.to_string()).into())
-            }
-            Err(error) => Err(TrainError::from(error).into()),
-        }
+        let answers = answers.map_err(ExportError::from)?;
+        Ok(answers.into_iter().map(|answer| answer.p_synthetic).collect())
     }
 }
 
