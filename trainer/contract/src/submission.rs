@@ -43,17 +43,37 @@ pub struct Model {
 /// How an end that has no code of its own is noted: by a signal, or stopped by us.
 pub const STOPPED: i32 = -1;
 
-/// The archives, by their SHA-256, that stand before the competition: those that were submitted, and those whose
-/// submission was begun and never ended by itself, for they may have arrived.
-pub fn standing<'a>(submissions: impl IntoIterator<Item = &'a Submission>) -> BTreeSet<&'a str> {
-    let mut ends: BTreeMap<&str, Vec<Option<i32>>> = BTreeMap::new();
-    for submission in submissions {
-        ends.entry(&submission.model.sha256).or_default().push(submission.exit);
+/// What is known of the pushes of one archive.
+#[derive(Default)]
+struct Pushes {
+    /// Begun, and not ended.
+    open: u32,
+    /// One that was submitted, or was stopped.
+    may_have_arrived: bool,
+}
+
+impl Pushes {
+    fn and(&mut self, exit: Option<i32>) {
+        match exit {
+            None => self.open += 1,
+            Some(code) => {
+                // A begin whose line was torn is not known.
+                self.open = self.open.saturating_sub(1);
+                self.may_have_arrived |= [0, STOPPED].contains(&code);
+            }
+        }
     }
-    let may_stand = |ends: &Vec<Option<i32>>| {
-        ends.contains(&Some(0)) || matches!(ends.last(), Some(None | Some(STOPPED)))
-    };
-    ends.into_iter().filter(|(_, ends)| may_stand(ends)).map(|(sha256, _)| sha256).collect()
+}
+
+/// The archives, by their SHA-256, that stand before the competition: those that were submitted, and those of which a
+/// push was stopped or never ended, for they may have arrived. A push that fails takes back no earlier one.
+pub fn standing<'a>(submissions: impl IntoIterator<Item = &'a Submission>) -> BTreeSet<&'a str> {
+    let mut pushes: BTreeMap<&str, Pushes> = BTreeMap::new();
+    for submission in submissions {
+        pushes.entry(&submission.model.sha256).or_default().and(submission.exit);
+    }
+    let may_stand = |pushes: &Pushes| pushes.may_have_arrived || pushes.open > 0;
+    pushes.into_iter().filter(|(_, pushes)| may_stand(pushes)).map(|(sha256, _)| sha256).collect()
 }
 
 impl Model {

@@ -115,9 +115,19 @@ mod tests {
             push("c", Some(1)),
             push("d", None),
             push("d", Some(STOPPED)),
+            // What may have arrived still may, however the next push of it fails.
+            push("e", None),
+            push("e", Some(STOPPED)),
+            push("e", None),
+            push("e", Some(1)),
+            push("f", None),
+            push("f", None),
+            push("f", Some(1)),
+            // The line of its begin was torn.
+            push("g", Some(1)),
         ];
-        assert_eq!(others_than("z", &entries), 3);
-        assert_eq!(others_than("a", &entries), 2);
+        assert_eq!(others_than("z", &entries), 5);
+        assert_eq!(others_than("a", &entries), 4);
         let mut elsewhere = push("d", Some(0));
         if let Entry::Push(push) = &mut elsewhere {
             push.model.hotkey = "other".into();
