@@ -49,11 +49,21 @@ pub enum PackageError {
     Config(#[from] ConfigError),
 }
 
-/// Packs the three members of `dir` and gives their names and sizes.
+/// An archive that was written.
+#[derive(Debug)]
+pub struct Packed {
+    /// Its members' names and sizes.
+    pub sizes: Vec<(&'static str, u64)>,
+    /// Where the one that had its name is now.
+    pub previous: Option<PathBuf>,
+}
+
+/// Packs the three members of `dir`. An archive that has that name already is kept under another one: what was
+/// submitted, or took hours of training, is not to go without a word.
 ///
 /// # Errors
 /// The disk.
-pub fn pack(dir: &Path, zip: &Path) -> Result<Vec<(&'static str, u64)>, PackageError> {
+pub fn pack(dir: &Path, zip: &Path) -> Result<Packed, PackageError> {
     let partial = zip.with_extension("zip.partial");
     let write = || {
         let mut archive = ZipWriter::new(File::create(&partial)?);
@@ -66,10 +76,22 @@ pub fn pack(dir: &Path, zip: &Path) -> Result<Vec<(&'static str, u64)>, PackageE
             sizes.push((member, io::copy(&mut File::open(dir.join(member))?, &mut archive)?));
         }
         archive.finish()?.sync_all()?;
+        let previous = set_aside(zip)?;
         fs::rename(&partial, zip)?;
-        Ok(sizes)
+        Ok(Packed { sizes, previous })
     };
     write().map_err(|source| PackageError::File { path: zip.to_owned(), source })
+}
+
+/// Gives a file the first name that is free: `x.1.zip`, `x.2.zip` and so on.
+fn set_aside(zip: &Path) -> io::Result<Option<PathBuf>> {
+    if !zip.try_exists()? {
+        return Ok(None);
+    }
+    let mut names = (1_u32..).map(|number| zip.with_extension(format!("{number}.zip")));
+    let free = names.find(|name| !name.exists()).expect("numbers without end");
+    fs::rename(zip, &free)?;
+    Ok(Some(free))
 }
 
 /// Unpacks an archive of the three members, and of `config.json` where it is there, into `dir` and reads its
@@ -117,7 +139,8 @@ mod tests {
             fs::write(from.path().join(member), YAML).unwrap();
         }
         let zip = from.path().join("x.zip");
-        let sizes = pack(from.path(), &zip).unwrap();
+        let Packed { sizes, previous } = pack(from.path(), &zip).unwrap();
+        assert_eq!(previous, None);
         assert_eq!(sizes.iter().map(|(name, _)| *name).collect::<Vec<_>>(), MEMBERS);
         assert_eq!(unpack(&zip, to.path()).unwrap().shape(), [3, 224, 224]);
         assert_eq!(fs::read_to_string(to.path().join(MODULE)).unwrap(), YAML);
@@ -146,5 +169,21 @@ mod tests {
             archive.write_all(YAML.as_bytes()).unwrap();
         }
         archive.finish().unwrap();
+    }
+
+    #[test]
+    fn an_archive_of_the_same_name_is_kept_under_the_next_free_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let zip = dir.path().join("r3d-1.5.zip");
+        let packed = |text: &str| {
+            MEMBERS.iter().for_each(|member| fs::write(dir.path().join(member), text).unwrap());
+            let previous = pack(dir.path(), &zip).unwrap().previous?;
+            Some((previous.file_name()?.to_str()?.to_owned(), fs::read(previous).unwrap()))
+        };
+        assert_eq!(packed("first"), None);
+        let first = fs::read(&zip).unwrap();
+        assert_eq!(packed("second"), Some(("r3d-1.5.1.zip".to_owned(), first)));
+        let second = fs::read(&zip).unwrap();
+        assert_eq!(packed("third"), Some(("r3d-1.5.2.zip".to_owned(), second)));
     }
 }

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod asking;
+mod next;
 mod precision;
 
 use std::collections::BTreeMap;
@@ -13,12 +14,11 @@ use std::time::Duration;
 use dfr_contract::exit;
 use dfr_contract::modality::Modality;
 use dfr_contract::pack::{PartHeader, file};
-use dfr_contract::tasks;
 use dfr_contract::trace::{ANSWERS, ANSWERS_FILE, HEADER, Header};
 use dfr_export::archive::{self, ArchiveError};
 use dfr_export::config::{Config, ConfigError};
 use dfr_export::merge::{self, MergeError};
-use dfr_export::package::{self, PackageError};
+use dfr_export::package::{self, PackageError, Packed};
 use dfr_export::python as module;
 use dfr_export::tensor::{self, Kind, Tensor, TensorError, TensorFile};
 use dfr_media::files::{self, FileError, at};
@@ -31,7 +31,6 @@ use crate::failure::Failure;
 use crate::phase::Phase;
 use crate::python::{Proof, Python, PythonError, TOLERANCE};
 use crate::settings::Settings;
-use crate::task::Task;
 use crate::train::{TrainError, find_pack, find_trainer};
 use crate::trained::{self, Found};
 
@@ -158,9 +157,10 @@ pub fn run(request: &Export, settings: &Settings) -> Result<u8, Failure> {
         println!("{}", precision::told(&single, &cast, dtype));
     }
     let zip = zip_path(request, (found.task.modality, name))?;
-    let sizes = package::pack(&packed, &zip).map_err(ExportError::from)?;
-    report(&zip, &sizes);
-    next(&zip, &found.task, request.trace.is_some());
+    let written = package::pack(&packed, &zip).map_err(ExportError::from)?;
+    report(&zip, &written);
+    keep_other(written.previous.as_deref(), &zip)?;
+    print!("{}", next::steps(request, &found.task, &zip));
     Ok(exit::OK)
 }
 
@@ -285,25 +285,19 @@ fn require_parity(proof: Proof) -> Result<String, ExportError> {
     ))
 }
 
-fn report(zip: &Path, sizes: &[(&str, u64)]) {
+fn report(zip: &Path, Packed { sizes, .. }: &Packed) {
     println!("\nExported: {}", zip.display());
     for (name, size) in sizes {
         println!("  {name:<30} {size:>10} bytes");
     }
 }
 
-/// What one would do with it.
-fn next(zip: &Path, task: &Task, is_of_a_session: bool) {
-    let (modality, zip) = (task.modality, zip.display());
-    // A session's task comes in a file that goes again.
-    let Task { name, named, .. } = task;
-    let task = Some(if tasks::built_in(name).is_some() { name } else { named });
-    let task = task.filter(|name| *name != modality.as_str());
-    let task = task.map_or_else(String::new, |name| format!(" --task {name}"));
-    println!("\nNext:\n  dfr exam --modality {modality}{task} --zip {zip}");
-    let push = match is_of_a_session {
-        true => "dfr-daemon push --tag <TAG> --".to_owned(),
-        false => format!("dfr push --{modality}-model {zip}"),
-    };
-    println!("  {push} --wallet-name <NAME> --wallet-hotkey <KEY>");
+/// Tells where an earlier archive of this name is; one that is the very same is not needed twice.
+fn keep_other(previous: Option<&Path>, zip: &Path) -> Result<(), FileError> {
+    let Some(previous) = previous else { return Ok(()) };
+    if files::sha256(previous)? == files::sha256(zip)? {
+        return files::remove_file(previous);
+    }
+    println!("The one that had this name is kept: {}", previous.display());
+    Ok(())
 }
