@@ -52,6 +52,7 @@ pub fn run(request: &Evaluate, settings: &Settings) -> Result<u8, Failure> {
         return of_file(request, file, settings);
     }
     let found = trained::find(&request.checkpoint, request.weights.as_deref())?;
+    found.require_splits()?;
     let trainer = find_trainer(request.checkpoint.trainer.as_deref(), settings)?;
     let pack = pack(request, &found.task, settings)?;
     let (p_synthetic, seconds) = predict(&found, (&trainer, &pack), request.batch_size)?;

@@ -60,8 +60,25 @@ pub enum TrainedError {
         asked: String,
     },
     /// The task has changed since.
-    #[error("{} was trained on other records than task {task} has now: train again", .dir.display())]
+    #[error(
+        "{} was trained on {then}, and task {task} has {now}: put the task back, or train again", .dir.display()
+    )]
     Changed {
+        /// The folder.
+        dir: PathBuf,
+        /// The task.
+        task: String,
+        /// What it was trained on.
+        then: String,
+        /// What the task says.
+        now: String,
+    },
+    /// Its validation part may hold what was trained on.
+    #[error(
+        "{} was trained before task {task} had its splits: what it was trained on may be among what it would be asked \
+         about: put the task back, or train again", .dir.display()
+    )]
+    Split {
         /// The folder.
         dir: PathBuf,
         /// The task.
@@ -91,6 +108,8 @@ pub struct Found {
     pub preset: String,
     /// What it was trained for.
     pub task: Task,
+    /// What it was trained on, where that is told: the task may say something else by now.
+    trained_on: Option<InputSpec>,
 }
 
 /// The checkpoint that the command line means; `weights` may name its file.
@@ -114,10 +133,35 @@ pub fn find(asked: &Checkpoint, weights: Option<&Path>) -> Result<Found, Failure
     let named = asked.task.as_deref().map(task::named);
     let name = agreed(&dir, "task", told.as_ref().map(|t| &t.task), named.as_ref())?;
     let task = Task::find(name.as_deref(), asked.modality, Source::Downloaded)?;
-    if told.is_some_and(|told| told.input != task.input) {
-        return Err(TrainedError::Changed { dir, task: task.name }.into());
+    let weights = fs::canonicalize(&weights).unwrap_or(weights);
+    let found = Found { dir, weights, preset, task, trained_on: told.map(|told| told.input) };
+    found.require_records()?;
+    Ok(found)
+}
+
+impl Found {
+    /// Refuses a task of records that the model was not trained on. How many they were, and which, is no matter to
+    /// a model that is there.
+    fn require_records(&self) -> Result<(), TrainedError> {
+        let Self { dir, task, trained_on, .. } = self;
+        let Some(then) = trained_on.as_ref().filter(|then| then.record != task.input.record) else {
+            return Ok(());
+        };
+        let (then, now) = (then.decoding(), task.input.decoding());
+        Err(TrainedError::Changed { dir: dir.clone(), task: task.name.clone(), then, now })
     }
-    Ok(Found { dir, weights: fs::canonicalize(&weights).unwrap_or(weights), preset, task })
+
+    /// Refuses a task whose validation part may hold recordings that the model was trained on.
+    ///
+    /// # Errors
+    /// Names folder and task.
+    pub fn require_splits(&self) -> Result<(), TrainedError> {
+        let Self { dir, task, trained_on, .. } = self;
+        match trained_on.as_ref().is_none_or(|then| then.splits == task.input.splits) {
+            true => Ok(()),
+            false => Err(TrainedError::Split { dir: dir.clone(), task: task.name.clone() }),
+        }
+    }
 }
 
 /// What was told and what was asked for, if they do not differ.
@@ -133,5 +177,45 @@ fn agreed(
             Err(TrainedError::Other { dir, what, found, asked })
         }
         (told, asked) => Ok(told.or(asked).cloned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dfr_contract::modality::Modality;
+    use dfr_contract::tasks;
+
+    use super::*;
+
+    /// What becomes of a model of one's own task when that is edited after the training.
+    fn edited(edit: impl Fn(&str) -> String) -> Result<Found, Failure> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("own.toml");
+        let text = tasks::built_in("video").unwrap();
+        fs::write(&file, text).unwrap();
+        let file = file.to_str().unwrap();
+        let task = Task::find(Some(file), Modality::Video, Source::Downloaded).unwrap();
+        let trained = Trained { task: task.named, preset: "r3d-18".into(), input: task.input };
+        trained.write(dir.path()).unwrap();
+        fs::write(dir.path().join(WEIGHTS), "weights").unwrap();
+        fs::write(file, edit(text)).unwrap();
+        let checkpoint = Some(dir.path().to_owned());
+        let (modality, task, model, trainer) = (Modality::Video, None, None, None);
+        find(&Checkpoint { modality, checkpoint, task, model, trainer }, None)
+    }
+
+    #[test]
+    fn a_model_outlives_changes_of_its_task_that_it_does_not_see() {
+        let more = |text: &str| text.replace("[input]", "[input]\nmax_per_class = 9");
+        edited(more).unwrap().require_splits().unwrap();
+        let other =
+            |text: &str| text.replace("train = 80, validation = 10", "train = 70, validation = 20");
+        let found = edited(other).unwrap();
+        let error = found.require_splits().unwrap_err().to_string();
+        assert!(error.contains("put the task back, or train again"), "{error}");
+        let smaller = |text: &str| text.replace("height = 224", "height = 112");
+        let error = edited(smaller).unwrap_err().to_string();
+        let words = "trained on 16x224x224-benchmark, and task video has 16x112x224-benchmark: put the task back";
+        assert!(error.contains(words), "{error}");
     }
 }
