@@ -185,6 +185,10 @@ pub enum Command {
         /// Stop after the evaluation
         #[arg(long)]
         skip_export: bool,
+        /// Train nothing: say which keep that would be, and for which task, as JSON, or why it cannot be trained
+        /// now; dfr full --from-tag asks so before it fetches data
+        #[arg(long)]
+        check: bool,
         /// Which keep
         #[command(flatten)]
         keep: Keep,

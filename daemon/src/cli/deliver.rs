@@ -22,17 +22,30 @@ pub(super) fn run(
 
 /// Trains it for so many hours and says the exit code.
 pub(super) fn in_full(
-    (places, (times, exports, keep)): (&Places, (FullTimes, bool, &Keep)),
+    (places, asked): (&Places, (FullTimes, bool, &Keep)),
     environment: &Environment,
     runtime: &Runtime,
 ) -> Result<u8, Failure> {
-    let settings = settings(places, keep, environment)?;
+    let settings = settings(places, asked.2, environment)?;
+    runtime.block_on(supervisor::train_in_full(&settings, full(asked), &asked.2.more))
+}
+
+/// Says whether it could be trained so, as JSON.
+pub(super) fn check(
+    (places, asked): (&Places, (FullTimes, bool, &Keep)),
+    environment: &Environment,
+    runtime: &Runtime,
+) -> Result<String, Failure> {
+    let settings = settings(places, asked.2, environment)?;
+    runtime.block_on(supervisor::check_in_full(&settings, full(asked)))
+}
+
+fn full((times, exports, keep): (FullTimes, bool, &Keep)) -> Full {
     // Whole seconds, and not none.
     let whole = |seconds: f64| Duration::from_secs(seconds.ceil() as u64);
     let (budget, checkpoint) =
         (whole(times.hours * 3600.0), whole(times.checkpoint_minutes * 60.0));
-    let full = Full { experiment: keep.experiment, budget, checkpoint, exports };
-    runtime.block_on(supervisor::train_in_full(&settings, full, &keep.more))
+    Full { experiment: keep.experiment, budget, checkpoint, exports }
 }
 
 /// Submits it and says the exit code.

@@ -78,9 +78,14 @@ fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
             let asked = (supervisor::Delivery::Export, keep);
             (String::new(), deliver::run((places, asked), &environment, &runtime)?)
         }
-        Command::Full { times, skip_export, keep } => {
+        Command::Full { times, skip_export, check, keep } => {
             let asked = (*times, !skip_export, keep);
-            (String::new(), deliver::in_full((places, asked), &environment, &runtime)?)
+            match check {
+                true => (deliver::check((places, asked), &environment, &runtime)?, exit::OK),
+                false => {
+                    (String::new(), deliver::in_full((places, asked), &environment, &runtime)?)
+                }
+            }
         }
         Command::Push { tag, experiment, in_full, more } => {
             let keep = ((*experiment, *in_full), more.as_slice());

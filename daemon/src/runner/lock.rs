@@ -64,6 +64,15 @@ impl FileLock {
         }
     }
 
+    /// Refuses a lock that some process holds now, as taking it would; makes nothing.
+    ///
+    /// # Errors
+    /// Held by another process.
+    pub fn require_free(path: &Path) -> Result<(), LockError> {
+        let held = |owner: i32| LockError::Held { path: path.to_owned(), owner: owner.to_string() };
+        is_held(path).map_or(Ok(()), |owner| Err(held(owner)))
+    }
+
     fn try_take(path: &Path) -> Result<Self, LockError> {
         let failed = |source| LockError::Io { path: path.to_owned(), source };
         let file = OpenOptions::new()

@@ -68,7 +68,7 @@ mod wait;
 mod work;
 
 pub use by_hand::{Told, rebuild, recover, roll_back};
-pub use deliver::{Delivery, Full, deliver, submit, train_in_full};
+pub use deliver::{Delivery, Full, check_in_full, deliver, submit, train_in_full};
 pub use known::{ledger, session};
 pub use question::preview;
 

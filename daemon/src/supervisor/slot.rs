@@ -45,6 +45,11 @@ impl Slot {
         Self::at(&place(cache, project))
     }
 
+    /// Refuses where [`Self::claim`] would because somebody has it; makes nothing.
+    pub(super) fn require_free(cache: &Path, project: &str) -> Result<(), SlotError> {
+        FileLock::require_free(&place(cache, project).join("lock")).map_err(SlotError::Busy)
+    }
+
     fn at(root: &Path) -> Result<Self, SlotError> {
         let made = fs::create_dir_all(root.join("target")).and_then(|()| root.canonicalize());
         let failed = |source| SlotError::Create { path: root.join("target"), source };

@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use dfr_contract::checked::Checked;
+use dfr_contract::modality::Modality;
+
 use crate::environment::{BETTER, Daemon, EQUAL, Ended, TestEnvironment, reply};
 
 /// Notes a push as dfr does, before it and after it.
@@ -122,7 +125,16 @@ fn a_keep_is_trained_in_full_and_goes_on_where_it_was() {
         let command = ["full", "--tag", "t", "--hours", "0.001", "--checkpoint-minutes", "2"];
         environment.run(&mut environment.daemon(&[&command[..], more].concat()))
     };
-    full(&[]).code(4).says(&["training experiment 2: ", "shapes [2] and [3] do not fit"]);
+    let died = full(&[]);
+    died.code(4).says(&["training experiment 2: ", "shapes [2] and [3] do not fit"]);
+    died.says(&["in full: experiment 2 of t (", "run/resume to begin anew"]);
+    // Whoever means the one that waits is told how to say so.
+    let other = full(&["--experiment", "0", "--skip-export"]);
+    other
+        .code(0)
+        .says(&["in full: experiment 0 of t (", "training of experiment 2 is not finished"]);
+    other.says(&["--experiment 2 goes on with "]);
+    require_level(&environment, "repo/state/t/full-0");
     // What it was begun on is what it goes on with.
     environment.use_pack("newer");
     let said = "id\tp_synthetic\nquality 0.7, weights 4 by 120 s, went on, secret hidden\nt-2-full 1,3,1,1 -x\n";
@@ -144,13 +156,57 @@ fn a_keep_is_trained_in_full_and_goes_on_where_it_was() {
     assert_eq!(environment.verdicts(), ["keep", "discard", "keep"]);
 }
 
+/// Of the model below it everything has one time: what read it, and when, is told by nothing.
+#[track_caller]
+fn require_level(environment: &TestEnvironment, all: &str) {
+    let root = fs::read_dir(environment.path(all)).unwrap().next().unwrap().unwrap().path();
+    let times = ["run", "run/model.safetensors"].map(|name| {
+        let found = root.join(name).metadata().unwrap();
+        [found.modified().unwrap(), found.accessed().unwrap()]
+    });
+    let [first, ..] = times.as_flattened() else { unreachable!() };
+    assert!(times.as_flattened().iter().all(|time| time == first), "{times:?}");
+}
+
+#[test]
+fn what_would_be_trained_in_full_is_told_and_nothing_is_made() {
+    let environment = night("ok", SHOW);
+    let check = |more: &[&str]| {
+        let command = ["full", "--check", "--tag"];
+        environment.run(&mut environment.daemon(&[&command[..], more].concat()))
+    };
+    let checked = |told: &Ended| serde_json::from_str::<Checked>(&told.code(0).out).unwrap();
+    let best = checked(&check(&["t"]));
+    let task = environment.read("task.toml");
+    let modality = Modality::Video;
+    assert_eq!(best, Checked { tag: "t".to_owned(), experiment: 2, modality, task });
+    assert_eq!(checked(&check(&["t", "--experiment", "0"])).experiment, 0);
+    check(&["t", "--experiment", "1"]).code(3).says(&["experiment 1 of t was not kept"]);
+    check(&["nobody"]).code(3).says(&["no session nobody", "dfr-daemon list"]);
+    fs::write(environment.path("repo/state/t/exp/2/program"), "quality = 0.9").unwrap();
+    check(&["t"]).code(4).says(&["exp/2/program is not the program of experiment 2"]);
+    for made in ["deliver", "deliver.lock", "full-0", "full-2", "exp/2/training.log"] {
+        assert!(!environment.path("repo/state/t").join(made).exists(), "{made}");
+    }
+}
+
+#[test]
+fn what_nothing_says_how_to_train_in_full_is_refused_before_it_is_begun() {
+    let environment = TestEnvironment::new();
+    environment.run(&mut environment.session(&["--max-experiments", "1"])).code(0);
+    let check = ["full", "--check", "--tag", "t"];
+    let refused = environment.run(&mut environment.daemon(&check));
+    refused.code(3).says(&["does not say how to evaluate a keep"]);
+}
+
 #[test]
 fn a_full_training_waits_for_no_session_and_disturbs_none() {
     let environment = night("ok", SHOW);
     let daemon = at_work(&environment);
-    let full = ["full", "--tag", "t"];
-    let refused = environment.run(&mut environment.daemon(&full));
-    refused.code(3).says(&["another session builds and trains on this machine"]);
+    for full in [&["full", "--tag", "t"][..], &["full", "--tag", "t", "--check"]] {
+        let refused = environment.run(&mut environment.daemon(full));
+        refused.code(3).says(&["another session builds and trains on this machine"]);
+    }
     daemon.signal(nix::sys::signal::Signal::SIGTERM);
     daemon.wait().code(0);
 }

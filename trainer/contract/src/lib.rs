@@ -3,6 +3,7 @@
 //! Pure by rule: no torch, no tokio, no file, no clock, no environment. Every format has its
 //! parser and its printer side by side here, so that neither side can drift.
 
+pub mod checked;
 pub mod evaluation;
 pub mod exit;
 pub mod footer;

@@ -16,13 +16,18 @@ pub(super) struct Desk {
 impl Desk {
     /// Takes it, with nothing on it.
     pub(super) async fn clear(notebook: &Notebook) -> Result<Self, Failure> {
-        let root = notebook.root().canonicalize().or_outside()?.join("deliver");
+        let root = root(notebook)?;
         let lock = FileLock::take(&root.with_extension("lock")).map_err(taken)?;
         // Of an earlier delivery that was killed: nobody may write in it while it is removed.
         runner::end_leftovers(&root.to_string_lossy()).await;
         remove_written(&root).or_outside()?;
         fs::create_dir(&root).or_outside()?;
         Ok(Self { root, _lock: lock })
+    }
+
+    /// Refuses one that somebody has; makes nothing.
+    pub(super) fn require_free(notebook: &Notebook) -> Result<(), Failure> {
+        FileLock::require_free(&root(notebook)?.with_extension("lock")).map_err(taken)
     }
 
     /// What programs that are at work on it carry.
@@ -57,6 +62,10 @@ impl Drop for Desk {
         // What stays is cleared by the next who takes it.
         let _ = remove_written(&self.root);
     }
+}
+
+fn root(notebook: &Notebook) -> Result<PathBuf, Failure> {
+    Ok(notebook.root().canonicalize().or_outside()?.join("deliver"))
 }
 
 fn taken(error: LockError) -> Failure {

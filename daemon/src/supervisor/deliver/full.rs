@@ -2,7 +2,7 @@
 //! sandbox, then evaluated and exported. Begun again after anything, it goes on where it was.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use dfr_contract::{exit, predictions, resumed};
 use tokio::sync::watch;
@@ -10,15 +10,17 @@ use tokio::sync::watch;
 use super::desk::Desk;
 use super::keep::{Keep, Run, text};
 use super::{LIMIT, hand_over, said, stop_at_once, trace};
-use crate::experiment::StopLevel;
+use crate::experiment::{Row, StopLevel};
 use crate::failure::{Failure, OrFailure as _};
 use crate::notebook::write_atomic;
+use crate::report::{one_line, short};
+use crate::runner::level_times;
 use crate::settings::Settings;
 use crate::supervisor::checks::find_pack;
 use crate::supervisor::preflight::crowded;
 use crate::supervisor::room::PREDICTION_BYTES;
 use crate::supervisor::slot::Slot;
-use crate::task::{Places, expand};
+use crate::task::{Command, Places, Task, expand};
 
 /// Start-up, checkpoints, and the end of the last step.
 const ALLOWANCE: Duration = Duration::from_secs(1800);
@@ -26,6 +28,9 @@ const ALLOWANCE: Duration = Duration::from_secs(1800);
 const MORE_DATA: u32 = 10;
 /// Says that a training came to its end, beside its directory.
 const TRAINED: &str = "trained";
+
+/// What is told of a keep beside its number.
+const DESCRIPTION_WIDTH: usize = 60;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +56,8 @@ pub async fn train_in_full(
     more: &[String],
 ) -> Result<u8, Failure> {
     let keep = Keep::find(settings, full.experiment).await?;
-    let evaluate = said(&keep.task, "evaluate", keep.task.deliver.evaluate.as_ref())?;
-    let export = said(&keep.task, "export", keep.task.deliver.export.as_ref())?;
+    let Programs { evaluate, export, .. } = Programs::of(&keep.task)?;
+    tell(&keep)?;
     let stop = stop_at_once()?;
     let desk = Desk::clear(&keep.notebook).await?;
     desk.write_task(&keep.task)?;
@@ -74,19 +79,75 @@ pub async fn train_in_full(
     hand_over(export, (&work.places, more), (LIMIT, work.stop.clone())).await
 }
 
+/// What the task says of a full training.
+pub(super) struct Programs<'a> {
+    train: &'a Command,
+    evaluate: &'a Command,
+    export: &'a Command,
+}
+
+impl<'a> Programs<'a> {
+    pub(super) fn of(task: &'a Task) -> Result<Self, Failure> {
+        let (deliver, full) = (&task.deliver, task.commands.full.as_ref());
+        Ok(Self {
+            evaluate: said(task, "evaluate", deliver.evaluate.as_ref())?,
+            export: said(task, "export", deliver.export.as_ref())?,
+            train: said(task, "full", full)?,
+        })
+    }
+}
+
+/// Says which keep is meant, and that another one, which was the best then perhaps, waits to be gone on with.
+pub(super) fn tell(keep: &Keep<'_>) -> Result<(), Failure> {
+    let Row { experiment: n, commit, description, .. } = &keep.row;
+    let tag = &keep.session.begun.tag;
+    let (commit, description) = (short(commit), one_line(description, DESCRIPTION_WIDTH));
+    eprintln!("in full: experiment {n} of {tag} ({commit}), {description}");
+    for (other, root) in unfinished(keep.notebook.root())? {
+        if other != *n {
+            eprintln!(
+                "warning: the full training of experiment {other} is not finished, and this is not it: \
+                 --experiment {other} goes on with {}",
+                root.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Trainings of any keep that were cut short, each with its place.
+fn unfinished(state: &Path) -> Result<Vec<(u32, PathBuf)>, Failure> {
+    let keep = |path: &PathBuf| path.file_name()?.to_str()?.strip_prefix("full-")?.parse().ok();
+    let mut found = Vec::new();
+    for all in paths(state)? {
+        if let Some(n) = keep(&all) {
+            found.extend(paths(&all)?.into_iter().filter(|r| is_begun(r)).map(|root| (n, root)));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn paths(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let entries = std::fs::read_dir(directory).or_outside()?;
+    Ok(entries.filter_map(|entry| Some(entry.ok()?.path())).collect())
+}
+
+/// Whether a training in that place was cut short.
+fn is_begun(root: &Path) -> bool {
+    root.join("run").join(resumed::DIR).is_dir() && !root.join(TRAINED).exists()
+}
+
 /// The keep's own, but for the newest data and a place that outlives an interruption.
 fn places(keep: &Keep<'_>, desk: &Desk, full: Full) -> Result<Places, Failure> {
     let n = keep.row.experiment;
     let newest = find_pack(keep.settings, &keep.task)?;
     let state = keep.notebook.root().canonicalize().or_outside()?;
     let all = state.join(format!("full-{n}"));
-    let begun = |pack: &PathBuf| {
-        let root = all.join(place(pack, full.budget));
-        root.join("run").join(resumed::DIR).is_dir() && !root.join(TRAINED).exists()
-    };
+    let begun = |pack: &PathBuf| is_begun(&all.join(place(pack, full.budget)));
     // One that was cut short goes on with its own data: on newer ones it would begin anew.
-    let packs = std::fs::read_dir(newest.parent().unwrap_or(&newest)).or_outside()?;
-    let packs = packs.filter_map(|entry| entry.ok()?.path().canonicalize().ok());
+    let packs = paths(newest.parent().unwrap_or(&newest))?.into_iter();
+    let packs = packs.filter_map(|path| path.canonicalize().ok());
     let pack = packs.filter(|pack| *pack != newest).find(begun).unwrap_or(newest);
     let root = all.join(place(&pack, full.budget));
     std::fs::create_dir_all(&root).or_outside()?;
@@ -124,7 +185,7 @@ struct Work<'a> {
 
 impl Work<'_> {
     async fn train(&self) -> Result<bool, Failure> {
-        let command = said(&self.keep.task, "full", self.keep.task.commands.full.as_ref())?;
+        let command = Programs::of(&self.keep.task)?.train;
         if !command.names("checkpoint_s") {
             eprintln!("how often a checkpoint is written is fixed by the session's task");
         }
@@ -143,13 +204,26 @@ impl Work<'_> {
             limit: self.full.budget + ALLOWANCE,
             most_bytes: None,
         };
-        let is_done = self.keep.run(self.desk, (&train, &self.places), self.stop.clone()).await?;
+        let is_done = self.keep.run(self.desk, (&train, &self.places), self.stop.clone()).await;
+        let is_done = is_done.map_err(|failure| self.with_way_out(failure))?;
         if is_done {
             write_atomic(&trained, b"").or_outside()?;
             // Hours of moments and averages, which nothing needs any more.
             drop(std::fs::remove_dir_all(self.of("run").join(resumed::DIR)));
         }
         Ok(is_done)
+    }
+
+    /// A loss that is not finite, say, comes again on the way from the checkpoint before it.
+    fn with_way_out(&self, failure: Failure) -> Failure {
+        let resume = self.of("run").join(resumed::DIR);
+        if !resume.is_dir() {
+            return failure;
+        }
+        failure.hint(format!(
+            "begun again it goes on from its last checkpoint; where that ends the same way, remove {} to begin anew",
+            resume.display()
+        ))
     }
 
     async fn predict(&self) -> Result<bool, Failure> {
@@ -167,7 +241,19 @@ impl Work<'_> {
         };
         // What it reads stays in memory: the next session begins with what it does then.
         self.slot.set_level(false).or_outside()?;
-        self.keep.run(self.desk, (&predict, &places), self.stop.clone()).await
+        let is_done = self.keep.run(self.desk, (&predict, &places), self.stop.clone()).await;
+        self.level();
+        is_done
+    }
+
+    /// What stays of the model tells nothing of what the prediction saw: a later candidate may ask for times of
+    /// files that it cannot read.
+    fn level(&self) {
+        let at = u64::try_from(self.keep.row.decided_at_ms).unwrap_or(0);
+        let (run, at) = (self.of("run"), UNIX_EPOCH + Duration::from_millis(at));
+        if let Err(error) = level_times(&run, at) {
+            eprintln!("warning: the times of {} cannot be set: {error}", run.display());
+        }
     }
 
     fn of(&self, place: &str) -> PathBuf {

@@ -111,9 +111,16 @@ impl<'a> Keep<'a> {
         self.name() + "-full"
     }
 
-    /// Puts its tree on the desk, and sees that its program is the one that was built then, and that made
-    /// what was scored. Says the name of the repository's root commit.
+    /// Puts its tree on the desk, once it is found to be sound. Says the name of the repository's root commit.
     pub(super) fn lay_out(&self, desk: &Desk) -> Result<String, Failure> {
+        let (repository, project) = self.examine()?;
+        repository.export(&self.row.commit, &desk.tree()).or_outside()?;
+        Ok(project)
+    }
+
+    /// Sees that its program is the one that was built then, and that made what was scored, and that no run of it
+    /// would see what is private. Says the repository and the name of its root commit.
+    pub(super) fn examine(&self) -> Result<(Repository, String), Failure> {
         let Row { experiment: n, program, commit, .. } = &self.row;
         let is_its = |sha256: &String| self.notebook.has_program(*n, sha256);
         if self.task.commands.product.is_some() && !program.as_ref().is_some_and(is_its) {
@@ -124,12 +131,11 @@ impl<'a> Keep<'a> {
                 .hint("another keep may have its own: --experiment N"));
         }
         let repository = Repository::open(&self.settings.locations.repo).or_configuration()?;
-        repository.export(commit, &desk.tree()).or_outside()?;
         let project = repository.root(&self.session.begun.base_commit).or_outside()?;
         let pack = self.task.pack_link(&self.settings.locations.cache);
         let site = private::Site { pack: &pack, project: &project, tag: &self.session.begun.tag };
         private::check(self.settings, &self.task, &site)?;
-        Ok(project)
+        Ok((repository, project))
     }
 
     /// Runs its program in a sandbox, where there is to be one, to a good end; or says that a human stopped

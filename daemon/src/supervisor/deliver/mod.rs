@@ -16,11 +16,13 @@ use crate::runner;
 use crate::settings::Settings;
 use crate::task::{Command, Places, Task};
 
+mod check;
 mod desk;
 mod full;
 mod keep;
 mod push;
 
+pub use check::check_in_full;
 pub use full::{Full, train_in_full};
 pub use push::submit;
 
