@@ -206,8 +206,8 @@ pub struct Audit {
     Examples:\n  \
     dfr train --modality video --task video-sample\n  \
     dfr train --modality image --model efficientnet-b4 --lr 3e-4 --batch-size 16 --time-budget 3600\n\
-    Exit codes: 0 done; 2 no such model or value; 3 no pack, no weights to start from, no dfr-train; 4 the disk, or \
-    it was not done in time; 6 the loss was not finite; 8 the recipe's own code failed; 130 stopped."
+    Exit codes: 0 done; 2 no such model or value; 3 no pack, no weights to start from, no dfr-train, \
+    a full training (dfr full) in --out; 4 the disk, or it was not done in time; 6 the loss was not finite; 8 the recipe's own code failed; 130 stopped."
 )]
 pub struct Train {
     /// Kind of media: image, video or audio

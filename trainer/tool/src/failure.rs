@@ -15,7 +15,7 @@ use dfr_media::weights::WeightsError;
 
 use crate::exam::ExamError;
 use crate::export::ExportError;
-use crate::full::NoDaemon;
+use crate::full::FullError;
 use crate::gascli::GascliError;
 use crate::task::TaskError;
 use crate::train::TrainError;
@@ -60,7 +60,7 @@ pub enum Failure {
     #[error(transparent)]
     Gascli(#[from] GascliError),
     #[error(transparent)]
-    Daemon(#[from] NoDaemon),
+    Full(#[from] FullError),
     #[error(transparent)]
     Weights(#[from] WeightsError),
     #[error("cannot start {0} workers: {1}")]
@@ -109,7 +109,7 @@ impl Failure {
             Self::Export(error) => error.exit_code(),
             Self::Exam(error) => error.exit_code(),
             Self::Gascli(error) => error.exit_code(),
-            Self::Daemon(error) => error.exit_code(),
+            Self::Full(error) => error.exit_code(),
             Self::Task(_) | Self::Weights(WeightsError::UnknownModel { .. }) => exit::USAGE,
             Self::Ffmpeg(FfmpegError::Missing | FfmpegError::NotExecutable(_)) => {
                 exit::CONFIGURATION

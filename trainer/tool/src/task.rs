@@ -102,12 +102,31 @@ impl Task {
         };
         let name = name.unwrap_or(&default);
         let task = if name.ends_with(".toml") { Self::read(name)? } else { Self::built_in(name)? };
-        let task = Self { named: named(name), ..task };
-        if task.modality != modality {
-            let (task, found) = (task.name, task.modality);
-            return Err(TaskError::Modality { task, found, asked: modality });
+        Self { named: named(name), ..task }.require_modality(modality)
+    }
+
+    /// Refuses a task of another kind of media.
+    ///
+    /// # Errors
+    /// Names both.
+    pub fn require_modality(self, asked: Modality) -> Result<Self, TaskError> {
+        if self.modality == asked {
+            return Ok(self);
         }
-        Ok(task)
+        Err(TaskError::Modality { task: self.name, found: self.modality, asked })
+    }
+
+    /// The task in a text, which is called `name` in a message.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn parse(name: &str, text: &str) -> Result<Self, TaskError> {
+        let wrong = |error: toml::de::Error| TaskError::File {
+            name: name.to_owned(),
+            why: error.to_string(),
+        };
+        let task: Self = toml::from_str(text).map_err(wrong)?;
+        Ok(Self { named: task.name.clone(), ..task })
     }
 
     fn built_in(name: &str) -> Result<Self, TaskError> {
@@ -117,9 +136,11 @@ impl Task {
     }
 
     fn read(name: &str) -> Result<Self, TaskError> {
-        let wrong = |why: String| TaskError::File { name: name.to_owned(), why };
-        let text = fs::read_to_string(name).map_err(|error| wrong(error.to_string()))?;
-        toml::from_str(&text).map_err(|error| wrong(error.to_string()))
+        let wrong = |error: std::io::Error| TaskError::File {
+            name: name.to_owned(),
+            why: error.to_string(),
+        };
+        Self::parse(name, &fs::read_to_string(name).map_err(wrong)?)
     }
 
     /// Refuses a task whose records come from other data than the command line asked for.

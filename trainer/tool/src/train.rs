@@ -18,6 +18,7 @@ use dfr_media::weights;
 
 use crate::cli::Train;
 use crate::failure::Failure;
+use crate::full;
 use crate::phase::{Phase, PhaseError, Watcher};
 use crate::progress::Clock;
 use crate::settings::Settings;
@@ -122,6 +123,7 @@ pub fn run(request: &Train, settings: &Settings) -> Result<u8, Failure> {
         knobs: knobs(request.lr, request.batch_size),
         checkpoint_every_s: None,
     };
+    full::require_none(&run.out)?;
     files::create_dir(&run.out)?;
     let budget_s = request.time_budget.unwrap_or(task.budget.train_s);
     files::remove_file(&run.out.join(trained::FILE))?;

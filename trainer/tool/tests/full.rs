@@ -9,11 +9,14 @@ mod support;
 use std::fs;
 use std::hash::{BuildHasher as _, RandomState};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use dfr_contract::exit;
+use dfr_contract::checked::Checked;
+use dfr_contract::modality::Modality;
+use dfr_contract::{exit, tasks};
 use home::{Home, fake_trainer, text};
 
 const OUT: &str = "work/results/checkpoints/video";
@@ -95,8 +98,8 @@ fn add_clips(home: &Home) {
     }
 }
 
-#[test]
-fn new_data_waits_until_a_training_that_was_cut_short_is_done() {
+/// A training that was killed once it had something to go on from.
+fn cut_short() -> Home {
     let home = Home::with_clips();
     let mut dfr = full(&home, "").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     while !home.path(OUT).join("resume/step").exists() {
@@ -105,6 +108,21 @@ fn new_data_waits_until_a_training_that_was_cut_short_is_done() {
     }
     dfr.kill().unwrap();
     dfr.wait().unwrap();
+    home
+}
+
+#[track_caller]
+fn refused(output: &Output, code: u8, words: &[&str]) {
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(i32::from(code)), "{said}");
+    for word in words {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
+#[test]
+fn new_data_waits_until_a_training_that_was_cut_short_is_done() {
+    let home = cut_short();
     add_clips(&home);
     let said = done(&full(&home, "").output().unwrap());
     assert!(said.contains("train: goes on with ") && !said.contains("near-duplicates"), "{said}");
@@ -112,6 +130,75 @@ fn new_data_waits_until_a_training_that_was_cut_short_is_done() {
     assert!(!home.path(OUT).join("resume").exists());
     let next = done(&full(&home, "").output().unwrap());
     assert!(next.contains("near-duplicates") && next.contains("\ntrain:\n"), "{next}");
+}
+
+#[test]
+fn another_start_is_refused_and_the_one_that_was_cut_short_goes_on() {
+    let home = cut_short();
+    add_clips(&home);
+    let packs = || fs::read_dir(home.path("cache/packs/video")).unwrap().count();
+    let standing = || (fs::read_to_string(home.path(OUT).join("full.json")).unwrap(), packs());
+    let (before, notes) = (standing(), noted(&home));
+    let rebuilt = home.path("other-trainer");
+    fs::write(&rebuilt, fs::read_to_string(fake_trainer()).unwrap() + "# rebuilt\n").unwrap();
+    let start = |hours: f64, trainer: &Path, more: &str| {
+        let trainer = trainer.display();
+        let line =
+            format!("--model slow --hours {hours} --trainer {trainer} --skip-download {more}");
+        home.dfr(&format!("full --modality video --skip-export {line}"))
+    };
+    let way_out = ["results/checkpoints/video/resume", "another --out"];
+    for (output, words) in [
+        (
+            start(0.01, &fake_trainer(), "--seed 1 --lr 0.5"),
+            ["--seed (then 0, now 1)", "now learning_rate=0.5 schedule=cosine)"],
+        ),
+        (
+            start(0.02, &fake_trainer(), ""),
+            ["differs from it in --hours, in seconds (then 36, now 72)", "as it was started then"],
+        ),
+        (start(0.01, &rebuilt, ""), ["differs from it in dfr-train (--trainer)", "SHA-256"]),
+    ] {
+        refused(&output, exit::CONFIGURATION, &[words, way_out].concat());
+    }
+    assert_eq!(standing(), before);
+    assert_eq!(noted(&home), notes);
+    let said = done(&full(&home, "").output().unwrap());
+    assert!(said.contains("train: goes on with "), "{said}");
+    check_steps(&noted(&home));
+}
+
+#[test]
+fn a_training_by_hand_overwrites_no_full_one() {
+    let home = cut_short();
+    let train = |more: &str| {
+        let trainer = fake_trainer();
+        let line = format!("--preset ok --time-budget 1 --trainer {} {more}", trainer.display());
+        home.dfr(&format!("train --modality video {line}"))
+    };
+    let holds = "results/checkpoints/video holds";
+    let words = [holds, "was cut short: slow for 36 s", "another --out"];
+    refused(&train(""), exit::CONFIGURATION, &words);
+    done(&full(&home, "").output().unwrap());
+    refused(&train(""), exit::CONFIGURATION, &[holds, "the weights of a full training"]);
+    done(&train("--out elsewhere"));
+    // Once others lie there, nothing of it can be lost.
+    fs::write(home.path(OUT).join("model.safetensors"), "others").unwrap();
+    done(&train(""));
+}
+
+#[test]
+fn a_loss_that_is_not_finite_is_told_with_the_way_out() {
+    let home = Home::with_clips();
+    let trainer = fake_trainer();
+    let line = format!(
+        "full --modality video --model nan --skip-download --trainer {}",
+        trainer.display()
+    );
+    let words = ["the loss was not finite", "checkpoints/video/resume", "--lr", "another --out"];
+    refused(&home.dfr(&line), exit::NOT_FINITE, &words);
+    fs::remove_dir_all(home.path(OUT).join("resume")).unwrap();
+    refused(&home.dfr(&format!("{line} --lr 0.1")), exit::NOT_FINITE, &words);
 }
 
 #[test]
@@ -143,12 +230,9 @@ fn more_data_is_packed_and_trained_on() {
 #[test]
 fn what_is_missing_is_named() {
     let home = Home::with_clips();
-    let run = |more: &str| home.dfr(&format!("full --modality video --skip-download {more}"));
     let refused = |more: &str, code: u8, words: &str| {
-        let output = run(more);
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(i32::from(code)), "{said}");
-        assert!(said.contains(words), "{said}");
+        let output = home.dfr(&format!("full --modality video --skip-download {more}"));
+        refused(&output, code, &[words]);
     };
     refused("--from-tag night --trainer x", exit::USAGE, "--trainer");
     refused("--hours 0", exit::USAGE, "above 0");
@@ -158,34 +242,98 @@ fn what_is_missing_is_named() {
     assert!(!home.path("cache/packs").exists(), "nothing is packed before that is known");
 }
 
+/// A copy of this program with a stand-in for dfr-daemon beside it, which would train a keep for the task in
+/// `task.json` if there is that file.
+struct Beside {
+    home: Home,
+}
+
+impl Beside {
+    fn new() -> Self {
+        let home = Home::with_clips();
+        fs::create_dir_all(home.path("bin")).unwrap();
+        fs::copy(env!("CARGO_BIN_EXE_dfr"), home.path("bin/dfr")).unwrap();
+        Self { home }
+    }
+
+    fn add_daemon(&self) {
+        let daemon = self.home.path("bin/dfr-daemon");
+        let script = "#!/bin/sh\ncase $* in\n*--check) cat task.json || { echo 'no session night' >&2; exit 3; };;\n\
+            *) echo \"asked: $*\"; exit 4;;\nesac\n";
+        fs::write(&daemon, script).unwrap();
+        fs::set_permissions(&daemon, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// The session trains for this task.
+    fn set_task(&self, task: &str) {
+        let checked = Checked {
+            tag: "night".to_owned(),
+            experiment: 3,
+            modality: Modality::Video,
+            task: task.to_owned(),
+        };
+        let checked = serde_json::to_string(&checked).unwrap();
+        fs::write(self.home.path("work/task.json"), checked).unwrap();
+    }
+
+    fn full(&self, arguments: &str) -> Output {
+        let usual = self.home.command(&format!("full --from-tag night {arguments}"));
+        let mut command = Command::new(self.home.path("bin/dfr"));
+        command.args(usual.get_args()).env_clear().current_dir(self.home.path("work"));
+        command.envs(usual.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.output().unwrap()
+    }
+}
+
 /// Its program is a candidate's: it is not this process that runs it.
 #[test]
 fn a_sessions_keep_is_handed_to_the_daemon_beside_this_program() {
-    let home = Home::with_clips();
-    let full = |more: &str| {
-        let arguments = format!("full --modality video --skip-download --from-tag night {more}");
-        let beside = home.path("bin/dfr");
-        let mut command = Command::new(&beside);
-        let usual = home.command(&arguments);
-        command.args(usual.get_args()).env_clear().current_dir(home.path("work"));
-        command.envs(usual.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        command.output().unwrap()
-    };
-    fs::create_dir_all(home.path("bin")).unwrap();
-    fs::copy(env!("CARGO_BIN_EXE_dfr"), home.path("bin/dfr")).unwrap();
-    let missing = full("");
-    assert_eq!(missing.status.code(), Some(i32::from(exit::CONFIGURATION)));
-    assert!(text(&missing.stderr).contains("no dfr-daemon"), "{}", text(&missing.stderr));
-    let daemon = home.path("bin/dfr-daemon");
-    fs::write(&daemon, "#!/bin/sh\necho \"asked: $*\"\nexit 4\n").unwrap();
-    fs::set_permissions(&daemon, fs::Permissions::from_mode(0o755)).unwrap();
-    let asked = full("--hours 0.5 --skip-export");
+    let beside = Beside::new();
+    let missing = beside.full("--modality video --skip-download");
+    refused(&missing, exit::CONFIGURATION, &["no dfr-daemon"]);
+    beside.add_daemon();
+    let own = tasks::built_in("video").unwrap();
+    let own = own.replace("name = \"video\"", "name = \"own\"").replace("= 224", "= 32");
+    beside.set_task(&own);
+    let asked = beside.full("--modality video --skip-download --hours 0.5 --skip-export");
     let said = text(&asked.stdout);
+    let words = "asked: full --tag night --hours 0.5 --checkpoint-minutes 10 --skip-export\n";
     assert!(
-        said.contains("asked: full --tag night --hours 0.5 --checkpoint-minutes 10 --skip-export"),
+        said.contains("night: experiment 3, for task own\n") && said.ends_with(words),
         "{said}"
     );
     assert_eq!(asked.status.code(), Some(4), "{said}");
-    // The newest data is what it trains on.
-    assert!(home.path("cache/packs/video").is_dir());
+    // The newest data is what it trains on, as its session's task says.
+    let packs = fs::read_dir(beside.home.path("cache/packs/video")).unwrap();
+    let packs: Vec<_> = packs.map(|pack| pack.unwrap().file_name()).collect();
+    assert_eq!(packs, ["16x32x32-benchmark-80-10-10"]);
+}
+
+#[test]
+fn what_the_daemon_would_not_train_is_refused_before_anything_is_fetched() {
+    let beside = Beside::new();
+    beside.add_daemon();
+    let words = ["no session night", "--from-tag night", "nothing was fetched"];
+    refused(&beside.full("--modality video --skip-download"), exit::CONFIGURATION, &words);
+    fs::write(beside.home.path("work/task.json"), "trained").unwrap();
+    refused(
+        &beside.full("--modality video --skip-download"),
+        exit::CONFIGURATION,
+        &["is not understood"],
+    );
+    beside.set_task(tasks::built_in("video-sample").unwrap());
+    let about = "task video-sample is about video, not image";
+    refused(&beside.full("--modality image --skip-download"), exit::USAGE, &[about]);
+    let own = "session night trains for its own task video-sample, not for video: leave --task out";
+    refused(&beside.full("--modality video --skip-download --task video"), exit::USAGE, &[own]);
+    beside.set_task(tasks::built_in("video").unwrap());
+    refused(
+        &beside.full("--modality video --skip-download --sample"),
+        exit::USAGE,
+        &["not about sample data"],
+    );
+    assert!(
+        !beside.home.path("cache/packs").exists() && !beside.home.path("work/results").exists()
+    );
+    assert_eq!(beside.full("--modality video --skip-download --task video").status.code(), Some(4));
 }

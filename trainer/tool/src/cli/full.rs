@@ -28,7 +28,7 @@ fn hours(text: &str) -> Result<f64, String> {
     dfr full --modality video --sample --hours 0.01 --checkpoint-minutes 0.1\n  \
     dfr full --modality image --download-only --max-samples 10000\n\
     Exit codes: 0 done; 2 no such model, task or value; 3 the set-up: no data, no dfr-train, no keep of that tag, \
-    checkpoints of another training; 4 the world outside; 5 done, but files of the data were left out; 6 the loss was \
+    another training waits in --out; 4 the world outside; 5 done, but files of the data were left out; 6 the loss was \
     not finite; 8 the recipe's own code failed; 9 the pack did not pass its audit; 10 it cannot be submitted; 130 \
     stopped."
 )]
@@ -49,7 +49,8 @@ pub struct Full {
     #[arg(long, visible_alias = "preset", value_name = "NAME")]
     pub model: Option<String>,
 
-    /// Train the best keep of a session, by its own program and as dfr-daemon runs it: in a sandbox
+    /// Train the best keep of a session for its task, by its own program and as dfr-daemon runs it: in a sandbox.
+    /// dfr-daemon is asked whether it would before anything is fetched
     #[arg(long, value_name = "TAG", conflicts_with_all = [
         "trainer", "model", "lr", "batch_size", "keep_schedule", "seed", "from_scratch", "log_file", "out",
     ])]

@@ -1,7 +1,9 @@
 //! `dfr full`: data, a long training, evaluation and export, which go on after a kill.
 
+mod error;
 mod steps;
 mod tag;
+mod training;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Checkpoint, Evaluate, Export, Full};
 use crate::failure::Failure;
+use crate::phase::PhaseError;
 use crate::prepare::Wish;
 use crate::progress::Clock;
 use crate::settings::Settings;
@@ -24,34 +27,30 @@ use crate::train::{Record, Run, TrainError, default_out, find_pack, find_trainer
 use crate::trained::{self, Trained};
 use crate::{clock, evaluate, export, prepare};
 
+pub use error::FullError;
 use steps::{Step, Steps};
-pub use tag::NoDaemon;
+use tag::Session;
+pub use training::require_none;
+use training::{TRAIN, require_same, under_way, weights as trained_weights};
 
-/// The step that takes hours.
-const TRAIN: &str = "train";
 const SECONDS_PER_HOUR: f64 = 3600.0;
 const SECONDS_PER_MINUTE: f64 = 60.0;
 
 /// Does what is not done.
 pub fn run(request: &Full, settings: &Settings) -> Result<u8, Failure> {
+    if let Some(tag) = &request.from_tag {
+        return of_a_session(&Session::ask(tag, request, settings)?, request, settings);
+    }
     let source = if request.sample { Source::Sample } else { Source::Downloaded };
     let task = Task::find(request.task.as_deref(), request.modality, source)?;
     let task = task.require_source(source)?;
-    let out = request.out.clone().unwrap_or_else(|| default_out(request.modality));
-    files::create_dir(&out)?;
+    let out = out(request)?;
+    let mut steps = Steps::open(&out);
     if request.download_only {
-        return data(&mut Steps::open(&out), request, (&task, settings));
+        return data(&mut steps, request, (&task, settings));
     }
     // What is not there is told before hours of fetching.
-    let keep = request.from_tag.as_ref().map(|tag| Ok::<_, Failure>((tag, tag::find(settings)?)));
-    let keep = keep.transpose()?;
-    let trainer = || find_trainer(request.trainer.as_deref(), settings);
-    let trainer = if keep.is_none() { trainer()? } else { PathBuf::new() };
-    let mut steps = Steps::open(&out);
-    if let Some((tag, daemon)) = keep {
-        let fetched = data(&mut steps, request, (&task, settings))?;
-        return if is_usable(fetched) { Err(tag::run(&daemon, tag, request)) } else { Ok(fetched) };
-    }
+    let trainer = find_trainer(request.trainer.as_deref(), settings)?;
     let (pack, program) = (PathBuf::new(), files::sha256(&trainer)?);
     let mut long = Long { request, settings, pack, task, trainer, program, out };
     let fetched = long.find_data(&mut steps)?;
@@ -64,6 +63,22 @@ pub fn run(request: &Full, settings: &Settings) -> Result<u8, Failure> {
         long.export(&mut steps)?;
     }
     Ok(fetched)
+}
+
+/// Fetches and packs for the session's task; dfr-daemon does the rest.
+fn of_a_session(session: &Session, request: &Full, settings: &Settings) -> Result<u8, Failure> {
+    let fetched = data(&mut Steps::open(&out(request)?), request, (&session.task, settings))?;
+    if request.download_only || !is_usable(fetched) {
+        return Ok(fetched);
+    }
+    Err(session.train(request))
+}
+
+/// Where everything goes, which is made.
+fn out(request: &Full) -> Result<PathBuf, FileError> {
+    let out = request.out.clone().unwrap_or_else(|| default_out(request.modality));
+    files::create_dir(&out)?;
+    Ok(out)
 }
 
 /// Whether there is data to train on, if not all of it.
@@ -110,12 +125,12 @@ impl Long<'_> {
     /// Settles what is trained on. A training that was cut short goes on with its own pack: other data would be
     /// another training, and there may be some every time that a download is tried again.
     fn find_data(&mut self, steps: &mut Steps) -> Result<u8, Failure> {
-        let begun = steps.unfinished(TRAIN).and_then(|inputs| inputs["pack"].as_str());
-        if let Some(pack) = begun.map(PathBuf::from).filter(|pack| read_complete(pack).is_some()) {
+        let begun = under_way(steps, &self.out).and_then(|inputs| inputs["pack"].as_str());
+        if let Some(pack) = begun.map(PathBuf::from) {
             self.pack = pack;
-            if steps.unfinished(TRAIN) == Some(&self.inputs())
-                && self.out.join(resumed::DIR).is_dir()
-            {
+            // Before anything is fetched for a training that will not be, or noted in place of the one that is.
+            require_same(steps, &self.out, &self.inputs())?;
+            if read_complete(&self.pack).is_some() {
                 println!("{TRAIN}: goes on with {}", self.pack.display());
                 return Ok(exit::OK);
             }
@@ -123,6 +138,8 @@ impl Long<'_> {
         let fetched = data(steps, self.request, (&self.task, self.settings))?;
         if is_usable(fetched) {
             self.pack = find_pack(&self.task, self.settings)?;
+            // Its own pack was gone: it goes on if this is the same one again.
+            require_same(steps, &self.out, &self.inputs())?;
         }
         Ok(fetched)
     }
@@ -142,7 +159,8 @@ impl Long<'_> {
 
     fn train(&self, steps: &mut Steps) -> Result<(), Failure> {
         let (request, run, budget) = (self.request, self.run(), self.budget());
-        let step = Step { name: TRAIN, inputs: self.inputs(), result: &|| self.weights() };
+        let step =
+            Step { name: TRAIN, inputs: self.inputs(), result: &|| trained_weights(&self.out) };
         steps.run(step, || {
             files::remove_file(&self.out.join(trained::FILE))?;
             let trained = Trained {
@@ -153,12 +171,22 @@ impl Long<'_> {
             let log = self.log()?;
             println!("log: {}", log.display());
             let mut record = Record::append(&log, Clock::new(budget))?;
-            run.train(budget, request.seed).run(&mut record).map_err(TrainError::from)?;
+            run.train(budget, request.seed).run(&mut record).map_err(|error| self.failed(error))?;
             trained.write(&self.out)?;
             Ok(exit::OK)
         })?;
         // It is noted as done: only now may its checkpoints go.
         Ok(files::remove_tree(&self.out.join(resumed::DIR))?)
+    }
+
+    /// With the way out where another start would not help.
+    fn failed(&self, error: PhaseError) -> Failure {
+        let error = TrainError::from(error);
+        let resume = self.out.join(resumed::DIR);
+        match error.exit_code() {
+            exit::NOT_FINITE if resume.is_dir() => FullError::NotFinite(resume).into(),
+            _ => error.into(),
+        }
     }
 
     fn run(&self) -> Run {
@@ -185,12 +213,6 @@ impl Long<'_> {
         Ok(log)
     }
 
-    /// Tells the trained weights from others; nothing while it is not known what they are of.
-    fn weights(&self) -> Option<String> {
-        let is_told = self.out.join(trained::FILE).is_file();
-        files::sha256(&self.out.join(trained::WEIGHTS)).ok().filter(|_| is_told)
-    }
-
     fn evaluate(&self, steps: &mut Steps) -> Result<(), Failure> {
         let (checkpoint, batch_size) = (self.checkpoint(), self.request.batch_size);
         let evaluation = Evaluate {
@@ -202,7 +224,7 @@ impl Long<'_> {
             json: false,
         };
         let inputs = json!({ "pack": self.pack, "program": self.program });
-        let step = Step { name: "evaluate", inputs, result: &|| self.weights() };
+        let step = Step { name: "evaluate", inputs, result: &|| trained_weights(&self.out) };
         steps.run(step, || evaluate::run(&evaluation, self.settings))?;
         Ok(())
     }
@@ -221,7 +243,7 @@ impl Long<'_> {
         let preset = self.run().preset;
         let zip = export::zip_name(self.request.modality, &preset);
         let zip = Path::new(export::DEFAULT_OUT).join(zip);
-        let inputs = json!({ "weights": self.weights() });
+        let inputs = json!({ "weights": trained_weights(&self.out) });
         let step = Step { name: "export", inputs, result: &|| files::sha256(&zip).ok() };
         steps.run(step, || export::run(&export, self.settings))?;
         Ok(())

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::failure::Failure;
 
 /// File name beside the weights.
-const FILE: &str = "full.json";
+pub const FILE: &str = "full.json";
 
 /// A step that was begun.
 #[derive(Debug, Serialize, Deserialize)]
@@ -51,6 +51,12 @@ impl Steps {
     pub fn unfinished(&self, name: &str) -> Option<&Value> {
         let begun = self.begun.get(name).filter(|begun| begun.result.is_none())?;
         Some(&begun.inputs)
+    }
+
+    /// What a step was made of that is done, and what tells its result.
+    pub fn finished(&self, name: &str) -> Option<(&Value, &str)> {
+        let begun = self.begun.get(name)?;
+        Some((&begun.inputs, begun.result.as_deref()?))
     }
 
     /// Does a step, unless it is done, and notes its begin and end. Its code: done, or with inputs left out.
