@@ -116,6 +116,7 @@ impl View<'_> {
         let columns = columns(session);
         let task = session.begun.recorded_task().ok();
         let ready = task.and_then(|task| notebook::ready(&task, &session.begun.tag, &history));
+        let ready = ready.map(|told| told.join(": "));
         let status = Status {
             session,
             ready: ready.as_deref(),

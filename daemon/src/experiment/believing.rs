@@ -9,13 +9,14 @@ use super::{History, Purpose, Row, Verdict, mean_and_variance};
 const LEAST_NOISE: f64 = 1e-4;
 
 /// The standard deviation of scores of one recipe over runs that differ in their seed alone: of the
-/// first incumbent and those runs that measured it again for this. Nothing with fewer than two.
+/// first incumbent on this machine and those runs that measured it again for this. Nothing with fewer than
+/// two.
 pub fn run_to_run(history: &History, objective: &str) -> Option<f64> {
+    let here = || history.decided().filter(|row| history.is_of_here(row));
     let again: Vec<&Row> =
-        history.decided().filter(|row| row.purpose == Purpose::Noise && row.is_scored()).collect();
+        here().filter(|row| row.purpose == Purpose::Noise && row.is_scored()).collect();
     let first = &again.first()?.commit;
-    let own =
-        history.decided().find(|row| row.commit == *first && row.purpose != Purpose::Noise)?;
+    let own = here().find(|row| row.commit == *first && row.purpose != Purpose::Noise)?;
     let same = again.iter().filter(|row| row.commit == *first).copied();
     let scores: Vec<f64> =
         same.chain([own]).filter_map(|row| row.metrics.get(objective).copied()).collect();
@@ -78,7 +79,7 @@ impl Believing {
                 }
             }
             (Some(belief), Purpose::Baseline | Purpose::Adoption | Purpose::Moved) => {
-                belief.replaced(own)
+                belief.replaced(own);
             }
         }
         if is_kept {

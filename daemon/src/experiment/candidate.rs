@@ -379,6 +379,8 @@ impl Candidate {
         self.rejected.clone_from(&self.answer);
         self.refused.push((stage, problem.to_owned()));
         self.problem = None;
+        // What was built is no product of the next answer.
+        self.row.program = None;
         self.began.remove(&Phase::Build);
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use statrs::distribution::{ContinuousCDF as _, StudentsT};
 
+use super::machine::first_measured;
 use super::{Candidate, History, Purpose, Row, mean_and_variance};
 
 /// How sure the interval of a total is. A little more than the 95 % that are asked for, since its
@@ -99,6 +100,7 @@ pub fn is_late(history: &History, most: u32, hour_ms: Option<i64>) -> bool {
     let Some((_, champion)) = ends(history).filter(|_| due(history, most).is_some()) else {
         return false;
     };
+    let champion = first_measured(history, champion).unwrap_or(champion);
     let since = |row: &Row| row.purpose == Purpose::Certify && row.experiment > champion.experiment;
     let in_hand = history.in_hand.as_ref().map(Candidate::row);
     let is_begun = history.rows.iter().chain(in_hand).any(since);

@@ -475,6 +475,8 @@ pub struct Legacy {
     pub experiment: u32,
     /// Its champion, where this one begins (full object id).
     pub commit: String,
+    /// The commit of people that it began at itself (full object id): what builds begin from.
+    pub base: String,
     /// What was found out there, newest first.
     pub notes: Notes,
 }

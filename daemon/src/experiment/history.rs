@@ -139,6 +139,8 @@ pub struct History {
     pub legacy: Option<Legacy>,
     /// The machine that the session runs on, once that was written down.
     pub machine: Option<Arc<Machine>>,
+    /// How often it was written down, once for each time that it was another one.
+    pub(super) moves: u32,
     incumbent: Option<usize>,
     /// The incumbent that each row was compared with.
     compared: Vec<Option<usize>>,
@@ -239,9 +241,10 @@ impl History {
         }
     }
 
-    /// How often the incumbent was measured again to learn how scores differ by chance.
+    /// How often the incumbent was measured again, on this machine, to learn how scores differ by chance.
     pub(super) fn noise_runs(&self) -> u32 {
-        let runs = self.rows.iter().filter(|row| row.purpose == Purpose::Noise);
+        let is_its = |row: &&Row| row.purpose == Purpose::Noise && self.is_of_here(row);
+        let runs = self.rows.iter().filter(is_its);
         u32::try_from(runs.count()).unwrap_or(u32::MAX)
     }
 
@@ -367,7 +370,10 @@ impl History {
             }
             Entry::Tried { .. } => {}
             Entry::Inherited { legacy } => self.legacy = Some(legacy.clone()),
-            Entry::Machine { machine } => self.machine = Some(Arc::new(machine.clone())),
+            Entry::Machine { machine } => {
+                self.machine = Some(Arc::new(machine.clone()));
+                self.moves += 1;
+            }
             Entry::Directed { from, text } => {
                 self.directives.push(Directive { from: *from, text: text.clone(), told: None });
             }
@@ -409,7 +415,7 @@ impl History {
         let Some(candidate) = &mut self.in_hand else { return };
         let next = candidate.next(entry);
         candidate.absorb(entry, at_ms);
-        if matches!(entry, Entry::Ran { .. }) {
+        if matches!(entry, Entry::Began { phase: Phase::Train, .. }) {
             candidate.row.machine.clone_from(&self.machine);
         }
         match next {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Candidate, History, Purpose, Step};
+use super::{Candidate, History, Purpose, Row, Step};
 
 /// A machine, as far as it decides how much is trained in a time, and with what.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub struct Machine {
 impl Machine {
     /// One line for people.
     pub fn told(&self) -> String {
-        self.facts().into_iter().map(|(_, told)| told).collect::<Vec<_>>().join(", ")
+        self.facts().into_values().collect::<Vec<_>>().join(", ")
     }
 
     /// What is different on another one.
@@ -60,18 +60,35 @@ impl History {
     /// Whether the incumbent was trained on another machine, so that nothing here can be compared with
     /// it.
     pub(super) fn has_moved(&self) -> bool {
-        let before = self.incumbent().and_then(|row| row.machine.as_ref());
-        before.is_some() && self.machine.is_some() && before != self.machine.as_ref()
+        let Some(incumbent) = self.incumbent() else { return false };
+        match &incumbent.machine {
+            Some(_) => !self.is_of_here(incumbent),
+            // Early daemons did not write it down: it was the first that was.
+            None => self.moves > 1,
+        }
+    }
+
+    /// Whether a row can be compared with what is measured now, as far as that was written down.
+    pub fn is_of_here(&self, row: &Row) -> bool {
+        row.machine.is_none() || self.machine.is_none() || row.machine == self.machine
     }
 
     /// Whether the experiment in hand would be trained here and compared with what was trained elsewhere.
     pub(super) fn is_out_of_place(&self, candidate: &Candidate) -> bool {
         use Step::{Answered, Built, Committed, Opened, Proposed};
-        let is_compared = matches!(candidate.purpose, Purpose::Candidate | Purpose::Noise);
+        let is_compared =
+            matches!(candidate.purpose, Purpose::Candidate | Purpose::Control | Purpose::Noise);
         let is_untrained =
             matches!(candidate.step, Opened | Answered | Proposed | Committed | Built);
         is_compared && is_untrained && self.has_moved()
     }
+}
+
+/// The row that measured a commit first, of those that only measured it again on other machines.
+pub(super) fn first_measured<'a>(history: &'a History, row: &'a Row) -> Option<&'a Row> {
+    let again = |row: &&Row| row.purpose == Purpose::Moved;
+    let mut rows = std::iter::successors(Some(row), |row| history.compared_with(row));
+    rows.find(|row| !again(row))
 }
 
 #[cfg(test)]

@@ -31,6 +31,11 @@ impl Candidate {
         self.refused.iter().any(|(stage, _)| *stage == Stage::Train)
     }
 
+    /// Whether another training of it comes after one that failed.
+    pub fn is_mended(&self) -> bool {
+        self.was_handed_back() && self.rounds() == 0
+    }
+
     /// Repair turns that may still follow, when so many are granted before the training, and another
     /// after one that failed; nothing when the last answer was one too many.
     pub fn turns_left(&self, granted: u32) -> Option<u32> {

@@ -160,16 +160,16 @@ fn between(history: &History, rules: &Rules, now: &Situation<'_>) -> Effect {
     let Some(incumbent) = incumbent else {
         return Effect::Open { purpose: Purpose::Baseline, commit: None };
     };
-    if history.doubts_the_machine(rules.crash_limit) {
-        let commit = Some(incumbent.commit.clone());
-        return Effect::Open { purpose: Purpose::Control, commit };
-    }
-    if let Some(tip) = &history.diverged {
-        return adopt(history, tip);
-    }
-    if history.has_moved() {
-        let commit = Some(incumbent.commit.clone());
-        return Effect::Open { purpose: Purpose::Moved, commit };
+    let again = |purpose| Effect::Open { purpose, commit: Some(incumbent.commit.clone()) };
+    match &history.diverged {
+        _ if history.doubts_the_machine(rules.crash_limit) => {
+            // On another machine its times are no measure, and its score none to compare with.
+            let purpose = if history.has_moved() { Purpose::Moved } else { Purpose::Control };
+            return again(purpose);
+        }
+        Some(tip) => return adopt(history, tip),
+        None if history.has_moved() => return again(Purpose::Moved),
+        None => {}
     }
     if certified.is_some() {
         return Effect::Open { purpose: Purpose::Certify, commit: certified };
@@ -244,7 +244,9 @@ fn within(
         Step::Answered => Effect::Understand,
         Step::Proposed => Effect::Commit,
         Step::Committed => affordable(rules, now).unwrap_or(Effect::Build),
-        Step::Ran if candidate.is_mendable() && may_ask(rules, now) => Effect::HandBack,
+        Step::Ran if candidate.is_mendable() && may_ask(rules, now) && !history.has_moved() => {
+            Effect::HandBack
+        }
         Step::Built | Step::Ran if is_settled => Effect::Decide,
         Step::Built => affordable(rules, now).unwrap_or_else(|| once_built(Effect::Train)),
         Step::Ran => once_built(Effect::Predict),
@@ -264,7 +266,8 @@ fn again(
 ) -> Option<Effect> {
     let is_first = candidate.purpose == Purpose::Candidate && candidate.rounds() == 0;
     let has_time = history.again_s < rules.again_share * history.device_s;
-    let is_free = now.stop == StopLevel::Continue && affordable(rules, now).is_none();
+    let is_free =
+        now.stop == StopLevel::Continue && affordable(rules, now).is_none() && !history.has_moved();
     (is_first && now.is_promising && has_time && is_free).then_some(Effect::Again)
 }
 
@@ -299,13 +302,13 @@ fn hopeless(
     if is_asked && !rules.asks && candidate.commit.is_none() {
         return Some("certify was asked for".to_owned());
     }
-    if history.is_out_of_place(candidate) {
+    if history.is_out_of_place(candidate) && !now.goes_on {
         return Some("the session goes on on another machine".to_owned());
     }
     // Once it is built it is measured to the end: nights and money went into it.
     use Step::{Answered, Committed, Opened, Proposed};
     let is_unbuilt = matches!(candidate.step, Opened | Answered | Proposed | Committed);
-    let is_movable = is_unbuilt && is_asked;
+    let is_movable = is_unbuilt && is_asked && !candidate.was_handed_back();
     if let Some(tip) = history.diverged.as_deref().filter(|_| is_movable) {
         return Some(format!("somebody else moved the branch to {}", short(tip)));
     }

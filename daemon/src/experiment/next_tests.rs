@@ -326,7 +326,10 @@ fn settled(history: &History, purpose: Purpose, verdict: Verdict, commit: &str) 
 fn on_another_machine_the_incumbent_is_measured_before_anything_is_compared() {
     let on = |cores| Entry::Machine { machine: Machine { cores, ..Machine::default() } };
     let candidate = Effect::Open { purpose: Purpose::Candidate, commit: None };
-    let first = [vec![on(2)], sample::entries(0, &tried(Verdict::Keep, 0.5, "first"))].concat();
+    let began = || Entry::Began { phase: Phase::Train, sealed: None, stake: None };
+    let mut first = [vec![on(2)], sample::entries(0, &tried(Verdict::Keep, 0.5, "first"))].concat();
+    let ran_at = first.iter().position(|entry| matches!(entry, Entry::Ran { .. })).unwrap();
+    first.insert(ran_at, began());
     let history = fold(&History::default(), &first);
     assert_eq!(next(&history, &RULES, &now(&history)), candidate);
     let moved = Effect::Open { purpose: Purpose::Moved, commit: Some(object_id(0)) };
@@ -340,15 +343,38 @@ fn on_another_machine_the_incumbent_is_measured_before_anything_is_compared() {
     let untrained = fold(&history, &[&built[..], &[on(8)]].concat());
     let given_up = next(&untrained, &RULES, &now(&untrained));
     assert!(matches!(given_up, Effect::Abandon { reason } if reason.contains("another machine")));
-    let trained = fold(&history, &[&built[..], &[ran(None), on(8)]].concat());
+    let trained = fold(&history, &[&built[..], &[began(), ran(None), on(8)]].concat());
     assert_eq!(next(&trained, &RULES, &now(&trained)), Effect::Predict);
+    let is_promising = Situation { is_promising: true, ..now(&trained) };
+    let scored_there = fold(&trained, &[predicted(None), scored()]);
+    assert_eq!(next(&scored_there, &RULES, &is_promising), Effect::Decide);
+    // What ended there, and nobody wrote down, is taken as it is, and is still of there.
+    let ended = fold(&history, &[&built[..], &[began(), on(8)]].concat());
+    let goes_on = Situation { goes_on: true, ..now(&ended) };
+    assert_eq!(next(&ended, &RULES, &goes_on), Effect::Train);
+    let there = fold(&ended, &[ran(None)]);
+    assert_eq!(there.in_hand.unwrap().row().machine, history.machine);
     let moved = [vec![opened(Purpose::Moved)], built[1..].to_vec()].concat();
     let kept = Entry::Decided { verdict: Verdict::Keep, reason: "r".into(), evidence: None };
-    let settled = Entry::Settled { phase_seconds: std::collections::BTreeMap::new() };
-    let measured = [moved, vec![ran(None), predicted(None), scored(), kept, settled]].concat();
+    let over = Entry::Settled { phase_seconds: std::collections::BTreeMap::new() };
+    let measured =
+        [moved, vec![began(), ran(None), predicted(None), scored(), kept, over]].concat();
     let at_home = fold(&elsewhere, &measured);
     assert_eq!(next(&at_home, &RULES, &now(&at_home)), candidate);
     assert_eq!(at_home.incumbent().unwrap().metrics["s"], 0.5);
+    // Of crashes there it is this run that tells, for the times of another machine are no measure.
+    let mut crashes = elsewhere;
+    for _ in 0..3 {
+        crashes = settled(&crashes, Purpose::Candidate, Verdict::Crash, "bad");
+    }
+    let again = Effect::Open { purpose: Purpose::Moved, commit: Some(object_id(0)) };
+    assert_eq!(next(&crashes, &RULES, &now(&crashes)), again);
+    // Early daemons did not write down where the incumbent ran: where the first machine is told.
+    let early = sample::history(&[tried(Verdict::Keep, 0.5, "first")]);
+    let upgraded = fold(&early, &[on(2)]);
+    assert_eq!(next(&upgraded, &RULES, &now(&upgraded)), candidate);
+    let moved_on = fold(&upgraded, &[on(8)]);
+    assert_eq!(next(&moved_on, &RULES, &now(&moved_on)), again);
 }
 
 #[test]

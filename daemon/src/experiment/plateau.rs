@@ -1,5 +1,6 @@
 //! A search that stands still, and what is asked of the proposer then.
 
+use super::machine::first_measured;
 use super::noise::rounded;
 use super::{History, Purpose, Row, Verdict};
 
@@ -24,7 +25,8 @@ enum Rethink {
 /// Rows of a purpose since the last keep, or since a human returned to one, newest first.
 fn since_keep(history: &History, purpose: Purpose) -> impl Iterator<Item = &Row> {
     let rows = history.since_return().iter().rev();
-    let rows = rows.take_while(|row| row.verdict != Verdict::Keep);
+    // The incumbent measured on another machine is nothing new.
+    let rows = rows.take_while(|row| row.verdict != Verdict::Keep || row.purpose == Purpose::Moved);
     rows.filter(move |row| row.purpose == purpose)
 }
 
@@ -71,11 +73,17 @@ pub(super) fn doubts(history: &History, can_return: bool) -> bool {
 /// The keeps before the incumbent, newest first. A human's commit is never left behind: it may have
 /// mended more than the recipe.
 pub fn earlier_keeps(history: &History) -> impl Iterator<Item = &Row> {
-    let before = |row: &&Row| {
-        let is_ours = row.purpose == Purpose::Candidate;
-        is_ours.then(|| history.compared_with(row)).flatten()
+    let first = |row| match row {
+        Some(&Row { purpose: Purpose::Moved, .. }) => {
+            row.and_then(|row| first_measured(history, row))
+        }
+        row => row,
     };
-    std::iter::successors(history.incumbent(), before).skip(1)
+    let before = move |row: &&Row| {
+        let is_ours = row.purpose == Purpose::Candidate;
+        first(is_ours.then(|| history.compared_with(row)).flatten())
+    };
+    std::iter::successors(first(history.incumbent()), before).skip(1)
 }
 
 /// Candidates since the last keep that came nearest to it, best first; of those that are told alike the

@@ -279,6 +279,12 @@ impl World {
 
     fn build(&mut self, life: &mut Life) -> Result<(), Died> {
         life.built = None;
+        let candidate = life.history.in_hand.as_ref().unwrap();
+        if candidate.row().program.is_some() && candidate.step != Step::Committed {
+            // What was built of it is kept with it.
+            life.built.clone_from(&candidate.commit);
+            return Ok(());
+        }
         self.begin(life, Phase::Build)?;
         self.survive()?;
         let candidate = life.history.in_hand.as_ref().unwrap();
@@ -292,7 +298,8 @@ impl World {
             return self.end(life, refused(Stage::Build));
         }
         life.built = commit;
-        self.end(life, Entry::Built { program: None })
+        let program = self.rng.random_bool(0.5).then(|| "a program".to_owned());
+        self.end(life, Entry::Built { program })
     }
 
     fn run(&mut self, life: &mut Life, phase: Phase) -> Result<(), Died> {

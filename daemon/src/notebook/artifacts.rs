@@ -373,6 +373,17 @@ impl Notebook {
         }
     }
 
+    /// The same for the first of them, whatever was cut short since.
+    ///
+    /// # Errors
+    /// It is there and cannot be renamed.
+    pub fn set_first_run_aside(&self, experiment: u32) -> Result<(), NotebookError> {
+        match self.experiment(experiment).join(EARLIER_LOG).exists() {
+            true => Ok(()),
+            false => self.set_run_aside(experiment),
+        }
+    }
+
     fn remove_but(
         &self,
         experiment: u32,

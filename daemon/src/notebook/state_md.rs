@@ -3,8 +3,8 @@
 use super::notes::{MOST, WIDTH, noted, untried};
 use super::ready;
 use crate::experiment::{
-    Directive, History, Row, Verdict, asked, earlier_keeps, rounded, rounded_difference, themes,
-    told_reason, told_sources,
+    Directive, History, Purpose, Row, Verdict, asked, earlier_keeps, rounded, rounded_difference,
+    themes, told_reason, told_sources,
 };
 use crate::report::{one_line, short};
 use crate::task::Task;
@@ -25,7 +25,10 @@ pub fn state_md(task: &Task, tag: &str, history: &History) -> String {
     let sections = [
         (
             "Current best",
-            current_best(task, history).into_iter().chain(ready(task, tag, history)).collect(),
+            current_best(task, history)
+                .into_iter()
+                .chain(ready(task, tag, history).into_iter().flatten())
+                .collect(),
         ),
         (
             "What worked",
@@ -92,7 +95,8 @@ fn score(row: &Row, name: &str) -> f64 {
 
 fn compared<'a>(objective: &'a str, history: &'a History) -> Vec<Compared<'a>> {
     let compare = |row: &'a Row| {
-        let to_beat = history.compared_with(row).map(|row| score(row, objective));
+        let other = history.compared_with(row).filter(|_| row.purpose != Purpose::Moved);
+        let to_beat = other.map(|row| score(row, objective));
         Compared { row, objective, to_beat }
     };
     history.decided().map(compare).collect()
@@ -137,6 +141,7 @@ fn scored(compared: &Compared) -> String {
     let score = compared.score();
     let against = match compared.to_beat {
         Some(to_beat) => against(compared, (score, to_beat)),
+        None if compared.row.purpose == Purpose::Moved => "not compared".to_owned(),
         None => "baseline".to_owned(),
     };
     format!(

@@ -95,7 +95,7 @@ impl Session {
     /// Whether builds begin from what earlier ones made.
     pub(super) fn is_warm(&self) -> bool {
         match self.sealed() {
-            Some(_) => self.slot.trusts(&self.base),
+            Some(_) => self.slot.trusts(&self.trusted),
             None => self.slot.is_warm(),
         }
     }
@@ -117,7 +117,8 @@ impl Session {
     /// Whether the program that the ledger tells of is there, whatever became of the slot since.
     async fn is_kept(&self) -> Result<bool, Failure> {
         let candidate = self.candidate()?;
-        let Some(sha256) = candidate.row().program.clone() else { return Ok(false) };
+        let program = candidate.row().program.clone().filter(|_| candidate.step != Step::Committed);
+        let Some(sha256) = program else { return Ok(false) };
         let (notebook, n) = (self.notebook.clone(), candidate.experiment);
         Ok(self.aside(move || notebook.has_program(n, &sha256)).await)
     }
@@ -128,8 +129,8 @@ impl Session {
     pub(super) async fn lay_ground(&mut self, commit: &str) -> Result<Ground, Failure> {
         self.slot.secure().or_outside()?;
         if self.sealed().is_some() {
-            let is_wanted = commit != self.base && !self.base_fails;
-            if is_wanted && !self.slot.trusts(&self.base) && !self.build_base().await? {
+            let is_wanted = commit != self.trusted && !self.base_fails;
+            if is_wanted && !self.slot.trusts(&self.trusted) && !self.build_base().await? {
                 return Ok(Ground::Stopped);
             }
             self.renew_target().await?;
@@ -145,7 +146,7 @@ impl Session {
     /// Builds what the others begin from; once in a life, if it cannot be built. False when a human
     /// stopped it.
     async fn build_base(&mut self) -> Result<bool, Failure> {
-        let base = self.base.clone();
+        let base = self.trusted.clone();
         self.export(&base)?;
         self.renew_target().await?;
         info!("building the commit that the session began at, for the others to begin from");
@@ -163,13 +164,13 @@ impl Session {
     }
 
     async fn renew_target(&self) -> Result<(), Failure> {
-        let (slot, base) = (self.slot.clone(), self.base.clone());
+        let (slot, base) = (self.slot.clone(), self.trusted.clone());
         self.aside(move || slot.renew(&base)).await.or_outside()
     }
 
     /// Trusts what is in the target directory as the products of the session's first commit.
     async fn trust_target(&self) -> Result<(), Failure> {
-        let (slot, base) = (self.slot.clone(), self.base.clone());
+        let (slot, base) = (self.slot.clone(), self.trusted.clone());
         self.aside(move || slot.trust(&base)).await.or_outside()
     }
 
@@ -177,7 +178,7 @@ impl Session {
     /// is trusted.
     pub(super) fn build_s(&self) -> u64 {
         let build_s = self.task.budget.build_s;
-        if self.slot.trusts(&self.base) { build_s } else { build_s * FROM_NOTHING }
+        if self.slot.trusts(&self.trusted) { build_s } else { build_s * FROM_NOTHING }
     }
 
     fn export(&self, commit: &str) -> Result<(), Failure> {
@@ -190,8 +191,8 @@ impl Session {
 
     /// The build of the session's first commit is one that others may begin from.
     async fn trust_own(&self) -> Result<(), Failure> {
-        let is_base = self.candidate()?.commit.as_deref() == Some(&self.base);
-        if self.sealed().is_none() || !is_base || self.slot.trusts(&self.base) {
+        let is_base = self.candidate()?.commit.as_deref() == Some(&self.trusted);
+        if self.sealed().is_none() || !is_base || self.slot.trusts(&self.trusted) {
             return Ok(());
         }
         self.trust_target().await

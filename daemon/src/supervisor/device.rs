@@ -89,9 +89,10 @@ impl Gpus {
     /// Product names of those that were seen, and the version of their driver; nothing while it is not
     /// known which there are.
     pub(super) fn names(&self) -> Option<(Vec<String>, String)> {
-        let names = self.before.iter().map(|gpu| gpu.name.clone()).collect();
+        let names: Vec<_> = self.before.iter().map(|gpu| gpu.name.clone()).collect();
         let driver = self.before.first().map_or_else(String::new, |gpu| gpu.driver.clone());
-        (!self.has_gpu || !self.before.is_empty()).then_some((names, driver))
+        let is_known = !names.is_empty() && names.iter().all(|name| !name.is_empty());
+        (!self.has_gpu || is_known).then_some((names, driver))
     }
 
     /// Takes in what earlier lives learned of them.
@@ -245,7 +246,7 @@ impl Session {
 
     /// Builds the base commit; nothing when a human stopped it.
     async fn build_canary(&mut self, log: &Path) -> Result<Option<Report>, Failure> {
-        let base = self.base.clone();
+        let base = self.trusted.clone();
         if self.lay_ground(&base).await? == Ground::Stopped {
             return Ok(None);
         }

@@ -59,10 +59,14 @@ impl Session {
         in_hand.is_some_and(|candidate| self.court(0).doubts(candidate))
     }
 
-    /// What the keep in hand rests on; nothing where there was nothing to beat, or its predictions are
-    /// gone.
+    /// What the keep in hand rests on; nothing where there was nothing to beat here, or its predictions
+    /// are gone.
     pub(super) async fn evidence(&self) -> Option<Evidence> {
         let (candidate, incumbent) = (self.history.in_hand.as_ref()?, self.history.incumbent()?);
+        // Of two machines the scores do not compare.
+        if candidate.row().machine != incumbent.machine {
+            return None;
+        }
         let objective = self.task.score.objective.clone();
         let gain = candidate.outcome(&objective).ok()? - incumbent.metrics.get(&objective)?;
         let noises = run_to_run(&self.history, &objective).map(|noise| gain / noise);

@@ -94,6 +94,9 @@ impl Session {
         }
         self.begin(phase).await?;
         if phase == Phase::Train {
+            if self.candidate()?.is_mended() {
+                tolerate(self.notebook.set_first_run_aside(n));
+            }
             tolerate(self.notebook.clear_run(n));
         }
         let log = match work {

@@ -3,7 +3,6 @@
 use tracing::warn;
 
 use super::Session;
-use super::settle::tolerate;
 use crate::curve::end;
 use crate::experiment::{Entry, Stage, Usage};
 use crate::failure::Failure;
@@ -18,8 +17,6 @@ impl Session {
         let said = end(&self.notebook.run_log_text(n)).join("\n");
         let problem = format!("{failure}\nThe end of its log:\n{said}");
         let (stage, usage) = (Stage::Train, Usage::default());
-        self.record(Entry::Refused { stage, problem, tampered: None, usage }).await?;
-        tolerate(self.notebook.set_run_aside(n));
-        Ok(())
+        self.record(Entry::Refused { stage, problem, tampered: None, usage }).await
     }
 }

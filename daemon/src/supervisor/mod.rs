@@ -115,6 +115,8 @@ struct Session {
     tag: String,
     /// The commit that the session started from.
     base: String,
+    /// The commit of people that builds begin from: the same, unless it started from an earlier session's.
+    trusted: String,
     repository: Repository,
     scope: Scope,
     ledger: Ledger,
@@ -353,6 +355,8 @@ impl Session {
     }
 
     async fn open(&mut self, purpose: Purpose, commit: Option<String>) -> Result<(), Failure> {
+        // A driver that did not answer at the start may have come back with another one.
+        self.record_machine().await?;
         let n = self.history.current();
         self.clock = PhaseClock::start(Phase::Record, clock::now());
         self.notebook.begin(n).or_outside()?;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::checks::Found;
 use super::device::{GPU, Gpus};
+use super::legacy;
 use crate::clock;
 use crate::experiment::{Caps, Entry, History, Rule, Usage};
 use crate::failure::{Failure, Kind, OrFailure as _};
@@ -156,6 +157,9 @@ pub(super) async fn begin(
     told["seed"] = found.terms.seed.into();
     told["verdict"] = found.terms.rule.as_str().into();
     told["noise_runs"] = found.terms.noise_runs.into();
+    if let Some(legacy) = &found.legacy {
+        told[legacy::FROM_TAG] = serde_json::to_value(legacy).or_bug()?;
+    }
     told["task_text"] = Value::from(found.terms.task.text.clone());
     let new = NewSession {
         tag: found.tag.clone(),
@@ -169,15 +173,14 @@ pub(super) async fn begin(
     };
     let session = ledger.create_session(&new).await.or_outside()?;
     let mut history = History::default();
-    let cost_usd = settings.price.map_or(0.0, |price| price.cost_usd(found.tried));
-    let tried = Entry::Tried { usage: found.tried, cost_usd };
-    let inherited = found.legacy.clone().map(|legacy| Entry::Inherited { legacy });
-    let is_paid = found.tried != Usage::default();
-    for entry in is_paid.then_some(tried).into_iter().chain(inherited) {
-        let at_ms = clock::wall_ms();
-        ledger.append(session.id, history.current(), &entry, at_ms).await.or_outside()?;
-        history.apply(history.current(), &entry, at_ms).or_bug()?;
+    if found.tried != Usage::default() {
+        let (usage, at_ms) = (found.tried, clock::wall_ms());
+        let cost_usd = settings.price.map_or(0.0, |price| price.cost_usd(usage));
+        let tried = Entry::Tried { usage, cost_usd };
+        ledger.append(session.id, history.current(), &tried, at_ms).await.or_outside()?;
+        history.apply(history.current(), &tried, at_ms).or_bug()?;
     }
+    legacy::inherit(ledger, &session, &mut history).await?;
     Ok((session.id, session.begun.base_commit, history))
 }
 

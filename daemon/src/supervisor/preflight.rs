@@ -14,7 +14,7 @@ use super::phases::PhaseClock;
 use super::room::making_room;
 use super::slot::{Slot, SlotError};
 use super::toolchain::Toolchain;
-use super::{Session, StopLevel, leftovers, opening};
+use super::{Session, StopLevel, leftovers, legacy, opening};
 use crate::clock;
 use crate::disk::{BALLAST_BYTES, Ballast};
 use crate::experiment::{Believing, History, Phase, Row, Rules, Verdict};
@@ -81,7 +81,8 @@ pub(super) async fn prepare(
     let mut earlier = None;
     let (id, base, history) = match known {
         Some(Resumed { session, .. }) => {
-            let history = ledger.history(session.id).await.or_outside()?;
+            let mut history = ledger.history(session.id).await.or_outside()?;
+            legacy::inherit(&ledger, &session, &mut history).await?;
             earlier = ledger.heartbeat(session.id).await.or_outside()?;
             let standing = history.standing(&session.begun.base_commit);
             if !left.references.is_empty() || !found.repository.has(&standing) {
@@ -165,6 +166,7 @@ pub(super) async fn prepare(
         believing: Believing::default(),
         certify_at,
         tag: found.tag,
+        trusted: legacy::trusted(&base, &history).to_owned(),
         base,
         repository: found.repository,
         scope: found.scope,

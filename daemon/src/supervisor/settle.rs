@@ -33,9 +33,8 @@ impl Session {
         let commit = candidate.commit.as_deref().unwrap_or_default();
         info!(%verdict, reason, commit = short(commit), "decided");
         let evidence = match verdict {
-            // Of two machines the scores do not compare.
-            Verdict::Keep if self.candidate()?.purpose != Purpose::Moved => self.evidence().await,
-            _ => None,
+            Verdict::Keep => self.evidence().await,
+            Verdict::Discard | Verdict::Crash => None,
         };
         self.record(Entry::Decided { verdict, reason, evidence }).await?;
         // What is still measured of a keep may take long.
@@ -43,7 +42,7 @@ impl Session {
     }
 
     fn ready(&self) -> Option<String> {
-        ready(&self.task, &self.tag, &self.history)
+        ready(&self.task, &self.tag, &self.history).map(|told| told.join(": "))
     }
 
     /// What is said of a candidate that takes much of the device's memory.

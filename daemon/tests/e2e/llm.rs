@@ -151,7 +151,12 @@ fn a_training_that_fails_is_repaired_once() {
         Answer::text(wrong("slips again")),
         Answer::text(wrong("slips once more")),
     ];
-    let (environment, requests) = told(3, answers);
+    // Where a build's program is kept with its experiment, the mended one takes its place.
+    let environment = TestEnvironment::new();
+    environment.with_delivery("exit 0");
+    let server = Server::start(answers);
+    environment.run(&mut session(&environment, &server, 3)).code(0);
+    let requests = server.finish().split_off(1);
     let rows = environment.rows();
     assert_eq!(
         (rows[1][4..].join(" "), rows[2][4..].join(" ")),

@@ -111,7 +111,8 @@ impl Record {
         let present: Setting =
             knobs.iter().map(|knob| (knob.name.clone(), knob.current.clone())).collect();
         let walked = walk(history, parent, &present);
-        let scored = walked.iter().filter(|(_, row)| row.is_scored()).filter_map(|(of, row)| {
+        let here = walked.iter().filter(|(_, row)| row.is_scored() && history.is_of_here(row));
+        let scored = here.filter_map(|(of, row)| {
             let score = *row.metrics.get(objective)?;
             Some((of.whole(&present), score))
         });
@@ -124,7 +125,8 @@ impl Record {
     }
 
     fn read_gains(&mut self, history: &History, objective: &str) {
-        let score = |row: &Row| row.metrics.get(objective).copied();
+        let score =
+            |row: &Row| row.metrics.get(objective).copied().filter(|_| history.is_of_here(row));
         let scores: HashMap<&str, Option<f64>> =
             history.rows.iter().map(|row| (row.commit.as_str(), score(row))).collect();
         for row in &history.rows {
@@ -138,7 +140,7 @@ impl Record {
                 (Some(after), Some(before)) => after - before,
                 _ => f64::NEG_INFINITY,
             };
-            if score(row).is_none() {
+            if row.metrics.is_empty() {
                 self.crashed.insert((change.knob.clone(), change.new));
             }
             let best = self.gains.entry(change.knob).or_insert(f64::NEG_INFINITY);
