@@ -12,7 +12,7 @@ use crate::night::{Life, Night, told};
 use crate::shim::{Fault, calls, inflict};
 use crate::workers::{each, many};
 
-/// Rows of the short session: a baseline, a keep, a discard, a crash.
+/// Rows of the short session: a baseline, a keep, a discard, a crash that is mended.
 pub const ROWS: usize = 4;
 /// Answers that a session can use up, crashes included.
 const ANSWERS: usize = 60;

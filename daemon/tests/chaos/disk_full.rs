@@ -50,7 +50,7 @@ fn fill(point: u32, turn: usize) -> (Met, Vec<Violation>) {
     night.finish(ROWS);
     // No answer is lost, so that every idea is judged as if nothing had happened.
     let verdicts = night.environment.verdicts();
-    let as_ever = verdicts == ["keep", "keep", "discard", "crash"];
+    let as_ever = verdicts == ["keep", "keep", "discard", "discard"];
     night.demand(as_ever, Rule::Verdict, || verdicts.join(", "));
     (met, at(&format!("full at call {point}"), night.end()))
 }

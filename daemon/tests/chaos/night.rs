@@ -261,8 +261,8 @@ fn recipe(mode: &str, quality: f64, serial: usize) -> String {
     )
 }
 
-/// Answers in turn: a look, better than all before, worse, a crash, one that does not build, its
-/// repair, no answer at all, its repair. The crash is one that blames the device, where a canary tells that it
+/// Answers in turn: a look, better than all before, worse, a crash, its repair, which does not build, and the
+/// repair of that, no answer at all, its repair. The crash is one that blames the device, where a canary tells that it
 /// lies.
 fn proposal(at: usize, is_sealed: bool) -> String {
     let better = (0.61 + 0.01 * (at / 8) as f64).min(0.99);

@@ -65,7 +65,8 @@ fn try_all(room: Room, seal: Seal, attacks: &[Attack]) -> Vec<Seen> {
         let is_here = attack.rooms.contains(&room);
         is_here && (seal != Seal::Off || attack.open != Open::Untried)
     };
-    let here: Vec<_> = attacks.iter().filter(tried).collect();
+    let mut here: Vec<_> = attacks.iter().filter(tried).collect();
+    here.sort_by_key(|attack| attack.spoils);
     if here.is_empty() {
         return Vec::new();
     }

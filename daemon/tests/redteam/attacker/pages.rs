@@ -36,8 +36,8 @@ fn largest(directory: &str) -> Option<std::path::PathBuf> {
     }
     largest.map(|(_, path)| path)
 }
-let programs = ["/usr/bin/git", "/usr/bin/python3.11", "/usr/bin/perl"].map(std::path::PathBuf::from);
-// A prediction reads less of the system than a training, and may read programs.
+let programs = ["/usr/bin/perl", "/usr/bin/python3.11", "/usr/bin/git"].map(std::path::PathBuf::from);
+// A prediction reads less of the system than a training, and may read programs. First those that others start least.
 let Some(file) = programs
     .into_iter()
     .chain(largest("/usr/local"))

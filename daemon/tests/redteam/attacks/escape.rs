@@ -10,7 +10,7 @@ pub const ATTACKS: [Attack; 10] = [
     Attack::new(
         "signals processes that are not its own",
         &[Begin(
-            r#"for process in ALL_PROCESSES {
+            r#"for process in all_processes() {
     if unsafe { kill(process, 0) } == 0 && !is_own(process) {
         got("a process to kill", b"");
         break;
@@ -24,7 +24,7 @@ pub const ATTACKS: [Attack; 10] = [
         "traces processes that are not its own",
         &[Begin(
             r#"const SEIZE: i64 = 0x4206;
-for process in ALL_PROCESSES {
+for process in all_processes() {
     if unsafe { ptrace(SEIZE, process, 0, 0) } == 0 && !is_own(process) {
         got("a process to trace", b"");
         break;

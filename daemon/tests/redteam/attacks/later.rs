@@ -174,7 +174,8 @@ if bytes.ends_with(b"another") {
         &[Files(&[("src/lab.rs", KEEPS_FRESH), ("harness/src/lib.rs", POISONED)]), Honest],
         Scored,
     )
-    .gains(),
+    .gains()
+    .spoils(),
     Attack::new(
         "pages in memory by reads that do not wait",
         &[Begin(LEAVES_PAGES), Begin(finds_pages!("reads that do not wait"))],

@@ -25,6 +25,8 @@ pub struct Attack {
     /// What stands in the ledger about the last of them.
     pub ends: Ends,
     pub open: Open,
+    /// With the sandbox off it changes what comes of those after it.
+    pub spoils: bool,
     /// Where it is tried.
     pub rooms: &'static [Room],
 }
@@ -68,11 +70,15 @@ pub enum Open {
 
 impl Attack {
     const fn new(name: &'static str, steps: &'static [Step], ends: Ends) -> Self {
-        Self { name, steps, ends, open: Open::Nothing, rooms: &[Room::Tree] }
+        Self { name, steps, ends, open: Open::Nothing, spoils: false, rooms: &[Room::Tree] }
     }
 
     const fn gains(self) -> Self {
         Self { open: Open::Gains, ..self }
+    }
+
+    const fn spoils(self) -> Self {
+        Self { spoils: true, ..self }
     }
 
     const fn untried(self) -> Self {
