@@ -84,11 +84,10 @@ impl History {
     }
 }
 
-/// The row that measured a commit first, of those that only measured it again on other machines.
+/// The row itself, or where it only measured its commit again on another machine, the one that measured it first.
 pub(super) fn first_measured<'a>(history: &'a History, row: &'a Row) -> Option<&'a Row> {
-    let again = |row: &&Row| row.purpose == Purpose::Moved;
     let mut rows = std::iter::successors(Some(row), |row| history.compared_with(row));
-    rows.find(|row| !again(row))
+    rows.find(|row| row.purpose != Purpose::Moved)
 }
 
 #[cfg(test)]

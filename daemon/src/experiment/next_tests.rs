@@ -3,6 +3,11 @@ use crate::experiment::{BranchMove, Phase, align};
 use crate::experiment::{Cause, Entry, Idea, Machine, Notes, RunOutcome, Stage, Usage};
 use crate::sample::{self, object_id, tried};
 
+#[path = "next_machine_tests.rs"]
+mod machine;
+#[path = "next_mending_tests.rs"]
+mod mending;
+
 const RULES: Rules = Rules {
     asks: true,
     repair_turns: 2,
@@ -166,70 +171,6 @@ fn what_failed_is_decided_without_more_runs() {
     assert_eq!(history.in_hand.unwrap().outcome("s"), Err("crashed".to_owned()));
 }
 
-/// As far as a training that ended like this, of a proposal of a model.
-fn trained(run: RunOutcome) -> Vec<Entry> {
-    let Entry::Answered { text, problem, usage, cost_usd, .. } = answered(None) else {
-        unreachable!("an answer")
-    };
-    let proposer = "llm:m".to_owned();
-    let answered = Entry::Answered { text, problem, proposer, usage, cost_usd };
-    let built = Entry::Built { program: None };
-    let Entry::Ran { seconds, startup_s, claims, curve, tampered, .. } = ran(None) else {
-        unreachable!("a run")
-    };
-    let problem = Some(format!("training {run}: oops"));
-    let ran = Entry::Ran { run, seconds, startup_s, claims, curve, problem, tampered };
-    vec![opened(Purpose::Candidate), answered, proposed(), committed(), built, ran]
-}
-
-fn exited(code: Option<i32>, cause: Option<Cause>) -> RunOutcome {
-    RunOutcome::Crashed { code, signal: code.is_none().then_some(9), cause }
-}
-
-#[test]
-fn a_training_that_failed_by_a_mistake_goes_back_to_its_model_once() {
-    for cause in [None, Some(Cause::DeviceOutOfMemory)] {
-        let first = trained(exited(Some(8), cause));
-        assert_eq!(after(&first), Effect::HandBack);
-        let back = [&first[..], &[refused(Stage::Train)]].concat();
-        assert_eq!(after(&back), Effect::Ask);
-        assert_eq!(after(&[&back[..], &first[1..]].concat()), Effect::Decide);
-        // What does not build is repaired as ever, and the last word is a crash with its commit.
-        let broken = [&first[1..4], &[refused(Stage::Build)]].concat();
-        let twice = [&back[..], &broken, &broken].concat();
-        assert_eq!(after(&twice), Effect::Ask);
-        assert_eq!(after(&[&twice[..], &broken].concat()), Effect::Decide);
-        let stops = Situation { stop: StopLevel::AfterExperiment, ..now(&History::default()) };
-        for (entries, stopped) in [(&first, Effect::Decide), (&back, Effect::Decide)] {
-            let history = fold(&History::default(), entries);
-            assert_eq!(next(&history, &RULES, &stops), stopped, "a human need not wait");
-            let spent = Spent { usd: 1.0, ..now(&history).spent };
-            let poor = Situation { spent, ..now(&history) };
-            assert_eq!(next(&history, &RULES, &poor), stopped, "nothing is left to ask with");
-        }
-    }
-}
-
-#[test]
-fn a_training_that_failed_for_good_is_decided() {
-    for run in [
-        exited(Some(6), Some(Cause::NotFinite)),
-        exited(None, None),
-        exited(Some(1), Some(Cause::OutOfMemory)),
-        RunOutcome::TimedOut,
-    ] {
-        assert_eq!(after(&trained(run.clone())), Effect::Decide, "{run}");
-    }
-    let mut entries = trained(exited(Some(8), None));
-    let Some(Entry::Ran { tampered, .. }) = entries.last_mut() else { unreachable!("a run") };
-    *tampered = Some("a metric line".to_owned());
-    assert_eq!(after(&entries), Effect::Decide);
-    // Who has nobody to be told, and what scored before.
-    let mut entries = trained(exited(Some(8), None));
-    entries.remove(1);
-    assert_eq!(after(&entries), Effect::Decide);
-}
-
 #[test]
 fn turns_run_out() {
     let mut entries = vec![opened(Purpose::Candidate)];
@@ -320,61 +261,6 @@ fn settled(history: &History, purpose: Purpose, verdict: Verdict, commit: &str) 
             Entry::Settled { phase_seconds: std::collections::BTreeMap::new() },
         ],
     )
-}
-
-#[test]
-fn on_another_machine_the_incumbent_is_measured_before_anything_is_compared() {
-    let on = |cores| Entry::Machine { machine: Machine { cores, ..Machine::default() } };
-    let candidate = Effect::Open { purpose: Purpose::Candidate, commit: None };
-    let began = || Entry::Began { phase: Phase::Train, sealed: None, stake: None };
-    let mut first = [vec![on(2)], sample::entries(0, &tried(Verdict::Keep, 0.5, "first"))].concat();
-    let ran_at = first.iter().position(|entry| matches!(entry, Entry::Ran { .. })).unwrap();
-    first.insert(ran_at, began());
-    let history = fold(&History::default(), &first);
-    assert_eq!(next(&history, &RULES, &now(&history)), candidate);
-    let moved = Effect::Open { purpose: Purpose::Moved, commit: Some(object_id(0)) };
-    let elsewhere = fold(&history, &[on(8)]);
-    assert_eq!(next(&elsewhere, &RULES, &now(&elsewhere)), moved);
-    let back = fold(&elsewhere, &[on(2)]);
-    assert_eq!(next(&back, &RULES, &now(&back)), candidate);
-    // What was trained is judged; what was not is given up.
-    let built =
-        [opened(Purpose::Candidate), proposed(), committed(), Entry::Built { program: None }];
-    let untrained = fold(&history, &[&built[..], &[on(8)]].concat());
-    let given_up = next(&untrained, &RULES, &now(&untrained));
-    assert!(matches!(given_up, Effect::Abandon { reason } if reason.contains("another machine")));
-    let trained = fold(&history, &[&built[..], &[began(), ran(None), on(8)]].concat());
-    assert_eq!(next(&trained, &RULES, &now(&trained)), Effect::Predict);
-    let is_promising = Situation { is_promising: true, ..now(&trained) };
-    let scored_there = fold(&trained, &[predicted(None), scored()]);
-    assert_eq!(next(&scored_there, &RULES, &is_promising), Effect::Decide);
-    // What ended there, and nobody wrote down, is taken as it is, and is still of there.
-    let ended = fold(&history, &[&built[..], &[began(), on(8)]].concat());
-    let goes_on = Situation { goes_on: true, ..now(&ended) };
-    assert_eq!(next(&ended, &RULES, &goes_on), Effect::Train);
-    let there = fold(&ended, &[ran(None)]);
-    assert_eq!(there.in_hand.unwrap().row().machine, history.machine);
-    let moved = [vec![opened(Purpose::Moved)], built[1..].to_vec()].concat();
-    let kept = Entry::Decided { verdict: Verdict::Keep, reason: "r".into(), evidence: None };
-    let over = Entry::Settled { phase_seconds: std::collections::BTreeMap::new() };
-    let measured =
-        [moved, vec![began(), ran(None), predicted(None), scored(), kept, over]].concat();
-    let at_home = fold(&elsewhere, &measured);
-    assert_eq!(next(&at_home, &RULES, &now(&at_home)), candidate);
-    assert_eq!(at_home.incumbent().unwrap().metrics["s"], 0.5);
-    // Of crashes there it is this run that tells, for the times of another machine are no measure.
-    let mut crashes = elsewhere;
-    for _ in 0..3 {
-        crashes = settled(&crashes, Purpose::Candidate, Verdict::Crash, "bad");
-    }
-    let again = Effect::Open { purpose: Purpose::Moved, commit: Some(object_id(0)) };
-    assert_eq!(next(&crashes, &RULES, &now(&crashes)), again);
-    // Early daemons did not write down where the incumbent ran: where the first machine is told.
-    let early = sample::history(&[tried(Verdict::Keep, 0.5, "first")]);
-    let upgraded = fold(&early, &[on(2)]);
-    assert_eq!(next(&upgraded, &RULES, &now(&upgraded)), candidate);
-    let moved_on = fold(&upgraded, &[on(8)]);
-    assert_eq!(next(&moved_on, &RULES, &now(&moved_on)), again);
 }
 
 #[test]

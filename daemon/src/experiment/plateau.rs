@@ -73,17 +73,12 @@ pub(super) fn doubts(history: &History, can_return: bool) -> bool {
 /// The keeps before the incumbent, newest first. A human's commit is never left behind: it may have
 /// mended more than the recipe.
 pub fn earlier_keeps(history: &History) -> impl Iterator<Item = &Row> {
-    let first = |row| match row {
-        Some(&Row { purpose: Purpose::Moved, .. }) => {
-            row.and_then(|row| first_measured(history, row))
-        }
-        row => row,
-    };
+    let first = |row| first_measured(history, row);
     let before = move |row: &&Row| {
         let is_ours = row.purpose == Purpose::Candidate;
-        first(is_ours.then(|| history.compared_with(row)).flatten())
+        is_ours.then(|| history.compared_with(row)).flatten().and_then(first)
     };
-    std::iter::successors(first(history.incumbent()), before).skip(1)
+    std::iter::successors(history.incumbent().and_then(first), before).skip(1)
 }
 
 /// Candidates since the last keep that came nearest to it, best first; of those that are told alike the
