@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use tracing::{info, warn};
+use tokio::task::spawn_blocking;
+use tracing::{debug, info, warn};
 
 use super::Session;
 use super::manifest::printed;
@@ -62,6 +63,7 @@ impl Session {
         match made {
             Made::Whole(program) => {
                 self.built = Some(commit);
+                self.renew_target_ahead();
                 self.end(Entry::Built { program }).await
             }
             // What built before is the same now: it is not its proposer's fault.
@@ -166,6 +168,19 @@ impl Session {
     async fn renew_target(&self) -> Result<(), Failure> {
         let (slot, base) = (self.slot.clone(), self.trusted.clone());
         self.aside(move || slot.renew(&base)).await.or_outside()
+    }
+
+    /// For the next candidate, while this one trains: a copy takes as long as some builds.
+    fn renew_target_ahead(&self) {
+        if self.sealed().is_none() || self.task.commands.product.is_none() {
+            return;
+        }
+        let (slot, base) = (self.slot.clone(), self.trusted.clone());
+        spawn_blocking(move || {
+            if let Err(error) = slot.renew_ahead(&base) {
+                debug!(%error, "no copy was made ahead; the next build begins with one");
+            }
+        });
     }
 
     /// Trusts what is in the target directory as the products of the session's first commit.

@@ -2,13 +2,14 @@
 //! directory. The same for every clone of a project, so that a second clone starts warm.
 //!
 //! What a candidate's build leaves in the target directory could change the next one's. So each
-//! begins with a copy of the trusted one, which holds what people's own code made.
+//! begins with a copy of the trusted one, which holds what people's own code made. Once a program is
+//! kept elsewhere, the next copy is made while it trains.
 
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::notebook::{sync, write_atomic};
 use crate::runner::{FileLock, LockError, remove_written};
@@ -29,6 +30,8 @@ pub(super) struct Slot {
     trusted: PathBuf,
     root: PathBuf,
     lock: Arc<FileLock>,
+    /// The commit of which the target directory is an untouched copy. Whoever changes that directory holds it.
+    copied: Arc<Mutex<Option<String>>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +60,7 @@ impl Slot {
         let lock = Arc::new(FileLock::take(&root.join("lock")).map_err(SlotError::Busy)?);
         let [tree, target, scratch, trusted] =
             ["tree", "target", "scratch", "trusted"].map(|name| root.join(name));
-        Ok(Self { tree, target, scratch, trusted, root, lock })
+        Ok(Self { tree, target, scratch, trusted, root, lock, copied: Arc::default() })
     }
 
     /// Claims the slot anew when somebody has cleared the cache. Says whether what was built is gone
@@ -66,7 +69,9 @@ impl Slot {
         if self.lock.holds() {
             return Ok(false);
         }
-        *self = Self::at(&self.root.clone())?;
+        let copied = self.copied.clone();
+        *self = Self { copied, ..Self::at(&self.root.clone())? };
+        *self.copied() = None;
         Ok(true)
     }
 
@@ -115,6 +120,26 @@ impl Slot {
 
     /// Makes the target directory anew from the products of this commit, if they are trusted.
     pub(super) fn renew(&self, commit: &str) -> io::Result<()> {
+        let mut copied = self.copied();
+        // What is built now changes it.
+        let is_ready = copied.take().is_some_and(|copied| copied == commit);
+        if is_ready && self.trusts(commit) && self.target.is_dir() {
+            return Ok(());
+        }
+        self.renew_target(commit)
+    }
+
+    /// The same ahead of the next build: nobody needs what the last one left.
+    pub(super) fn renew_ahead(&self, commit: &str) -> io::Result<()> {
+        let mut copied = self.copied();
+        *copied = None;
+        // The half of a copy would keep a full disk full.
+        self.renew_target(commit).inspect_err(|_| drop(remove_written(&self.target)))?;
+        *copied = Some(commit.to_owned());
+        Ok(())
+    }
+
+    fn renew_target(&self, commit: &str) -> io::Result<()> {
         remove_written(&self.target)?;
         match self.trusts(commit) {
             true => copy(&self.trusted, &self.target),
@@ -122,9 +147,15 @@ impl Slot {
         }
     }
 
+    fn copied(&self) -> MutexGuard<'_, Option<String>> {
+        self.copied.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Gives up what the last candidate's build left, however much that is, and a copy that was cut
     /// short.
     pub(super) fn give_up_target(&self) -> io::Result<()> {
+        let mut copied = self.copied();
+        *copied = None;
         if !self.mark().exists() {
             remove_written(&self.trusted)?;
         }
@@ -152,6 +183,7 @@ impl Slot {
     /// Trusts what is in the target directory now: the products of this commit. They have reached the
     /// disk before their mark does: a power cut leaves none of which a part is missing.
     pub(super) fn trust(&self, commit: &str) -> io::Result<()> {
+        let _unchanged = self.copied();
         self.distrust()?;
         remove_written(&self.trusted)?;
         let copied =
@@ -227,6 +259,36 @@ mod tests {
         assert!(!slot.target.join("planted").exists());
         slot.renew("d").unwrap();
         assert!(slot.target.is_dir() && !file.exists(), "another commit's are not its own");
+    }
+
+    #[test]
+    fn a_copy_that_was_made_ahead_serves_one_build() {
+        let cache = tempfile::tempdir().unwrap();
+        let mut slot = Slot::claim(cache.path(), "p").unwrap();
+        let (file, planted) = (slot.target.join("x"), slot.target.join("planted"));
+        let renewed = |slot: &Slot, commit: &str| {
+            // Stands for nothing but whether the copy was made anew.
+            fs::write(&planted, "").unwrap();
+            slot.renew(commit).unwrap();
+            assert!(!planted.exists() || file.exists());
+            !planted.exists()
+        };
+        fs::write(&file, "x").unwrap();
+        slot.trust("c").unwrap();
+        fs::write(&file, "poisoned").unwrap();
+        slot.renew_ahead("c").unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "x");
+        assert!(!renewed(&slot, "c"), "it was there");
+        assert!(renewed(&slot, "c"), "a build has changed it since");
+        slot.renew_ahead("c").unwrap();
+        assert!(renewed(&slot, "d"), "another commit's");
+        slot.renew_ahead("c").unwrap();
+        slot.give_up_target().unwrap();
+        assert!(renewed(&slot, "c"), "it was given up");
+        slot.renew_ahead("c").unwrap();
+        fs::remove_dir_all(&slot.root).unwrap();
+        assert!(slot.keep().unwrap());
+        assert!(renewed(&slot, "c"), "the slot was cleared");
     }
 
     #[test]
