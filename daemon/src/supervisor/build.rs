@@ -1,8 +1,9 @@
 //! Building a candidate in the slot, and its first step.
 
 use std::path::PathBuf;
+use std::thread;
 
-use tokio::task::spawn_blocking;
+use rustix::process::setpriority_process;
 use tracing::{debug, info, warn};
 
 use super::Session;
@@ -17,6 +18,9 @@ use crate::task::expand;
 
 /// How many times as long a build may take that begins from nothing.
 const FROM_NOTHING: u64 = 4;
+
+/// The nice value of what nobody waits for.
+const LEAST_URGENT: i32 = 19;
 
 /// Whether a build can begin.
 #[derive(PartialEq)]
@@ -176,7 +180,9 @@ impl Session {
             return;
         }
         let (slot, base) = (self.slot.clone(), self.trusted.clone());
-        spawn_blocking(move || {
+        thread::spawn(move || {
+            // This thread's own: training goes first.
+            let _ = setpriority_process(None, LEAST_URGENT);
             if let Err(error) = slot.renew_ahead(&base) {
                 debug!(%error, "no copy was made ahead; the next build begins with one");
             }
