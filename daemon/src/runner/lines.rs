@@ -82,10 +82,10 @@ impl Lines {
             self.started_at = Some(Instant::now());
         }
         let Some(tells) = self.is_telltale.filter(|_| self.telltale.is_none()) else { return };
-        let line = String::from_utf8_lossy(line);
-        if tells(&line) {
-            self.telltale = Some(line.chars().take(TELLTALE_CHARS).collect());
-        }
+        // What a terminal writes over is a line as well.
+        let mut told = line.split(|byte| *byte == b'\r').map(String::from_utf8_lossy);
+        self.telltale =
+            told.find(|line| tells(line)).map(|line| line.chars().take(TELLTALE_CHARS).collect());
     }
 
     /// The room of the oldest line goes to the next one.
@@ -140,6 +140,7 @@ mod tests {
         let text = format!("{flood}score: 0.9\n{flood}score: 1\n{flood}");
         assert_eq!(told(&[text.as_bytes()]).1.as_deref(), Some("score: 0.9"));
         assert_eq!(told(&[b"sco", b"re: 0.8"]).1.as_deref(), Some("score: 0.8"));
+        assert_eq!(told(&[b"50 %\rscore: 0.7\r90 %\n"]).1.as_deref(), Some("score: 0.7"));
     }
 
     #[test]

@@ -180,6 +180,7 @@ impl Session {
             return;
         }
         let (slot, base) = (self.slot.clone(), self.trusted.clone());
+        slot.wish_ahead();
         thread::spawn(move || {
             // This thread's own: training goes first.
             let _ = setpriority_process(None, LEAST_URGENT);

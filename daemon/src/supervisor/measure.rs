@@ -11,12 +11,13 @@ use tracing::{info, warn};
 use super::Session;
 use super::device::SLACK;
 use super::manifest::Manifest;
+use super::pace::relative_size;
 use super::settle::tolerate;
 use super::work::{Work, at_home, common_environment};
 use crate::curve::curve;
 use crate::experiment::{
-    Entry, Limits, Phase, Purpose, RunOutcome, Seen, contradiction, false_claim, gaps, longest,
-    overfit, overlong, overtime, predict_deadline, smoke_deadline, train_limits, unmeasured,
+    Entry, Limits, Phase, RunOutcome, false_claim, gaps, longest, overfit, overlong, train_limits,
+    unmeasured,
 };
 use crate::failure::{Failure, OrFailure as _};
 use crate::notebook::make_way;
@@ -52,36 +53,10 @@ impl Session {
         self.end(Entry::Ran { run, seconds, startup_s, claims, curve, problem, tampered }).await
     }
 
-    /// Why the incumbent, measured again, shows that the machine has become slower: what the session
-    /// compares with was measured on another one. Its times are no new measure: it may be a candidate's
-    /// code, and take long on purpose.
-    fn slowness(&self, ended: &Manifest) -> Option<String> {
-        let is_control = self.purpose() == Some(Purpose::Control) && self.sealed().is_some();
-        let slow = is_control.then(|| self.overtime(ended)).flatten()?;
-        Some(format!("the machine has become slower: {slow}"))
-    }
-
-    /// How a training took longer than the baseline's allows, if it did.
-    fn overtime(&self, ended: &Manifest) -> Option<String> {
-        let elapsed = Duration::try_from_secs_f64(ended.seconds).unwrap_or_default();
-        overtime(elapsed, self.history.baseline_trained()?, self.budget)
-    }
-
-    /// The daemon's own clock against what a trainer that came to its end claims, and took.
-    fn contradiction(&self, claims: Option<&Claims>, ended: &Manifest) -> Option<String> {
-        if self.sealed().is_none() || ended.run != RunOutcome::Finished {
-            return None;
-        }
-        let seconds = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        let seen = Seen { elapsed: seconds(ended.seconds), startup: seconds(ended.startup_s) };
-        let too_long = self.is_compared().then(|| self.overtime(ended)).flatten();
-        too_long.or_else(|| contradiction(claims?.training_seconds, claims?.num_steps, seen))
-    }
-
     pub(super) async fn predict(&mut self) -> Result<(), Failure> {
         self.enter(Phase::Predict);
         let task = self.limits(self.task.budget.predict_s);
-        let deadline = self.predict_deadline(task.deadline);
+        let deadline = self.predict_deadline(task.deadline, 1.0);
         let Some(ended) = self.measured(Work::Predict, Limits { deadline, ..task }).await? else {
             return Ok(());
         };
@@ -91,46 +66,22 @@ impl Session {
         self.end(Entry::Predicted { run, seconds, problem, tampered }).await
     }
 
-    /// Of what decides, in a sealed session: held against the baseline's.
-    fn predict_deadline(&self, task: Duration) -> Duration {
-        let baseline = self.history.baseline_predicted().filter(|_| self.is_bound());
-        predict_deadline(task, baseline, self.budget)
-    }
-
-    /// Of a first step, in a sealed session: held against the baseline's.
-    pub(super) fn smoke_limits(&self) -> Limits {
-        let task = self.limits(self.task.budget.smoke_s);
-        let baseline = self.history.baseline_smoked().filter(|_| self.is_bound());
-        Limits { deadline: smoke_deadline(task.deadline, baseline, self.budget), ..task }
-    }
-
-    /// Whether the times of the experiment in hand are held against the baseline's.
-    fn is_bound(&self) -> bool {
-        self.sealed().is_some() && self.is_compared()
-    }
-
-    /// Whether the experiment in hand competes. A human's commit does not: it is measured for what it
-    /// is, and its times are the measure from then on. Nor does the incumbent, measured again.
-    fn is_compared(&self) -> bool {
-        self.purpose() == Some(Purpose::Candidate)
-    }
-
-    fn purpose(&self) -> Option<Purpose> {
-        self.history.in_hand.as_ref().map(|candidate| candidate.purpose)
-    }
-
     /// Measures a keep on the part that decides nothing.
     pub(super) async fn hold_out(&mut self) -> Result<(), Failure> {
         self.enter(Phase::Holdout);
         let Some(holdout) = self.task.score.holdout.clone() else { return Ok(()) };
-        let limits = self.limits(self.task.budget.predict_s);
-        let Some(ended) = self.measured(Work::HoldOut, limits).await? else {
+        let labels = self.path(&holdout.labels);
+        let task = self.limits(self.task.budget.predict_s);
+        let more = relative_size(&labels, &self.path(&self.task.score.labels)).or_outside()?;
+        let deadline = self.predict_deadline(task.deadline, more);
+        let Some(ended) = self.measured(Work::HoldOut, Limits { deadline, ..task }).await? else {
             return Ok(());
         };
         let n = self.history.current();
-        let labels = self.path(&holdout.labels);
         let part = Part { labels: &labels, sources: None };
-        let scored = match ended.failed_prediction() {
+        let is_overlong = ended.run == RunOutcome::TimedOut && deadline < task.deadline;
+        let problem = is_overlong.then(|| overlong(deadline)).or_else(|| ended.failed_prediction());
+        let scored = match problem {
             Some(problem) => Err(problem),
             None => match scorer::score(&self.notebook.holdout(n), &part) {
                 Err(error @ scorer::ScorerError::Vault { .. }) => return Err(error).or_outside(),
@@ -241,11 +192,6 @@ impl Session {
         info!(sn34_score = scores.sn34_score, accuracy = scores.accuracy, "scored");
         let (records, sources) = (scored.predictions.len() as u64, scored.sources);
         self.record(Entry::Scored { metrics, peak_vram_mb, records, sources, tampered }).await
-    }
-
-    /// A limit of the task, with the full grace.
-    pub(super) fn limits(&self, seconds: u64) -> Limits {
-        Limits { deadline: Duration::from_secs(seconds), grace: self.settings.grace }
     }
 
     /// Runs one of the task's commands for the experiment in hand.

@@ -52,6 +52,7 @@ mod measure;
 mod mend;
 mod opening;
 mod outlook;
+mod pace;
 mod pages;
 mod phases;
 mod preflight;

@@ -7,6 +7,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::mem;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,8 +31,20 @@ pub(super) struct Slot {
     trusted: PathBuf,
     root: PathBuf,
     lock: Arc<FileLock>,
-    /// The commit of which the target directory is an untouched copy. Whoever changes that directory holds it.
-    copied: Arc<Mutex<Option<String>>>,
+    /// Whoever makes the target directory anew holds it; a build does not, so nothing is copied under one.
+    copied: Arc<Mutex<Copied>>,
+}
+
+/// What is in the target directory.
+#[derive(Default, PartialEq)]
+enum Copied {
+    /// What a build made, or will make.
+    #[default]
+    No,
+    /// The same, which nobody needs: a copy is to take its place.
+    Wanted,
+    /// An untouched copy of the products of this commit.
+    Of(String),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +84,7 @@ impl Slot {
         }
         let copied = self.copied.clone();
         *self = Self { copied, ..Self::at(&self.root.clone())? };
-        *self.copied() = None;
+        *self.copied() = Copied::No;
         Ok(true)
     }
 
@@ -122,20 +135,27 @@ impl Slot {
     pub(super) fn renew(&self, commit: &str) -> io::Result<()> {
         let mut copied = self.copied();
         // What is built now changes it.
-        let is_ready = copied.take().is_some_and(|copied| copied == commit);
+        let is_ready = mem::take(&mut *copied) == Copied::Of(commit.to_owned());
         if is_ready && self.trusts(commit) && self.target.is_dir() {
             return Ok(());
         }
         self.renew_target(commit)
     }
 
-    /// The same ahead of the next build: nobody needs what the last one left.
+    /// Says that nobody needs what the last build left.
+    pub(super) fn wish_ahead(&self) {
+        *self.copied() = Copied::Wanted;
+    }
+
+    /// Makes it anew ahead of the next build; nothing once that has begun.
     pub(super) fn renew_ahead(&self, commit: &str) -> io::Result<()> {
         let mut copied = self.copied();
-        *copied = None;
+        if mem::take(&mut *copied) != Copied::Wanted {
+            return Ok(());
+        }
         // The half of a copy would keep a full disk full.
         self.renew_target(commit).inspect_err(|_| drop(remove_written(&self.target)))?;
-        *copied = Some(commit.to_owned());
+        *copied = Copied::Of(commit.to_owned());
         Ok(())
     }
 
@@ -147,7 +167,7 @@ impl Slot {
         }
     }
 
-    fn copied(&self) -> MutexGuard<'_, Option<String>> {
+    fn copied(&self) -> MutexGuard<'_, Copied> {
         self.copied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -155,7 +175,7 @@ impl Slot {
     /// short.
     pub(super) fn give_up_target(&self) -> io::Result<()> {
         let mut copied = self.copied();
-        *copied = None;
+        *copied = Copied::No;
         if !self.mark().exists() {
             remove_written(&self.trusted)?;
         }
@@ -266,6 +286,10 @@ mod tests {
         let cache = tempfile::tempdir().unwrap();
         let mut slot = Slot::claim(cache.path(), "p").unwrap();
         let (file, planted) = (slot.target.join("x"), slot.target.join("planted"));
+        let ahead = |slot: &Slot, commit: &str| {
+            slot.wish_ahead();
+            slot.renew_ahead(commit).unwrap();
+        };
         let renewed = |slot: &Slot, commit: &str| {
             // Stands for nothing but whether the copy was made anew.
             fs::write(&planted, "").unwrap();
@@ -276,16 +300,21 @@ mod tests {
         fs::write(&file, "x").unwrap();
         slot.trust("c").unwrap();
         fs::write(&file, "poisoned").unwrap();
-        slot.renew_ahead("c").unwrap();
+        ahead(&slot, "c");
         assert_eq!(fs::read_to_string(&file).unwrap(), "x");
         assert!(!renewed(&slot, "c"), "it was there");
         assert!(renewed(&slot, "c"), "a build has changed it since");
+        slot.wish_ahead();
+        assert!(renewed(&slot, "c"));
+        fs::write(&planted, "built").unwrap();
         slot.renew_ahead("c").unwrap();
+        assert!(planted.exists(), "the next build had begun");
+        ahead(&slot, "c");
         assert!(renewed(&slot, "d"), "another commit's");
-        slot.renew_ahead("c").unwrap();
+        ahead(&slot, "c");
         slot.give_up_target().unwrap();
         assert!(renewed(&slot, "c"), "it was given up");
-        slot.renew_ahead("c").unwrap();
+        ahead(&slot, "c");
         fs::remove_dir_all(&slot.root).unwrap();
         assert!(slot.keep().unwrap());
         assert!(renewed(&slot, "c"), "the slot was cleared");

@@ -119,10 +119,26 @@ fn what_a_prediction_prints_of_the_incumbent_measured_again_reaches_no_prompt() 
     }
 }
 
+/// It knows by its seed that it is measured again, and goes on learning while it predicts.
+#[test]
+fn what_a_candidate_wrote_has_no_more_time_when_it_is_measured_again() {
+    let environment = environment();
+    let keep = reply("better", &[("mode = ok", "mode = learns-later"), BETTER]);
+    run(&environment, "full", &[keep]).code(0);
+    assert_eq!(environment.verdicts(), ["keep", "keep"]);
+    let certify = ["certify", "--tag", "t", "--runs", "2"];
+    environment.run(&mut environment.daemon(&certify)).code(0);
+    let rows = environment.rows();
+    let again = rows.iter().rposition(|row| row[5].starts_with("the champion again")).unwrap();
+    let shown = environment.show(u32::try_from(again).unwrap());
+    assert!(shown.contains("prediction took longer than 8."), "{shown}");
+}
+
 /// It may fail there, or say there what it must not: people are told, and no log ends with its words.
 #[test]
 fn a_keep_that_does_not_stand_on_the_holdout_is_told_of() {
     for (mode, said) in [
+        ("learns-on-the-holdout", "prediction took longer than 8."),
         ("dodges-the-holdout", "prediction exit code 1: Traceback"),
         ("forges-on-the-holdout", "tampered: it printed a score: sn34_score: 0.999999"),
     ] {

@@ -157,7 +157,7 @@ impl Ground {
     fn loot(&self, first: u32, ended: &Ended) -> Vec<Gain> {
         let mut texts = vec![ended.said.clone()];
         for n in first..first + OPENS {
-            for log in ["build.log", "run.log"] {
+            for log in ["build.log", "run.log", "holdout.log"] {
                 let path = self.path(&format!("state/t/exp/{n}/{log}"));
                 let bytes = fs::read(path).unwrap_or_default();
                 texts.push(String::from_utf8_lossy(&bytes).into_owned());

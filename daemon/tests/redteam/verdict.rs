@@ -41,7 +41,7 @@ pub struct Seen {
     pub attack: &'static str,
     pub room: Room,
     pub seal: Seal,
-    /// The tier that the ledger tells of, where there is a row.
+    /// The tier that the ledger tells of, or the daemon where there is no row.
     pub tier: Option<&'static str>,
     /// Verdict and reason, as the ledger has them.
     pub label: String,
@@ -97,6 +97,16 @@ impl Outcome {
     }
 }
 
+/// The tier that the daemon says it works in, where no row tells.
+fn in_force(said: &str) -> Option<&'static str> {
+    let line = said.lines().find(|line| line.contains("runs are contained"))?;
+    if line.contains("sealed=false") {
+        return Some("none");
+    }
+    let tiers = [Tier::Full, Tier::Container].map(Tier::as_str);
+    tiers.into_iter().find(|tier| line.contains(&format!("tier=\"{tier}\"")))
+}
+
 impl Seen {
     /// Holds what came of an attack against what should come of it.
     pub fn new(attack: &Attack, ground: &Ground, outcome: &Outcome) -> Self {
@@ -104,7 +114,10 @@ impl Seen {
             attack: attack.name,
             room: ground.room,
             seal: ground.seal,
-            tier: outcome.row.as_ref().map(|row| row.sealed.map_or("none", Tier::as_str)),
+            tier: match &outcome.row {
+                Some(row) => Some(row.sealed.map_or("none", Tier::as_str)),
+                None => in_force(&outcome.ended.said),
+            },
             label: outcome.label(),
             gains: outcome.gains.iter().map(ToString::to_string).collect(),
             problems: Vec::new(),

@@ -277,6 +277,16 @@ fn predict(recipe: &Recipe, run: &Path, records: &str, luck: f64) -> ExitCode {
         std::thread::sleep(Duration::from_secs(3600));
     }
     let is_holdout = run.ends_with("holdout");
+    let is_first = run.ends_with("exp/1/out");
+    let goes_on = match recipe.get("mode") {
+        "learns-on-the-holdout" => is_holdout,
+        // Not where it was chosen.
+        "learns-later" => !is_holdout && !is_first,
+        _ => false,
+    };
+    if goes_on {
+        std::thread::sleep(Duration::from_secs(3600));
+    }
     let text = match recipe.get("mode") {
         "dodges-the-holdout" if is_holdout => return crash(),
         "slow-on-the-holdout" if is_holdout => {
@@ -295,7 +305,7 @@ fn predict(recipe: &Recipe, run: &Path, records: &str, luck: f64) -> ExitCode {
             predictions::print(&p)
         }
         // Not where it was chosen, nor where that is checked.
-        "forges-later" if !is_holdout && !run.ends_with("exp/1/out") => {
+        "forges-later" if !is_holdout && !is_first => {
             println!("mcc: secret-of-a-record");
             predictions::print(&p)
         }

@@ -4,8 +4,9 @@ use anyhow::anyhow;
 use dfr_contract::checked::Checked;
 
 use super::desk::Desk;
-use super::full::{Full, Programs, tell};
+use super::full::{Full, Programs};
 use super::keep::Keep;
+use super::progress::tell;
 use crate::failure::{Failure, Kind, OrFailure as _};
 use crate::settings::Settings;
 use crate::supervisor::preflight::{contain, crowded};

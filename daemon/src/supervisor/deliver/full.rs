@@ -9,11 +9,11 @@ use tokio::sync::watch;
 
 use super::desk::Desk;
 use super::keep::{Keep, Run, text};
+use super::progress::{EVALUATED, EXPORTED, TRAINED, is_begun, is_waiting, paths, place, tell};
 use super::{LIMIT, hand_over, said, stop_at_once, trace};
-use crate::experiment::{Row, StopLevel};
+use crate::experiment::StopLevel;
 use crate::failure::{Failure, OrFailure as _};
 use crate::notebook::write_atomic;
-use crate::report::{one_line, short};
 use crate::runner::level_times;
 use crate::settings::Settings;
 use crate::supervisor::checks::find_pack;
@@ -26,11 +26,6 @@ use crate::task::{Command, Places, Task, expand};
 const ALLOWANCE: Duration = Duration::from_secs(1800);
 /// The data may be so many times more than when the task's limit was set.
 const MORE_DATA: u32 = 10;
-/// Says that a training came to its end, beside its directory.
-const TRAINED: &str = "trained";
-
-/// What is told of a keep beside its number.
-const DESCRIPTION_WIDTH: usize = 60;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,13 +65,16 @@ pub async fn train_in_full(
         return Ok(exit::INTERRUPTED);
     }
     let evaluated = hand_over(evaluate, (&work.places, &[]), (LIMIT, work.stop.clone())).await?;
+    work.note(EVALUATED, evaluated)?;
     if evaluated != exit::OK || !full.exports {
         return Ok(evaluated);
     }
     if !trace(&keep, &desk, (&work.places, work.stop.clone())).await? {
         return Ok(exit::INTERRUPTED);
     }
-    hand_over(export, (&work.places, more), (LIMIT, work.stop.clone())).await
+    let exported = hand_over(export, (&work.places, more), (LIMIT, work.stop.clone())).await?;
+    work.note(EXPORTED, exported)?;
+    Ok(exported)
 }
 
 /// What the task says of a full training.
@@ -97,55 +95,17 @@ impl<'a> Programs<'a> {
     }
 }
 
-/// Says which keep is meant, and that another one, which was the best then perhaps, waits to be gone on with.
-pub(super) fn tell(keep: &Keep<'_>) -> Result<(), Failure> {
-    let Row { experiment: n, commit, description, .. } = &keep.row;
-    let tag = &keep.session.begun.tag;
-    let (commit, description) = (short(commit), one_line(description, DESCRIPTION_WIDTH));
-    eprintln!("in full: experiment {n} of {tag} ({commit}), {description}");
-    for (other, root) in unfinished(keep.notebook.root())? {
-        if other != *n {
-            eprintln!(
-                "warning: the full training of experiment {other} is not finished, and this is not it: \
-                 --experiment {other} goes on with {}",
-                root.display()
-            );
-        }
-    }
-    Ok(())
-}
-
-/// Trainings of any keep that were cut short, each with its place.
-fn unfinished(state: &Path) -> Result<Vec<(u32, PathBuf)>, Failure> {
-    let keep = |path: &PathBuf| path.file_name()?.to_str()?.strip_prefix("full-")?.parse().ok();
-    let mut found = Vec::new();
-    for all in paths(state)? {
-        if let Some(n) = keep(&all) {
-            found.extend(paths(&all)?.into_iter().filter(|r| is_begun(r)).map(|root| (n, root)));
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-fn paths(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let entries = std::fs::read_dir(directory).or_outside()?;
-    Ok(entries.filter_map(|entry| Some(entry.ok()?.path())).collect())
-}
-
-/// Whether a training in that place was cut short.
-fn is_begun(root: &Path) -> bool {
-    root.join("run").join(resumed::DIR).is_dir() && !root.join(TRAINED).exists()
-}
-
 /// The keep's own, but for the newest data and a place that outlives an interruption.
 fn places(keep: &Keep<'_>, desk: &Desk, full: Full) -> Result<Places, Failure> {
     let n = keep.row.experiment;
     let newest = find_pack(keep.settings, &keep.task)?;
     let state = keep.notebook.root().canonicalize().or_outside()?;
     let all = state.join(format!("full-{n}"));
-    let begun = |pack: &PathBuf| is_begun(&all.join(place(pack, full.budget)));
-    // One that was cut short goes on with its own data: on newer ones it would begin anew.
+    let begun = |pack: &PathBuf| {
+        let root = all.join(place(pack, full.budget));
+        is_begun(&root) || is_waiting(&root, full)
+    };
+    // One that was cut short goes on with its own data: on newer ones it would begin anew, for all the hours.
     let packs = paths(newest.parent().unwrap_or(&newest))?.into_iter();
     let packs = packs.filter_map(|path| path.canonicalize().ok());
     let pack = packs.filter(|pack| *pack != newest).find(begun).unwrap_or(newest);
@@ -166,12 +126,6 @@ fn places(keep: &Keep<'_>, desk: &Desk, full: Full) -> Result<Places, Failure> {
     let inputs = expand(&keep.task.score.inputs, &places);
     places.insert("inputs", inputs);
     Ok(places)
-}
-
-/// What is trained on other data, or for another time, is another model, and has its own place.
-fn place(pack: &Path, budget: Duration) -> String {
-    let data = pack.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    format!("{}-{}s", data.get(..12).unwrap_or(&data), budget.as_secs())
 }
 
 struct Work<'a> {
@@ -207,11 +161,19 @@ impl Work<'_> {
         let is_done = self.keep.run(self.desk, (&train, &self.places), self.stop.clone()).await;
         let is_done = is_done.map_err(|failure| self.with_way_out(failure))?;
         if is_done {
-            write_atomic(&trained, b"").or_outside()?;
+            self.note(TRAINED, exit::OK)?;
             // Hours of moments and averages, which nothing needs any more.
             drop(std::fs::remove_dir_all(self.of("run").join(resumed::DIR)));
         }
         Ok(is_done)
+    }
+
+    /// Says beside the training's directory what was done, if it was.
+    fn note(&self, what: &str, code: u8) -> Result<(), Failure> {
+        match code {
+            exit::OK => write_atomic(&self.of("run").with_file_name(what), b"").or_outside(),
+            _ => Ok(()),
+        }
     }
 
     /// A loss that is not finite, say, comes again on the way from the checkpoint before it.

@@ -20,6 +20,7 @@ mod check;
 mod desk;
 mod full;
 mod keep;
+mod progress;
 mod push;
 
 pub use check::check_in_full;
