@@ -310,6 +310,11 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// Whether it is bound by the task's limits alone, and its times are the measure from then on.
+    pub fn sets_the_pace(self) -> bool {
+        matches!(self, Self::Baseline | Self::Adoption | Self::Moved)
+    }
+
     /// Who stands for the proposer when nobody is asked.
     pub fn stands_for(self) -> Option<&'static str> {
         match self {

@@ -281,8 +281,7 @@ impl History {
     fn baseline(&self) -> Option<&Row> {
         let mut keeps = self.rows[..=self.incumbent?].iter().filter(|r| r.verdict == Verdict::Keep);
         let first = keeps.next();
-        let sets_the_pace = |row: &&Row| matches!(row.purpose, Purpose::Adoption | Purpose::Moved);
-        keeps.rfind(sets_the_pace).or(first)
+        keeps.rfind(|row| row.purpose.sets_the_pace()).or(first)
     }
 
     /// The number of the next experiment; the baseline is 0.

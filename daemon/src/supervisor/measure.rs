@@ -55,15 +55,28 @@ impl Session {
 
     pub(super) async fn predict(&mut self) -> Result<(), Failure> {
         self.enter(Phase::Predict);
-        let task = self.limits(self.task.budget.predict_s);
-        let deadline = self.predict_deadline(task.deadline, 1.0);
-        let Some(ended) = self.measured(Work::Predict, Limits { deadline, ..task }).await? else {
+        let Some((ended, problem)) = self.ask_about(Work::Predict, 1.0).await? else {
             return Ok(());
+        };
+        let Manifest { run, seconds, tampered, .. } = ended;
+        self.end(Entry::Predicted { run, seconds, problem, tampered }).await
+    }
+
+    /// Has the commit in hand predict a part of so many times the records of the one that decides. Says how that
+    /// ended, and why there is nothing to score, if there is nothing.
+    async fn ask_about(
+        &mut self,
+        work: Work,
+        more: f64,
+    ) -> Result<Option<(Manifest, Option<String>)>, Failure> {
+        let task = self.limits(self.task.budget.predict_s);
+        let deadline = self.predict_deadline(task.deadline, more);
+        let Some(ended) = self.measured(work, Limits { deadline, ..task }).await? else {
+            return Ok(None);
         };
         let is_overlong = ended.run == RunOutcome::TimedOut && deadline < task.deadline;
         let problem = is_overlong.then(|| overlong(deadline)).or_else(|| ended.failed_prediction());
-        let Manifest { run, seconds, tampered, .. } = ended;
-        self.end(Entry::Predicted { run, seconds, problem, tampered }).await
+        Ok(Some((ended, problem)))
     }
 
     /// Measures a keep on the part that decides nothing.
@@ -71,16 +84,12 @@ impl Session {
         self.enter(Phase::Holdout);
         let Some(holdout) = self.task.score.holdout.clone() else { return Ok(()) };
         let labels = self.path(&holdout.labels);
-        let task = self.limits(self.task.budget.predict_s);
         let more = relative_size(&labels, &self.path(&self.task.score.labels)).or_outside()?;
-        let deadline = self.predict_deadline(task.deadline, more);
-        let Some(ended) = self.measured(Work::HoldOut, Limits { deadline, ..task }).await? else {
+        let Some((ended, problem)) = self.ask_about(Work::HoldOut, more).await? else {
             return Ok(());
         };
         let n = self.history.current();
         let part = Part { labels: &labels, sources: None };
-        let is_overlong = ended.run == RunOutcome::TimedOut && deadline < task.deadline;
-        let problem = is_overlong.then(|| overlong(deadline)).or_else(|| ended.failed_prediction());
         let scored = match problem {
             Some(problem) => Err(problem),
             None => match scorer::score(&self.notebook.holdout(n), &part) {

@@ -68,9 +68,7 @@ impl Session {
     /// candidate wrote, however often it is measured. What people wrote is measured for what it is, and so
     /// is the incumbent on another machine; their times are the measure from then on.
     fn is_bound(&self) -> bool {
-        let sets_the_pace =
-            |purpose| matches!(purpose, Purpose::Baseline | Purpose::Adoption | Purpose::Moved);
-        self.sealed().is_some() && self.purpose().is_some_and(|purpose| !sets_the_pace(purpose))
+        self.sealed().is_some() && self.purpose().is_some_and(|purpose| !purpose.sets_the_pace())
     }
 
     fn purpose(&self) -> Option<Purpose> {
